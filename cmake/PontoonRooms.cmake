@@ -96,10 +96,12 @@ function(pontoon_library name)
 endfunction()
 
 # pontoon_test(NAME SRCS ... DEPS ... EXTERNAL ...): a GoogleTest program beside the code, one CTest entry. All test
-# programs share one precompiled header.
+# programs share one precompiled header. The preset `tsan` has only the tests of rooms that may use threads.
 function(pontoon_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SRCS;DEPS;EXTERNAL" ${ARGN})
-  if(PONTOON_SANITIZE STREQUAL "fuzzer")
+  _pontoon_room(room)
+  if(PONTOON_SANITIZE STREQUAL "fuzzer" OR
+     (PONTOON_SANITIZE STREQUAL "thread" AND NOT "${PONTOON_ALLOWED_${room}}" MATCHES "threads|\\*"))
     return()
   endif()
   if(NOT TARGET pontoon_test_main)
@@ -109,8 +111,8 @@ function(pontoon_test name)
     target_precompile_headers(pontoon_test_main PUBLIC <gmock/gmock.h> <gtest/gtest.h> <string> <vector> <map>
       <memory> <optional> <absl/strings/str_cat.h> <absl/status/statusor.h>)
   endif()
-  _pontoon_room(room)
   add_executable(${name} ${ARG_SRCS})
+  add_dependencies(all_tests ${name})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   _pontoon_link(${name} PRIVATE pontoon_test_main ${ARG_DEPS} ${ARG_EXTERNAL})
   target_precompile_headers(${name} REUSE_FROM pontoon_test_main)
@@ -140,5 +142,7 @@ function(pontoon_fuzzer name)
   add_executable(${name} ${ARG_SRCS})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(all_fuzzers ${name})
+  file(APPEND ${CMAKE_BINARY_DIR}/fuzzers.txt "${name}\n")
   _pontoon_link(${name} PRIVATE ${ARG_DEPS} ${ARG_EXTERNAL})
 endfunction()
