@@ -12,6 +12,8 @@ import unittest
 
 
 class Report(unittest.TextTestResult):
+    left_out = 0
+
     def startTest(self, test):
         super().startTest(test)
         self.began = time.monotonic()
@@ -29,6 +31,10 @@ class Report(unittest.TextTestResult):
         print(f"FAILED {getattr(test, 'id', lambda: test)()}\n{self.errors[-1][1]}", flush=True)
 
     def addSkip(self, test, reason):
+        if os.environ.get("PONTOON_TEST_BROKER"):  # Beside another broker, what only ours promises is left out.
+            print(f"not here {test.id()}: {reason}", flush=True)
+            self.left_out += 1
+            return
         self.addFailure(test, (AssertionError, AssertionError(f"could not run: {reason}"), None))
 
     def printErrors(self):
@@ -53,7 +59,7 @@ def run_here(tests):
     result = unittest.TextTestRunner(stream=open(os.devnull, "w", encoding="utf-8"), resultclass=Report,
                                      verbosity=0).run(unittest.TestSuite(tests))
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    return max(0, len(tests) - failed), failed
+    return max(0, result.testsRun - failed - result.left_out), failed
 
 
 def run_side_by_side(folder, classes, jobs):
