@@ -107,6 +107,9 @@ class Shard {
   virtual void OnQueueForgotten(QueueId queue) = 0;
   // The catalog records that this session's process is over: its consumers and holdings are given up.
   virtual void OnSessionEnded(const SessionId& session) = 0;
+  // The catalog records that `node` started for the `boot`-th time: all sessions of its earlier boots are over. Also
+  // told right after OnLeader, for the boots that run now.
+  virtual void OnBootRegistered(base::NodeId node, base::BootId boot) = 0;
   virtual void OnBodies(uint64_t read, std::vector<absl::StatusOr<base::Slice>> parts) = 0;
   virtual void OnPage(uint64_t read, absl::StatusOr<base::Slice> page) = 0;
 

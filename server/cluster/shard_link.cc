@@ -55,7 +55,7 @@ void ShardLink::Commit(uint64_t catalog_index, std::vector<broker::Publish> publ
     transaction.publishes.catalog_index = catalog_index;
     for (size_t i = 0; i < publishes.size(); ++i) {
       // They commit together, so the last one's answer is the answer for all.
-      outstanding_.push_back({.gathering = i + 1 == publishes.size() ? gathering : nullptr});
+      outstanding_.push_back({{}, 0, 0, i + 1 == publishes.size() ? gathering : nullptr});
     }
     ++gathering->remaining;
     next_publish_ += publishes.size();

@@ -1,0 +1,145 @@
+#include "server/cluster/catalog_host.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/crc32c.h"
+
+namespace pontoon::cluster {
+namespace {
+
+// A checkpoint writes the whole catalog, so it waits until the log has grown to the catalog's own size, or to this.
+constexpr uint64_t kCheckpointBytesMin = 4 << 20;
+constexpr uint64_t kIdleCheckpointBytes = 64 << 10;
+constexpr base::Duration kIdle = base::Seconds(10);
+
+// The node itself asks under a loop number that no event loop has: founding and the registration of its boot.
+constexpr base::LoopId kNodeItself{0xffff};
+
+}  // namespace
+
+CatalogHost::CatalogHost(const NodeFacts& facts, raft::MultiRaft* raft, raft::LogStore* store, Send send)
+    : facts_(facts),
+      raft_(raft),
+      store_(store),
+      send_(std::move(send)),
+      machine_(catalog::NewMachine()),
+      installed_(facts.loops, 0) {}
+
+absl::Status CatalogHost::OpenBlocking(const raft::Membership& founders, catalog::FoundCluster found) {
+  found_ = std::move(found);
+  absl::StatusOr<raft::RecoveredGroup> recovered = store_->RecoverBlocking(base::kCatalogGroup);
+  if (!recovered.ok()) return recovered.status();
+  if (recovered->checkpoint.has_value()) {
+    const raft::Checkpoint& checkpoint = *recovered->checkpoint;
+    const absl::Status restored = machine_->Restore(checkpoint.applied.index.value, checkpoint.root);
+    if (!restored.ok()) {
+      return absl::Status(restored.code(),
+                          absl::StrCat("checkpoint of the catalog: ", std::string(restored.message())));
+    }
+    checkpoint_size_ = checkpoint.root.size();
+    applied_index_ = checkpoint.applied.index.value;
+  }
+  return raft_->OpenGroup(base::kCatalogGroup, *std::move(recovered), this, founders);
+}
+
+void CatalogHost::OnLeader(raft::Term term) {
+  term_ = term;
+  leads_ = true;
+  // Refused where the cluster exists already. The boot is in the catalog before the node serves (design section 5).
+  Append({facts_.SessionOf(kNodeItself), 1}, found_);
+  Append({facts_.SessionOf(kNodeItself), 2}, catalog::RegisterBoot{facts_.node, facts_.boot, facts_.name});
+  for (auto& [origin, command] : std::exchange(held_, {})) Append(origin, command);
+}
+
+void CatalogHost::OnFollower(raft::Term term, std::optional<raft::ReplicaId> leader) {
+  (void)term;
+  (void)leader;
+  leads_ = false;
+}
+
+void CatalogHost::OnCommands(std::vector<std::pair<catalog::Origin, catalog::Command>> commands) {
+  for (auto& [origin, command] : commands) {
+    if (leads_) {
+      Append(origin, command);
+    } else {
+      held_.emplace_back(origin, std::move(command));
+    }
+  }
+}
+
+void CatalogHost::Append(const catalog::Origin& origin, const catalog::Command& command) {
+  raft::Entry entry;
+  entry.kind = raft::EntryKind::kNormal;
+  entry.header = base::SliceChain(base::Slice::Copy(catalog::EncodeCommand(origin, command)));
+  entry.header_crc = base::Crc32c(entry.header);
+  const absl::StatusOr<raft::Index> index =
+      raft_->Propose(base::kCatalogGroup, term_, absl::MakeSpan(&entry, 1), raft::Core::Room::kAlways);
+  PONTOON_CHECK_MSG(index.ok(), "the catalog's leader could not append to its log");
+}
+
+void CatalogHost::Apply(absl::Span<const raft::Entry> committed) {
+  for (const raft::Entry& entry : committed) {
+    const base::Slice header = entry.header.Flatten();
+    applied_.emplace_back(entry.id.index.value, std::string(header.view().data(), header.size()));
+  }
+  applied_index_ = committed.back().id.index.value;
+}
+
+void CatalogHost::OnTurnEnd() {
+  if (applied_.empty()) return;
+  catalog::AppliedBatch batch = machine_->Apply(applied_);
+  const uint64_t index = applied_.back().first;
+  applied_.clear();
+  waiting_.push_back({index, std::move(batch.outcomes)});
+  for (uint16_t loop = 0; loop < facts_.loops; ++loop) {
+    send_(base::LoopId{loop}, CatalogApplied{batch.version, batch.changes});
+  }
+}
+
+void CatalogHost::OnInstalled(base::LoopId loop, uint64_t index) {
+  installed_[loop.value] = std::max(installed_[loop.value], index);
+  AnswerInstalled();
+}
+
+void CatalogHost::AnswerInstalled() {
+  const uint64_t everywhere = *std::min_element(installed_.begin(), installed_.end());
+  std::map<base::LoopId, std::vector<catalog::Outcome>> answers;
+  while (!waiting_.empty() && waiting_.front().index <= everywhere) {
+    for (catalog::Outcome& outcome : waiting_.front().outcomes) {
+      const base::SessionId& asked = outcome.origin.session;
+      // Commands of earlier boots are replayed from the log at a start; nobody waits for those.
+      if (asked.node == facts_.node && asked.boot == facts_.boot && asked.loop.value < facts_.loops) {
+        answers[asked.loop].push_back(std::move(outcome));
+      }
+    }
+    waiting_.pop_front();
+  }
+  for (auto& [loop, outcomes] : answers) send_(loop, CatalogAnswers{std::move(outcomes)});
+}
+
+void CatalogHost::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
+  if (applied_index_ != seen_index_) {
+    seen_index_ = applied_index_;
+    seen_change_at_ = now;
+  }
+  if (checkpoint_running_ || !applied_.empty()) return;
+  const uint64_t reclaimable = raft_->reclaimable_bytes(base::kCatalogGroup);
+  const bool idle = now - seen_change_at_ >= kIdle || now_or_never;
+  if (reclaimable < std::max(kCheckpointBytesMin, checkpoint_size_) && !(idle && reclaimable >= kIdleCheckpointBytes)) {
+    return;
+  }
+  checkpoint_running_ = true;
+  raft::StateTask task;
+  task.group = base::kCatalogGroup;
+  raft::Checkpoint checkpoint;
+  checkpoint.applied = raft_->applied(base::kCatalogGroup);
+  checkpoint.root = machine_->MakeCheckpoint();
+  checkpoint_size_ = checkpoint.root.size();
+  task.checkpoint = std::move(checkpoint);
+  raft_->SubmitState(std::move(task));
+}
+
+}  // namespace pontoon::cluster

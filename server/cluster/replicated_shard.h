@@ -1,0 +1,90 @@
+#ifndef PONTOON_SERVER_CLUSTER_REPLICATED_SHARD_H_
+#define PONTOON_SERVER_CLUSTER_REPLICATED_SHARD_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "raft/node/multi_raft.h"
+#include "server/broker/shard.h"
+#include "server/cluster/fabric.h"
+
+namespace pontoon::cluster {
+
+// What a shard of this loop says to the rest of the loop.
+class ShardEvents {
+ public:
+  virtual ~ShardEvents() = default;
+  virtual void OnShardResponse(const ShardRef& shard, const base::SessionId& session,
+                               broker::ShardResponse response) = 0;
+  virtual void OnForgetQueue(const ShardRef& shard, base::QueueId queue) = 0;
+  virtual void OnShardWantsTurn() = 0;
+  // The replica has become leader of its group (or stopped being it).
+  virtual void OnShardRole(const ShardRef& shard) = 0;
+};
+
+// A shard whose log is a Raft group in the node's log store: ties broker::Shard to raft::MultiRaft. One loop.
+class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnvironment {
+ public:
+  // All borrowed. `fabric` brings reads, which end on the store's threads, back to `loop`.
+  ReplicatedShard(base::GroupId group, base::LoopId loop, raft::MultiRaft* raft, raft::LogStore* store, Fabric* fabric,
+                  ShardEvents* events);
+
+  // Blocking, before the loop runs: from what is on the disk.
+  absl::Status OpenBlocking(const raft::Membership& founders);
+
+  broker::Shard* shard() { return shard_.get(); }
+  const ShardRef& ref() const { return ref_; }
+  bool leads() const { return leads_; }
+  uint64_t term() const { return term_.value; }
+  // The shard was told that it leads; until then no request reaches it.
+  bool serving() const { return serving_; }
+  void Serve(uint64_t catalog_index, const std::vector<broker::QueueSpec>& queues);
+
+  // Checkpoints when enough of the log can be reclaimed, or a little of it and the shard has been idle. About once a
+  // second, and with `now_or_never` at shutdown.
+  void MaybeCheckpoint(base::MonotonicTime now, bool now_or_never);
+
+  // raft::StateMachine.
+  void Apply(absl::Span<const raft::Entry> committed) override;
+  void OnLeader(raft::Term term) override;
+  void OnFollower(raft::Term term, std::optional<raft::ReplicaId> leader) override;
+
+  // broker::ShardEnvironment.
+  void Propose(base::SliceChain header, base::SliceChain body, uint32_t body_crc) override;
+  void Respond(const base::SessionId& session, broker::ShardResponse response) override;
+  void ReadBodies(uint64_t read, std::vector<broker::BodyPart> parts) override;
+  void ReadPage(uint64_t read, uint64_t page) override;
+  void SubmitState(broker::ShardState state) override;
+  void ForgetQueue(base::QueueId queue) override { events_->OnForgetQueue(ref_, queue); }
+  void WantTurn() override { events_->OnShardWantsTurn(); }
+
+ private:
+  const ShardRef ref_;
+  const base::LoopId loop_;
+  raft::MultiRaft* const raft_;
+  raft::LogStore* const store_;
+  Fabric* const fabric_;
+  ShardEvents* const events_;
+  std::unique_ptr<broker::Shard> shard_;
+  raft::Term term_;
+  bool leads_ = false;
+  bool serving_ = false;
+  uint64_t applied_index_ = 0;
+  uint64_t seen_index_ = 0;            // Applied when the checkpoint policy last looked.
+  base::MonotonicTime seen_change_at_;  // When it last saw something new.
+  bool checkpoint_running_ = false;
+  std::vector<broker::LogEntry> entries_;  // Kept for its memory.
+
+ public:
+  void OnCheckpointDurable(uint64_t applied) {
+    checkpoint_running_ = false;
+    shard_->OnCheckpointDurable(applied);
+  }
+};
+
+}  // namespace pontoon::cluster
+
+#endif  // PONTOON_SERVER_CLUSTER_REPLICATED_SHARD_H_
