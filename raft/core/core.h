@@ -24,10 +24,10 @@ namespace pontoon::raft {
 enum class Role : uint8_t { kFollower, kCandidate, kLeader };
 
 struct CoreOptions {
-  GroupId group;
-  base::RecoveryEpoch epoch;
-  ReplicaId self;
-  IoSeq last_io_seq;  // Numbers of storage tasks go on after this one (a group that was closed and opened again).
+  GroupId group = {};
+  base::RecoveryEpoch epoch = {};
+  ReplicaId self = {};
+  IoSeq last_io_seq = {};  // Numbers of storage tasks go on after this one (a group that was closed and opened again).
   // Bytes of own proposals that are not yet committed, at most; past it proposals are refused until some are.
   uint64_t uncommitted_bytes_max = 64 * 1024 * 1024;
   // What one TakeOutput hands out to apply, at most; the rest follows in the next (a turn is bounded in time).
@@ -154,6 +154,7 @@ class Core {
   Role role() const { return role_; }
   Term term() const { return hard_state_.term; }
   std::optional<ReplicaId> vote() const { return hard_state_.vote; }
+  const HardState& durable_hard_state() const { return durable_hard_state_; }
   std::optional<ReplicaId> leader() const { return leader_; }
   // Leader, and has applied an entry of its own term.
   bool ready() const { return role_ == Role::kLeader && ready_; }

@@ -69,9 +69,9 @@ struct HardState {
 // [format] A set of voters, and while a change runs the outgoing one (joint consensus, thesis §4.3). A pure function of
 // the log: the last kConfig entry, or the checkpoint's.
 struct Membership {
-  std::vector<ReplicaId> voters;           // Sorted.
-  std::vector<ReplicaId> outgoing_voters;  // Sorted; empty unless joint.
-  std::vector<ReplicaId> learners;         // Sorted.
+  std::vector<ReplicaId> voters = {};           // Sorted.
+  std::vector<ReplicaId> outgoing_voters = {};  // Sorted; empty unless joint.
+  std::vector<ReplicaId> learners = {};         // Sorted.
   friend bool operator==(const Membership&, const Membership&) = default;
 };
 

@@ -17,9 +17,9 @@
 namespace pontoon::raft {
 
 // A LogStore in memory for tests and the simulator, with the real one's promises and its ways to crash: what is
-// submitted by all groups is one queue; a prefix of it is on the disk. Nothing happens by itself: the test says when
-// something is written, reported, read, or lost. One thread. No test of ours may depend on anything but LogStore's
-// promises, so what was submitted twice or out of order is a failed check here.
+// submitted by all groups is one queue, of which a prefix is on the disk. Nothing happens by itself: the test says when
+// something is written, reported, read, or lost. One thread. It trusts nobody: a task out of order, a gap in the log, or
+// headers dropped that no checkpoint covers are failed checks here.
 class MemoryLogStore final : public LogStore {
  public:
   // `events` is borrowed and called only from Report.
@@ -74,7 +74,6 @@ class MemoryLogStore final : public LogStore {
     std::map<Index, Entry> headers;  // Without their bodies.
     std::map<Index, Body> bodies;
     std::map<PageId, base::Slice> pages;
-    PageId last_page;
   };
   using Task = std::variant<StorageTask, StateTask>;
 

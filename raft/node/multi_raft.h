@@ -23,8 +23,8 @@
 namespace pontoon::raft {
 
 struct MultiRaftOptions {
-  base::RecoveryEpoch epoch;
-  ReplicaId self;
+  base::RecoveryEpoch epoch = {};
+  ReplicaId self = {};
   uint64_t uncommitted_bytes_max = 64 * 1024 * 1024;  // Per group; see CoreOptions.
   uint32_t committed_entries_max = 4096;              // Applied per group and Flush, at most.
 };

@@ -1,0 +1,169 @@
+#include "raft/core/core.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "raft/core/entry.h"
+
+namespace pontoon::raft {
+namespace {
+
+// What needs peers does not exist yet, and is not pretended.
+absl::Status RequireAtMostOneMember(const Membership& members) {
+  if (members.voters.size() > 1 || IsJoint(members) || !members.learners.empty()) {
+    return absl::UnimplementedError("groups of several members");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void Output::Clear() {
+  storage.clear();
+  send_now.clear();
+  send_after.clear();
+  role.reset();
+  dropped.clear();
+  committed.clear();
+  reads.clear();
+}
+
+absl::StatusOr<std::unique_ptr<Core>> Core::Create(CoreOptions options, RecoveredGroup recovered,
+                                                   base::Random* random) {
+  std::unique_ptr<Core> core(new Core(options, random));
+  if (absl::Status status = core->Restore(std::move(recovered)); !status.ok()) return status;
+  return core;
+}
+
+absl::Status Core::Restore(RecoveredGroup recovered) {
+  const auto damaged = [this](auto... what) {
+    return absl::DataLossError(absl::StrCat("group ", options_.group.value, ": ", what...));
+  };
+  EntryId base;
+  Membership members;
+  if (recovered.checkpoint.has_value()) {
+    base = recovered.checkpoint->applied;
+    members = std::move(recovered.checkpoint->membership);
+    if (absl::Status valid = ValidateMembership(members); !valid.ok()) {
+      return damaged("the checkpoint's membership: ", valid.message());
+    }
+    if (base.index == Index{0} || base.term == Term{0}) return damaged("a checkpoint of nothing");
+  }
+  log_.Reset(base);
+  memberships_.Reset(base, std::move(members));
+  for (Entry& entry : recovered.entries) {
+    if (entry.id.index != log_.last().index + 1) {
+      return damaged("entry ", entry.id.index.value, " follows ", log_.last().index.value);
+    }
+    if (entry.id.term < log_.last().term || entry.id.term == Term{0}) {
+      return damaged("entry ", entry.id.index.value, " has term ", entry.id.term.value, " after term ",
+                     log_.last().term.value);
+    }
+    if (base::Crc32c(entry.header) != entry.header_crc) {
+      return damaged("the header of entry ", entry.id.index.value, " does not match its checksum");
+    }
+    if (entry.kind == EntryKind::kConfig) {
+      absl::StatusOr<Membership> decoded = DecodeMembership(entry.header.Flatten().view());
+      if (!decoded.ok()) return decoded.status();
+      memberships_.Append(entry.id, *std::move(decoded));
+    }
+    log_.Append(std::move(entry));
+  }
+  if (log_.last().term > recovered.hard_state.term) {
+    return damaged("the log is in term ", log_.last().term.value, ", the replica only in ",
+                   recovered.hard_state.term.value);
+  }
+  if (log_.last().index > Index{0} && memberships_.current().voters.empty()) {
+    return damaged("a log without a membership");
+  }
+  if (absl::Status supported = RequireAtMostOneMember(memberships_.current()); !supported.ok()) return supported;
+  hard_state_ = durable_hard_state_ = recovered.hard_state;
+  durable_ = log_.last().index;
+  commit_ = handed_out_ = applied_ = base.index;  // What is committed beyond is not known before an election.
+  last_io_seq_ = options_.last_io_seq;
+  return absl::OkStatus();
+}
+
+absl::Status Core::Found(const Membership& members) {
+  if (hard_state_ != HardState{} || log_.last() != EntryId{} || pending_.has_value() || !in_flight_.empty()) {
+    return absl::FailedPreconditionError("this replica has a history");
+  }
+  if (absl::Status valid = ValidateMembership(members); !valid.ok()) return valid;
+  if (absl::Status supported = RequireAtMostOneMember(members); !supported.ok()) return supported;
+  if (!IsVoter(members, options_.self)) return absl::InvalidArgumentError("this replica is not among the founders");
+  // The same at every founder, as if all had received it from a leader of term 1.
+  SetHardState({Term{1}, std::nullopt});
+  Entry entry = MakeEntry(base::SliceChain(base::Slice::Copy(EncodeMembership(members))));
+  entry.kind = EntryKind::kConfig;
+  memberships_.Append({Term{1}, log_.last().index + 1}, members);
+  AppendOwn(std::move(entry));
+  return absl::OkStatus();
+}
+
+absl::Status Core::RequireLeaderOf(Term expected_term) const {
+  if (role_ != Role::kLeader) return absl::FailedPreconditionError("not the leader");
+  if (term() != expected_term) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("leads term ", term().value, ", not ", expected_term.value));
+  }
+  return absl::OkStatus();
+}
+
+StorageTask& Core::Pending() {
+  if (!pending_.has_value()) {
+    pending_.emplace();
+    pending_->group = options_.group;
+    last_io_seq_.value += 1;
+    pending_->seq = last_io_seq_;
+    pending_->must_sync = false;
+  }
+  return *pending_;
+}
+
+void Core::SetHardState(HardState hard_state) {
+  PONTOON_CHECK(hard_state.term >= hard_state_.term);
+  PONTOON_CHECK_MSG(hard_state.term > hard_state_.term || !hard_state_.vote.has_value() ||
+                        hard_state.vote == hard_state_.vote,
+                    "one vote per term");
+  hard_state_ = hard_state;
+  Pending().hard_state = hard_state;
+  Pending().must_sync = true;
+}
+
+void Core::TellRole() { output_.role = RoleChange{role_, term(), leader_, ready()}; }
+
+void Core::OnStorageDone(IoSeq seq) {
+  PONTOON_CHECK_MSG(seq <= last_io_seq_ && (!pending_.has_value() || seq < pending_->seq),
+                    "done before it was handed out");
+  bool advanced = false;
+  while (!in_flight_.empty() && in_flight_.front().seq <= seq) {
+    const InFlight& task = in_flight_.front();
+    if (task.durable_to > durable_) durable_ = task.durable_to;
+    durable_hard_state_ = task.hard_state;
+    in_flight_.pop_front();
+    advanced = true;
+  }
+  if (!advanced) return;
+  if (role_ == Role::kCandidate) CountVotes();
+  if (role_ == Role::kLeader) AdvanceCommit();
+}
+
+bool Core::has_output() const {
+  return pending_.has_value() || handed_out_ < commit_ || output_.role.has_value() || !output_.reads.empty() ||
+         !output_.send_now.empty() || !output_.send_after.empty() || !output_.dropped.empty();
+}
+
+void Core::TakeOutput(Output* out) {
+  out->Clear();
+  std::swap(*out, output_);
+  if (pending_.has_value()) {
+    in_flight_.push_back({pending_->seq, log_.last().index, hard_state_});
+    out->storage.push_back(*std::move(pending_));
+    pending_.reset();
+  }
+  HandOutCommitted(out);
+}
+
+}  // namespace pontoon::raft
