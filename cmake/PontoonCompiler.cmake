@@ -7,7 +7,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 set(PONTOON_SANITIZE "" CACHE STRING "Sanitizers to build with: empty, 'address;undefined', 'thread' or 'fuzzer'")
 
-add_compile_options(-Wall -Wextra -Werror -fno-omit-frame-pointer -fdiagnostics-color=always)
+# Options structs are filled by designated initialisers; what is not named has its default.
+add_compile_options(-Wall -Wextra -Werror -Wno-missing-field-initializers -fno-omit-frame-pointer -fdiagnostics-color=always)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_options(-Wthread-safety)
 endif()

@@ -2,6 +2,7 @@
 #define PONTOON_SERVER_AMQP_FRAME_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -34,6 +35,8 @@ struct Frame {
 // place.
 absl::Status UnknownFrameError(const Frame& frame);
 absl::Status UnexpectedFrameError(const Frame& frame);
+// "type 1, all octets = <<...>>": what those texts begin with.
+std::string FrameText(FrameType type, const base::SliceChain& payload);
 
 }  // namespace pontoon::amqp
 

@@ -2,6 +2,7 @@
 #define PONTOON_SERVER_AMQP_FRAME_READER_H_
 
 #include <cstdint>
+#include <deque>
 
 #include "absl/status/status.h"
 #include "base/slice.h"
@@ -50,14 +51,17 @@ class FrameReader {
 
  private:
   bool ReadHeader();
-  base::SliceChain TakeChain(size_t size);
+  // The next `size` octets, which must be here.
+  base::SliceChain Take(size_t size);
   void Peek(size_t size, char* out) const;
+  size_t front_bytes() const { return slices_.empty() ? 0 : slices_.front().size() - position_; }
+  void Advance(size_t size);
 
   uint32_t frame_max_;
-  base::Slice current_;       // The block at the front, from position_ on.
-  size_t position_ = 0;       // Octets of current_ that are taken.
-  base::SliceChain behind_;   // What was fed after current_.
-  size_t buffered_ = 0;       // Octets not taken, in both.
+  std::deque<base::Slice>
+      slices_;                // What was fed and is not yet taken, neighbours of one block joined.
+  size_t position_ = 0;       // Octets of the first slice that are taken.
+  size_t buffered_ = 0;       // Octets not taken, in all of them.
   bool have_header_ = false;  // The three below are those of the frame at the front.
   FrameType type_ = FrameType::kHeartbeat;
   uint16_t channel_ = 0;

@@ -38,7 +38,7 @@ class FrameWriter {
   // frame_max asks for (none for an empty body).
   template <typename M>
   void AddContent(uint16_t channel, const M& method, absl::string_view properties,
-               const base::SliceChain& body) {
+                  const base::SliceChain& body) {
     AddMethod(channel, method);
     AddHeader(channel, body.size(), properties);
     AddBody(channel, body);

@@ -15,8 +15,7 @@ inline constexpr absl::string_view kProtocolHeader{"AMQP\x00\x00\x09\x01", kProt
 // What somebody said first.
 struct ProtocolHeader {
   enum class Kind {
-    kAmqp091,  // AMQP 0 0 9 1; also 1 1 0 9 and 1 1 9 1, which old clients send and RabbitMQ takes
-               // for it.
+    kAmqp091,    // AMQP 0 0 9 1; also 1 1 0 9 (0-9), which RabbitMQ takes for it.
     kOtherAmqp,  // "AMQP" and other numbers (1.0, 0-8, SASL of 1.0 ...).
     kTls,        // A TLS ClientHello on the plain port.
     kHttp,       // A request line: GET, POST, HEAD ...

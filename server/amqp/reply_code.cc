@@ -13,25 +13,34 @@ constexpr size_t kReplyTextBytesMax = 255;  // A short string on the wire.
 // The nearest general meaning, for code that looks at statuses without knowing AMQP.
 absl::StatusCode GeneralCode(ReplyCode code) {
   switch (code) {
-    case ReplyCode::kReplySuccess: return absl::StatusCode::kUnknown;
+    case ReplyCode::kReplySuccess:
+      return absl::StatusCode::kUnknown;
     case ReplyCode::kContentTooLarge:
-    case ReplyCode::kResourceError: return absl::StatusCode::kResourceExhausted;
+    case ReplyCode::kResourceError:
+      return absl::StatusCode::kResourceExhausted;
     case ReplyCode::kNoRoute:
     case ReplyCode::kNoConsumers:
     case ReplyCode::kInvalidPath:
-    case ReplyCode::kNotFound: return absl::StatusCode::kNotFound;
-    case ReplyCode::kConnectionForced: return absl::StatusCode::kUnavailable;
+    case ReplyCode::kNotFound:
+      return absl::StatusCode::kNotFound;
+    case ReplyCode::kConnectionForced:
+      return absl::StatusCode::kUnavailable;
     case ReplyCode::kAccessRefused:
-    case ReplyCode::kNotAllowed: return absl::StatusCode::kPermissionDenied;
+    case ReplyCode::kNotAllowed:
+      return absl::StatusCode::kPermissionDenied;
     case ReplyCode::kResourceLocked:
     case ReplyCode::kPreconditionFailed:
-    case ReplyCode::kChannelError: return absl::StatusCode::kFailedPrecondition;
+    case ReplyCode::kChannelError:
+      return absl::StatusCode::kFailedPrecondition;
     case ReplyCode::kFrameError:
     case ReplyCode::kSyntaxError:
     case ReplyCode::kCommandInvalid:
-    case ReplyCode::kUnexpectedFrame: return absl::StatusCode::kInvalidArgument;
-    case ReplyCode::kNotImplemented: return absl::StatusCode::kUnimplemented;
-    case ReplyCode::kInternalError: return absl::StatusCode::kInternal;
+    case ReplyCode::kUnexpectedFrame:
+      return absl::StatusCode::kInvalidArgument;
+    case ReplyCode::kNotImplemented:
+      return absl::StatusCode::kUnimplemented;
+    case ReplyCode::kInternalError:
+      return absl::StatusCode::kInternal;
   }
   return absl::StatusCode::kUnknown;
 }
@@ -46,25 +55,44 @@ std::optional<ReplyCode> ReplyCodeFromNumber(uint16_t number) {
 
 absl::string_view ReplyCodeName(ReplyCode code) {
   switch (code) {
-    case ReplyCode::kReplySuccess: return "REPLY_SUCCESS";
-    case ReplyCode::kContentTooLarge: return "CONTENT_TOO_LARGE";
-    case ReplyCode::kNoRoute: return "NO_ROUTE";
-    case ReplyCode::kNoConsumers: return "NO_CONSUMERS";
-    case ReplyCode::kConnectionForced: return "CONNECTION_FORCED";
-    case ReplyCode::kInvalidPath: return "INVALID_PATH";
-    case ReplyCode::kAccessRefused: return "ACCESS_REFUSED";
-    case ReplyCode::kNotFound: return "NOT_FOUND";
-    case ReplyCode::kResourceLocked: return "RESOURCE_LOCKED";
-    case ReplyCode::kPreconditionFailed: return "PRECONDITION_FAILED";
-    case ReplyCode::kFrameError: return "FRAME_ERROR";
-    case ReplyCode::kSyntaxError: return "SYNTAX_ERROR";
-    case ReplyCode::kCommandInvalid: return "COMMAND_INVALID";
-    case ReplyCode::kChannelError: return "CHANNEL_ERROR";
-    case ReplyCode::kUnexpectedFrame: return "UNEXPECTED_FRAME";
-    case ReplyCode::kResourceError: return "RESOURCE_ERROR";
-    case ReplyCode::kNotAllowed: return "NOT_ALLOWED";
-    case ReplyCode::kNotImplemented: return "NOT_IMPLEMENTED";
-    case ReplyCode::kInternalError: return "INTERNAL_ERROR";
+    case ReplyCode::kReplySuccess:
+      return "REPLY_SUCCESS";
+    case ReplyCode::kContentTooLarge:
+      return "CONTENT_TOO_LARGE";
+    case ReplyCode::kNoRoute:
+      return "NO_ROUTE";
+    case ReplyCode::kNoConsumers:
+      return "NO_CONSUMERS";
+    case ReplyCode::kConnectionForced:
+      return "CONNECTION_FORCED";
+    case ReplyCode::kInvalidPath:
+      return "INVALID_PATH";
+    case ReplyCode::kAccessRefused:
+      return "ACCESS_REFUSED";
+    case ReplyCode::kNotFound:
+      return "NOT_FOUND";
+    case ReplyCode::kResourceLocked:
+      return "RESOURCE_LOCKED";
+    case ReplyCode::kPreconditionFailed:
+      return "PRECONDITION_FAILED";
+    case ReplyCode::kFrameError:
+      return "FRAME_ERROR";
+    case ReplyCode::kSyntaxError:
+      return "SYNTAX_ERROR";
+    case ReplyCode::kCommandInvalid:
+      return "COMMAND_INVALID";
+    case ReplyCode::kChannelError:
+      return "CHANNEL_ERROR";
+    case ReplyCode::kUnexpectedFrame:
+      return "UNEXPECTED_FRAME";
+    case ReplyCode::kResourceError:
+      return "RESOURCE_ERROR";
+    case ReplyCode::kNotAllowed:
+      return "NOT_ALLOWED";
+    case ReplyCode::kNotImplemented:
+      return "NOT_IMPLEMENTED";
+    case ReplyCode::kInternalError:
+      return "INTERNAL_ERROR";
   }
   return "";
 }
@@ -77,8 +105,10 @@ ReplyScope ReplyScopeOf(ReplyCode code) {
     case ReplyCode::kAccessRefused:
     case ReplyCode::kNotFound:
     case ReplyCode::kResourceLocked:
-    case ReplyCode::kPreconditionFailed: return ReplyScope::kChannel;
-    default: return ReplyScope::kConnection;
+    case ReplyCode::kPreconditionFailed:
+      return ReplyScope::kChannel;
+    default:
+      return ReplyScope::kConnection;
   }
 }
 
@@ -104,26 +134,48 @@ std::optional<ReplyCode> ReplyCodeOf(const absl::Status& status) {
   const absl::optional<absl::Cord> payload = status.GetPayload(kPayloadUrl);
   if (!payload.has_value() || payload->size() != 2) return std::nullopt;
   const std::string octets(*payload);
-  return ReplyCodeFromNumber(
-      static_cast<uint16_t>(static_cast<uint8_t>(octets[0]) << 8 | static_cast<uint8_t>(octets[1])));
+  return ReplyCodeFromNumber(static_cast<uint16_t>(static_cast<uint8_t>(octets[0]) << 8 |
+                                                   static_cast<uint8_t>(octets[1])));
 }
 
-absl::Status ContentTooLarge(absl::string_view why) { return MakeError(ReplyCode::kContentTooLarge, why); }
+absl::Status ContentTooLarge(absl::string_view why) {
+  return MakeError(ReplyCode::kContentTooLarge, why);
+}
 absl::Status NoRoute(absl::string_view why) { return MakeError(ReplyCode::kNoRoute, why); }
-absl::Status ConnectionForced(absl::string_view why) { return MakeError(ReplyCode::kConnectionForced, why); }
+absl::Status ConnectionForced(absl::string_view why) {
+  return MakeError(ReplyCode::kConnectionForced, why);
+}
 absl::Status InvalidPath(absl::string_view why) { return MakeError(ReplyCode::kInvalidPath, why); }
-absl::Status AccessRefused(absl::string_view why) { return MakeError(ReplyCode::kAccessRefused, why); }
+absl::Status AccessRefused(absl::string_view why) {
+  return MakeError(ReplyCode::kAccessRefused, why);
+}
 absl::Status NotFound(absl::string_view why) { return MakeError(ReplyCode::kNotFound, why); }
-absl::Status ResourceLocked(absl::string_view why) { return MakeError(ReplyCode::kResourceLocked, why); }
-absl::Status PreconditionFailed(absl::string_view why) { return MakeError(ReplyCode::kPreconditionFailed, why); }
+absl::Status ResourceLocked(absl::string_view why) {
+  return MakeError(ReplyCode::kResourceLocked, why);
+}
+absl::Status PreconditionFailed(absl::string_view why) {
+  return MakeError(ReplyCode::kPreconditionFailed, why);
+}
 absl::Status FrameError(absl::string_view why) { return MakeError(ReplyCode::kFrameError, why); }
 absl::Status SyntaxError(absl::string_view why) { return MakeError(ReplyCode::kSyntaxError, why); }
-absl::Status CommandInvalid(absl::string_view why) { return MakeError(ReplyCode::kCommandInvalid, why); }
-absl::Status ChannelError(absl::string_view why) { return MakeError(ReplyCode::kChannelError, why); }
-absl::Status UnexpectedFrame(absl::string_view why) { return MakeError(ReplyCode::kUnexpectedFrame, why); }
-absl::Status ResourceError(absl::string_view why) { return MakeError(ReplyCode::kResourceError, why); }
+absl::Status CommandInvalid(absl::string_view why) {
+  return MakeError(ReplyCode::kCommandInvalid, why);
+}
+absl::Status ChannelError(absl::string_view why) {
+  return MakeError(ReplyCode::kChannelError, why);
+}
+absl::Status UnexpectedFrame(absl::string_view why) {
+  return MakeError(ReplyCode::kUnexpectedFrame, why);
+}
+absl::Status ResourceError(absl::string_view why) {
+  return MakeError(ReplyCode::kResourceError, why);
+}
 absl::Status NotAllowed(absl::string_view why) { return MakeError(ReplyCode::kNotAllowed, why); }
-absl::Status NotImplemented(absl::string_view why) { return MakeError(ReplyCode::kNotImplemented, why); }
-absl::Status InternalError(absl::string_view why) { return MakeError(ReplyCode::kInternalError, why); }
+absl::Status NotImplemented(absl::string_view why) {
+  return MakeError(ReplyCode::kNotImplemented, why);
+}
+absl::Status InternalError(absl::string_view why) {
+  return MakeError(ReplyCode::kInternalError, why);
+}
 
 }  // namespace pontoon::amqp

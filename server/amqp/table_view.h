@@ -46,6 +46,10 @@ class ArrayView {
   absl::string_view rest_;
 };
 
+// Takes one value (its type and octets, not what lies inside a table or array) off the front of
+// `*rest`; false, with nothing taken, if it is not there in full or its type is unknown.
+bool TakeValue(absl::string_view* rest, ValueView* value);
+
 }  // namespace pontoon::amqp
 
 #endif  // PONTOON_SERVER_AMQP_TABLE_VIEW_H_

@@ -19,8 +19,8 @@ bool IsValidUtf8(absl::string_view bytes) {
     if (at == end) break;
     const uint8_t lead = *at++;
     if (lead < 0x80) continue;
-    // The first continuation octet has a narrower range after some leads; that shuts out overlong forms, surrogates
-    // and what lies above U+10FFFF (Unicode, table 3-7).
+    // The first continuation octet has a narrower range after some leads; that shuts out overlong
+    // forms, surrogates and what lies above U+10FFFF (Unicode, table 3-7).
     int more;
     uint8_t low = 0x80, high = 0xbf;
     if (lead >= 0xc2 && lead <= 0xdf) {
