@@ -1,0 +1,218 @@
+#include "storage/database.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace pontoon::storage {
+namespace {
+
+// RocksDB's own lines: warnings and errors go to the node's log, the rest nowhere (a file LOG
+// beside the data would have to be rotated, counted and explained).
+class RocksLogger final : public rocksdb::Logger {
+ public:
+  explicit RocksLogger(base::Logger* logger)
+      : rocksdb::Logger(rocksdb::WARN_LEVEL), logger_(logger) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (logger_ == nullptr || level < rocksdb::WARN_LEVEL) return;
+    char line[1024];
+    std::vsnprintf(line, sizeof(line), format, arguments);
+    logger_->Log(level >= rocksdb::ERROR_LEVEL ? base::LogLevel::kError : base::LogLevel::kWarning,
+                 0, absl::StrCat("store: ", line));
+  }
+  void Logv(const char* format, va_list arguments) override {
+    Logv(rocksdb::INFO_LEVEL, format, arguments);
+  }
+
+ private:
+  base::Logger* const logger_;
+};
+
+// Left alone, RocksDB resumes by itself after a full disk and after errors that it takes for
+// passing, and accepts the next batch: a hole in the log (measured with 7.8.3). Here every error in
+// the background is the end.
+class Listener final : public rocksdb::EventListener {
+ public:
+  Listener(StorageCounters* counters, FatalError* fatal) : counters_(counters), fatal_(fatal) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
+    if (fatal_ != nullptr) fatal_->Report(FromRocks(*error, "background work of the store"));
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& info) override {
+    if (counters_ != nullptr) counters_->flush_bytes += info.table_properties.data_size;
+  }
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& info) override {
+    if (counters_ != nullptr) counters_->compaction_bytes += info.stats.total_output_bytes;
+  }
+
+ private:
+  StorageCounters* const counters_;
+  FatalError* const fatal_;
+};
+
+struct FamilyShape {
+  size_t write_buffer_bytes;
+  int write_buffers;
+  int buffers_to_merge;  // Buffers that are flushed together: what one puts and the next deletes is
+                         // never written.
+  size_t block_bytes;
+  bool filter;  // Point reads of old keys.
+};
+
+rocksdb::ColumnFamilyOptions FamilyOptions(const FamilyShape& shape,
+                                           const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = shape.write_buffer_bytes;
+  options.max_write_buffer_number = shape.write_buffers;
+  options.min_write_buffer_number_to_merge = shape.buffers_to_merge;
+  options.compaction_style = rocksdb::kCompactionStyleLevel;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.level0_file_num_compaction_trigger = 4;
+  options.level0_slowdown_writes_trigger = 20;
+  options.level0_stop_writes_trigger = 36;
+  options.target_file_size_base =
+      std::clamp<uint64_t>(shape.write_buffer_bytes, 4u << 20, 32u << 20);
+  options.max_bytes_for_level_base = std::max<uint64_t>(4 * shape.write_buffer_bytes, 32u << 20);
+  // Most of what is written is short-lived; payloads are often compressed already.
+  options.compression = rocksdb::kNoCompression;
+  // Files where most keys were deleted are rewritten soon, so that their space comes back without a
+  // full compaction.
+  options.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(/*sliding_window_size=*/512,
+                                                    /*deletion_trigger=*/256,
+                                                    /*deletion_ratio=*/0.5));
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+  table.checksum = rocksdb::kXXH3;
+  table.block_size = shape.block_bytes;
+  if (shape.filter) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+constexpr const char* kFamilyNames[] = {"default", "meta", "log", "body", "page"};
+
+}  // namespace
+
+StoreSizes StoreSizes::ForDisk(uint64_t disk_bytes) {
+  StoreSizes sizes;
+  const auto part = [disk_bytes](uint64_t divisor, uint64_t least, uint64_t most) {
+    return std::clamp(disk_bytes / divisor, least, most);
+  };
+  sizes.body_write_buffer_bytes = part(64, 4u << 20, sizes.body_write_buffer_bytes);
+  sizes.log_write_buffer_bytes = part(128, 2u << 20, sizes.log_write_buffer_bytes);
+  sizes.page_write_buffer_bytes = part(128, 2u << 20, sizes.page_write_buffer_bytes);
+  sizes.wal_bytes_max = part(16, 16u << 20, sizes.wal_bytes_max);
+  return sizes;
+}
+
+absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = absl::StrCat(doing, ": ", status.ToString());
+  if (status.IsNotFound()) return absl::NotFoundError(text);
+  if (status.IsCorruption()) return absl::DataLossError(text);
+  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
+  if (status.IsInvalidArgument()) return absl::InvalidArgumentError(text);
+  return absl::UnavailableError(text);
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseOptions& options) {
+  rocksdb::DBOptions db_options;
+  if (options.env != nullptr) db_options.env = options.env;
+  db_options.create_if_missing = options.create;
+  db_options.create_missing_column_families = options.create;
+  db_options.error_if_exists = options.create;
+  db_options.info_log = std::make_shared<RocksLogger>(options.logger);
+  db_options.listeners.push_back(std::make_shared<Listener>(options.counters, options.fatal));
+  db_options.max_bgerror_resume_count = 0;
+  db_options.paranoid_checks = true;
+  db_options.wal_recovery_mode = options.recovery;
+  db_options.track_and_verify_wals_in_manifest = true;
+  db_options.avoid_flush_during_recovery = true;
+  db_options.avoid_flush_during_shutdown = true;
+  db_options.max_total_wal_size = options.sizes.wal_bytes_max;
+  db_options.bytes_per_sync =
+      1 << 20;  // SST files reach the disk evenly; the write-ahead log is synced by us.
+  db_options.allow_concurrent_memtable_write = false;  // There is one writer.
+  db_options.enable_write_thread_adaptive_yield = false;
+  db_options.max_background_jobs = 3;
+  db_options.manifest_preallocation_size = 64 << 10;
+  db_options.stats_dump_period_sec = 0;
+  db_options.stats_persist_period_sec = 0;
+  db_options.max_open_files = 512;
+
+  const auto cache = rocksdb::NewLRUCache(options.sizes.block_cache_bytes);
+  const StoreSizes& sizes = options.sizes;
+  const FamilyShape small{.write_buffer_bytes = 1u << 20,
+                          .write_buffers = 2,
+                          .buffers_to_merge = 1,
+                          .block_bytes = 4096,
+                          .filter = false};
+  const FamilyShape meta{.write_buffer_bytes = 8u << 20,
+                         .write_buffers = 2,
+                         .buffers_to_merge = 1,
+                         .block_bytes = 4096,
+                         .filter = false};
+  const FamilyShape log{.write_buffer_bytes = sizes.log_write_buffer_bytes,
+                        .write_buffers = sizes.log_write_buffers,
+                        .buffers_to_merge = 1,
+                        .block_bytes = 16384,
+                        .filter = false};
+  const FamilyShape body{.write_buffer_bytes = sizes.body_write_buffer_bytes,
+                         .write_buffers = sizes.body_write_buffers,
+                         .buffers_to_merge = 2,
+                         .block_bytes = 16384,
+                         .filter = true};
+  const FamilyShape page{.write_buffer_bytes = sizes.page_write_buffer_bytes,
+                         .write_buffers = sizes.page_write_buffers,
+                         .buffers_to_merge = 1,
+                         .block_bytes = 16384,
+                         .filter = true};
+  const FamilyShape* const shapes[] = {&small, &meta, &log, &body, &page};
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (size_t i = 0; i < 5; ++i)
+    families.emplace_back(kFamilyNames[i], FamilyOptions(*shapes[i], cache));
+
+  std::unique_ptr<Database> database(new Database());
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      options.mode == OpenMode::kReadOnly
+          ? rocksdb::DB::OpenForReadOnly(db_options, options.path, families, &database->families_,
+                                         &db)
+          : rocksdb::DB::Open(db_options, options.path, families, &database->families_, &db);
+  if (!status.ok())
+    return FromRocks(status, absl::StrCat("cannot open the store in ", options.path));
+  database->db_.reset(db);
+  return database;
+}
+
+Database::~Database() {
+  if (db_ == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
+}
+
+absl::StatusOr<std::string> Database::GetMeta(absl::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), meta(), ToRocks(key), &value);
+  if (!status.ok()) return FromRocks(status, "reading from the store");
+  return value;
+}
+
+}  // namespace pontoon::storage

@@ -1,0 +1,82 @@
+#ifndef PONTOON_STORAGE_DATABASE_H_
+#define PONTOON_STORAGE_DATABASE_H_
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/logger.h"
+#include "storage/fatal.h"
+#include "storage/metrics.h"
+#include "storage/store_options.h"
+
+// Private to storage/: the one place that knows how RocksDB is set up.
+
+namespace pontoon::storage {
+
+inline rocksdb::Slice ToRocks(absl::string_view bytes) {
+  return rocksdb::Slice(bytes.data(), bytes.size());
+}
+inline absl::string_view FromRocks(const rocksdb::Slice& bytes) {
+  return absl::string_view(bytes.data(), bytes.size());
+}
+template <size_t N>
+rocksdb::Slice ToRocks(const std::array<char, N>& bytes) {
+  return rocksdb::Slice(bytes.data(), N);
+}
+
+// The same meaning in our words; `doing` begins the message. Corruption and incomplete files become
+// DataLoss.
+absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing);
+
+enum class OpenMode {
+  kReadWrite,
+  kReadOnly,  // Replays the write-ahead log into memory and changes nothing on the disk.
+};
+
+struct DatabaseOptions {
+  std::string path;
+  StoreSizes sizes;
+  rocksdb::Env* env = nullptr;
+  OpenMode mode = OpenMode::kReadWrite;
+  rocksdb::WALRecoveryMode recovery = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  bool create = false;                  // There must be none yet.
+  base::Logger* logger = nullptr;       // For RocksDB's warnings and errors; may be null.
+  StorageCounters* counters = nullptr;  // Must outlive the database, unless null; so must `fatal`.
+  FatalError* fatal = nullptr;          // Told of every error in the background.
+};
+
+// One RocksDB with the store's column families. The families' handles live as long as this.
+class Database {
+ public:
+  static absl::StatusOr<std::unique_ptr<Database>> OpenBlocking(const DatabaseOptions& options);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  rocksdb::DB* db() const { return db_.get(); }
+  rocksdb::ColumnFamilyHandle* meta() const { return families_[1]; }
+  rocksdb::ColumnFamilyHandle* log() const { return families_[2]; }
+  rocksdb::ColumnFamilyHandle* body() const { return families_[3]; }
+  rocksdb::ColumnFamilyHandle* page() const { return families_[4]; }
+  // In all families, the unused "default" included.
+  const std::vector<rocksdb::ColumnFamilyHandle*>& families() const { return families_; }
+
+  // The value of a key of the family "meta"; NotFound if there is none.
+  absl::StatusOr<std::string> GetMeta(absl::string_view key) const;
+
+ private:
+  Database() = default;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+}  // namespace pontoon::storage
+
+#endif  // PONTOON_STORAGE_DATABASE_H_

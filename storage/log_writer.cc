@@ -1,0 +1,214 @@
+#include "storage/log_writer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+#include "storage/negative_controls.h"
+
+namespace pontoon::storage {
+namespace {
+
+base::MonotonicTime Now() { return base::SystemClock().Now(); }
+
+size_t BytesOf(const raft::StorageTask& task) {
+  size_t bytes = 64;
+  for (const raft::Entry& entry : task.append)
+    bytes += 64 + entry.header.size() + entry.body.size();
+  return bytes;
+}
+
+size_t BytesOf(const raft::StateTask& task) {
+  size_t bytes = 64 + 16 * (task.drop_bodies.size() + task.drop_pages.size());
+  for (const auto& [page, content] : task.put_pages) bytes += 32 + content.size();
+  if (task.checkpoint) bytes += task.checkpoint->root.size();
+  return bytes;
+}
+
+}  // namespace
+
+LogWriter::LogWriter(const Database* database, absl::btree_map<base::GroupId, GroupLog> groups,
+                     uint64_t last_batch, Options options, Hooks hooks, StorageCounters* counters,
+                     FatalError* fatal)
+    : database_(database),
+      options_(options),
+      hooks_(std::move(hooks)),
+      counters_(counters),
+      fatal_(fatal),
+      builder_(database, std::move(groups)),
+      last_batch_(last_batch),
+      thread_([this] { ThreadMain(); }) {}
+
+LogWriter::~LogWriter() { StopBlocking(); }
+
+void LogWriter::Submit(raft::StorageTask task) {
+  const size_t bytes = BytesOf(task);
+  Enqueue(std::move(task), bytes, /*urgent=*/true);
+}
+
+void LogWriter::Submit(raft::StateTask task) {
+  const size_t bytes = BytesOf(task);
+  Enqueue(std::move(task), bytes, /*urgent=*/false);
+}
+
+void LogWriter::Submit(CutResult result) {
+  const size_t bytes = 64 + result.value.size();
+  Enqueue(std::move(result), bytes, /*urgent=*/false);
+}
+
+void LogWriter::Enqueue(Task task, size_t bytes, bool urgent) {
+  base::MutexLock lock(&mutex_);
+  const bool was_empty = queue_.empty();
+  if (was_empty) lazy_since_ = Now();
+  queue_.push_back({std::move(task), bytes});
+  queue_bytes_ += bytes;
+  // State tasks are not urgent, unless they pile up: what they hold is memory.
+  urgent |= queue_bytes_ >= options_.batch_bytes_max / 2;
+  if (was_empty || (urgent && !urgent_)) wake_.NotifyOne();
+  urgent_ |= urgent;
+}
+
+void LogWriter::StopBlocking() {
+  {
+    base::MutexLock lock(&mutex_);
+    stopping_ = true;
+    wake_.NotifyOne();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+std::pair<uint64_t, uint64_t> LogWriter::Queued() {
+  base::MutexLock lock(&mutex_);
+  return {queue_.size(), queue_bytes_};
+}
+
+bool LogWriter::AwaitWork(std::vector<QueuedTask>* taken) {
+  base::MutexLock lock(&mutex_);
+  while (!urgent_ && !stopping_) {
+    if (queue_.empty() && !unsynced_) {
+      wake_.Wait(&mutex_);
+      continue;
+    }
+    base::MonotonicTime due = unsynced_since_ + options_.checkpoint_sync_after;
+    if (!queue_.empty()) {
+      const base::MonotonicTime lazy_due = lazy_since_ + options_.state_task_wait;
+      due = unsynced_ ? std::min(due, lazy_due) : lazy_due;
+    }
+    const base::Duration left = due - Now();
+    if (left.nanos <= 0) break;
+    wake_.WaitFor(&mutex_, std::chrono::nanoseconds(left.nanos));
+  }
+  if (stopping_ && queue_.empty()) return false;
+  std::swap(*taken, queue_);
+  queue_bytes_ = 0;
+  urgent_ = false;
+  return true;
+}
+
+void LogWriter::ThreadMain() {
+  std::vector<QueuedTask> tasks;
+  while (AwaitWork(&tasks)) {
+    if (fatal_->reported()) {
+      tasks.clear();
+      continue;
+    }
+    if (tasks.empty()) {
+      SyncLog();
+    } else {
+      WriteTasks(&tasks);
+    }
+    tasks.clear();
+    if (unsynced_ && unsynced_since_ + options_.checkpoint_sync_after <= Now()) SyncLog();
+  }
+  if (unsynced_) SyncLog();
+}
+
+void LogWriter::WriteTasks(std::vector<QueuedTask>* tasks) {
+  for (size_t i = 0; i < tasks->size() && !fatal_->reported();) {
+    BatchBuilder::Report report;
+    for (; i < tasks->size() && builder_.bytes() < options_.batch_bytes_max; ++i) {
+      std::visit(
+          [&](auto&& task) {
+            using T = std::decay_t<decltype(task)>;
+            if constexpr (std::is_same_v<T, raft::StateTask>) {
+              builder_.Add(std::move(task));
+            } else {
+              builder_.Add(std::as_const(task));
+            }
+          },
+          std::move((*tasks)[i].task));
+      // The batch holds its own copy: buffers go back at once.
+      (*tasks)[i].task = CutResult{};
+    }
+    rocksdb::WriteBatch* const batch = builder_.Finish(last_batch_ + 1);
+    const bool sync = builder_.must_sync();
+    const bool early = negative_controls::ReportBeforeSync();
+    if (early) {
+      report = builder_.TakeReport();
+      for (const auto& [group, seq] : report.done) hooks_.events->OnStorageDone(group, seq);
+    }
+    if (!WriteBatch(batch, sync)) return;
+    if (!early) report = builder_.TakeReport();
+    builder_.Clear();
+
+    unsynced_checkpoints_.insert(unsynced_checkpoints_.end(), report.checkpoints.begin(),
+                                 report.checkpoints.end());
+    if (sync) {
+      ReportSynced();
+    } else if (!unsynced_ && !unsynced_checkpoints_.empty()) {
+      unsynced_ = true;
+      unsynced_since_ = Now();
+    }
+    if (!early) {
+      for (const auto& [group, seq] : report.done) hooks_.events->OnStorageDone(group, seq);
+    }
+    if (!report.cuts.empty()) hooks_.on_cuts(std::move(report.cuts));
+  }
+}
+
+bool LogWriter::WriteBatch(rocksdb::WriteBatch* batch, bool sync) {
+  rocksdb::WriteOptions options;
+  options.sync = sync && !negative_controls::SkipSync();
+  const base::MonotonicTime begin = Now();
+  const rocksdb::Status status = database_->db()->Write(options, batch);
+  const base::MonotonicTime end = Now();
+  if (!status.ok()) {
+    fatal_->Report(FromRocks(status, sync ? "writing and syncing a batch" : "writing a batch"));
+    return false;
+  }
+  ++last_batch_;
+  counters_->last_batch = last_batch_;
+  counters_->last_write_nanos = end.nanos;
+  ++counters_->batches;
+  counters_->wal_bytes += batch->GetDataSize();
+  if (sync) {
+    ++counters_->syncs;
+    counters_->sync_time.Add(end - begin);
+  }
+  return true;
+}
+
+void LogWriter::SyncLog() {
+  if (!negative_controls::SkipSync()) {
+    const rocksdb::Status status = database_->db()->SyncWAL();
+    if (!status.ok()) {
+      fatal_->Report(FromRocks(status, "syncing the write-ahead log"));
+      unsynced_ = false;
+      return;
+    }
+  }
+  ++counters_->syncs;
+  ReportSynced();
+}
+
+void LogWriter::ReportSynced() {
+  unsynced_ = false;
+  hooks_.on_synced(last_batch_);
+  for (const auto& [group, applied] : unsynced_checkpoints_)
+    hooks_.events->OnCheckpointDurable(group, applied);
+  unsynced_checkpoints_.clear();
+}
+
+}  // namespace pontoon::storage

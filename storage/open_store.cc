@@ -1,0 +1,285 @@
+#include "storage/open_store.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "storage/files.h"
+#include "storage/keys.h"
+#include "storage/records.h"
+
+namespace pontoon::storage {
+namespace {
+
+using rocksdb::WALRecoveryMode;
+
+DatabaseOptions BaseOptions(const RocksLogStoreOptions& options, base::Logger* logger) {
+  DatabaseOptions out;
+  out.path = StorePath(options.data_dir);
+  out.sizes = options.sizes;
+  out.env = options.env;
+  out.logger = logger;
+  return out;
+}
+
+absl::StatusOr<uint64_t> BatchNumber(const Database& database) {
+  const MetaKey key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
+  absl::StatusOr<std::string> value = database.GetMeta(AsView(key));
+  if (absl::IsNotFound(value.status())) return uint64_t{0};
+  if (!value.ok()) return value.status();
+  return DecodeNumber(AsView(key), *value);
+}
+
+// Made beside its place and renamed once whole: a crash on the way leaves nothing that looks like a
+// store.
+absl::Status CreateStore(const RocksLogStoreOptions& options, base::Logger* logger) {
+  const std::string path = StorePath(options.data_dir);
+  const std::string temporary = path + ".new";
+  std::error_code error;
+  std::filesystem::remove_all(temporary, error);
+  if (error) return FileError("removing", temporary, error.value());
+  {
+    DatabaseOptions create = BaseOptions(options, logger);
+    create.path = temporary;
+    create.create = true;
+    absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(create);
+    if (!database.ok()) return database.status();
+    rocksdb::WriteBatch batch;
+    const MetaKey identity_key = MakeNodeMetaKey(NodeMetaKind::kIdentity);
+    const MetaKey number_key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
+    batch.Put((*database)->meta(), ToRocks(identity_key),
+              EncodeIdentity(AsView(identity_key), options.identity));
+    batch.Put((*database)->meta(), ToRocks(number_key), EncodeNumber(AsView(number_key), 1));
+    rocksdb::WriteOptions write;
+    write.sync = true;
+    absl::Status status =
+        FromRocks((*database)->db()->Write(write, &batch), "writing to the new store");
+    if (!status.ok()) return status;
+  }
+  if (std::rename(temporary.c_str(), path.c_str()) != 0)
+    return FileError("renaming", temporary, errno);
+  return SyncDirectoryBlocking(options.data_dir);
+}
+
+// The write-ahead log's files, which is where a missing tail was.
+std::string LogFileNames(const std::string& store) {
+  absl::StatusOr<std::vector<std::string>> names = ListBlocking(store);
+  std::string out;
+  if (names.ok()) {
+    for (const std::string& name : *names) {
+      if (absl::EndsWith(name, ".log"))
+        absl::StrAppend(&out, out.empty() ? "" : ", ", store, "/", name);
+    }
+  }
+  return out.empty() ? absl::StrCat(store, " (no write-ahead log file is there)") : out;
+}
+
+std::string HowToAccept(const std::string& data_dir) {
+  return absl::StrCat(
+      " Nothing was changed. Put the file back from where it is whole; or, to go on with what is "
+      "left and lose the rest, "
+      "run: pontoon-server --data-dir ",
+      data_dir, " --accept-data-loss (it copies the folder aside first).");
+}
+
+absl::Status CopyWalAside(const std::string& data_dir) {
+  const std::string store = StorePath(data_dir);
+  std::string aside;
+  for (int i = 1;; ++i) {
+    aside = absl::StrCat(data_dir, "/wal-aside-", i);
+    if (!Exists(aside)) break;
+  }
+  std::error_code error;
+  std::filesystem::create_directory(aside, error);
+  if (error) return FileError("creating", aside, error.value());
+  absl::StatusOr<std::vector<std::string>> names = ListBlocking(store);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    if (!absl::EndsWith(name, ".log")) continue;
+    absl::Status status =
+        CopyBlocking(absl::StrCat(store, "/", name), absl::StrCat(aside, "/", name));
+    if (!status.ok()) return status;
+  }
+  return SyncDirectoryBlocking(aside);
+}
+
+// Which recovery mode gives everything up to the mark; looks without changing anything.
+absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint64_t marked) {
+  // RocksDB's complaints on this path become part of our one error.
+  DatabaseOptions look = BaseOptions(options, /*logger=*/nullptr);
+  look.mode = OpenMode::kReadOnly;
+  absl::Status first_refusal;
+  for (const WALRecoveryMode mode :
+       {WALRecoveryMode::kTolerateCorruptedTailRecords, WALRecoveryMode::kPointInTimeRecovery}) {
+    look.recovery = mode;
+    absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(look);
+    if (!database.ok()) {
+      if (!absl::IsDataLoss(database.status())) return database.status();
+      if (first_refusal.ok()) first_refusal = database.status();
+      continue;
+    }
+    absl::StatusOr<uint64_t> recovered = BatchNumber(**database);
+    if (!recovered.ok()) return recovered.status();
+    if (*recovered >= marked) return mode;
+    return absl::DataLossError(absl::StrCat(
+        "The store has lost data that this node had vouched for: its write-ahead log ends with "
+        "batch ",
+        *recovered, ", but batches up to ", marked, " were synced (", MarkPath(options.data_dir),
+        "). Damaged: ", LogFileNames(StorePath(options.data_dir)), ".",
+        first_refusal.ok() ? "" : absl::StrCat(" ", first_refusal.message(), "."),
+        HowToAccept(options.data_dir)));
+  }
+  return absl::DataLossError(absl::StrCat("The store is damaged: ", first_refusal.message(), ".",
+                                          HowToAccept(options.data_dir)));
+}
+
+absl::Status CheckIdentity(const RocksLogStoreOptions& options, const Database& database) {
+  const MetaKey key = MakeNodeMetaKey(NodeMetaKind::kIdentity);
+  absl::StatusOr<std::string> value = database.GetMeta(AsView(key));
+  if (!value.ok()) return value.status();
+  absl::StatusOr<StoreIdentity> identity = DecodeIdentity(AsView(key), *value);
+  if (!identity.ok()) return identity.status();
+  if (*identity == options.identity) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(StorePath(options.data_dir), " belongs to another node (",
+                   absl::Hex(identity->node.value, absl::kZeroPad16), ", this is ",
+                   absl::Hex(options.identity.node.value, absl::kZeroPad16), ")"));
+}
+
+absl::StatusOr<GroupLog> ReadGroupLog(const Database& database, base::GroupId group,
+                                      uint64_t epoch) {
+  GroupLog log;
+  log.epoch = {static_cast<uint16_t>(epoch)};
+  const MetaKey key = MakeMetaKey(group, MetaKind::kLogStart);
+  absl::StatusOr<std::string> value = database.GetMeta(AsView(key));
+  if (value.ok()) {
+    absl::StatusOr<uint64_t> first = DecodeNumber(AsView(key), *value);
+    if (!first.ok()) return first.status();
+    log.first = {*first};
+  } else if (!absl::IsNotFound(value.status())) {
+    return value.status();
+  }
+  log.last = log.first - 1;
+  // Bounded below, so that the tombstones of what was compacted away are not walked through.
+  const ItemKey lower = MakeItemKey(group, log.first.value);
+  const ItemKey upper = MakeItemKey({group.value + 1}, 0);
+  const rocksdb::Slice lower_slice = ToRocks(lower);
+  const rocksdb::Slice upper_slice = ToRocks(upper);
+  rocksdb::ReadOptions read;
+  read.iterate_lower_bound = &lower_slice;
+  read.iterate_upper_bound = &upper_slice;
+  const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read, database.log()));
+  it->SeekToLast();
+  if (!it->status().ok()) return FromRocks(it->status(), "reading from the store");
+  if (it->Valid()) {
+    const auto parsed = ParseItemKey(FromRocks(it->key()));
+    if (!parsed) return absl::DataLossError("a key of the log is none of ours");
+    log.last = {parsed->number};
+  }
+  return log;
+}
+
+absl::Status ReadGroups(OpenedStore* store) {
+  const Database& database = *store->database;
+  const std::unique_ptr<rocksdb::Iterator> it(
+      database.db()->NewIterator(rocksdb::ReadOptions(), database.meta()));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const absl::string_view key = FromRocks(it->key());
+    const auto group = ParseGroupKey(key);
+    if (!group) continue;
+    absl::StatusOr<uint64_t> epoch = DecodeNumber(key, FromRocks(it->value()));
+    if (!epoch.ok()) return epoch.status();
+    absl::StatusOr<GroupLog> log = ReadGroupLog(database, *group, *epoch);
+    if (!log.ok()) return log.status();
+    store->groups[*group] = *log;
+  }
+  return FromRocks(it->status(), "reading from the store");
+}
+
+}  // namespace
+
+std::string StorePath(const std::string& data_dir) { return data_dir + "/store"; }
+std::string MarkPath(const std::string& data_dir) { return data_dir + "/durable.mark"; }
+
+absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& options,
+                                              base::Logger* logger, StorageCounters* counters,
+                                              FatalError* fatal) {
+  const std::string store_path = StorePath(options.data_dir);
+  const std::string mark_path = MarkPath(options.data_dir);
+  OpenedStore out;
+  absl::StatusOr<DurableMark> mark = ReadMarkBlocking(mark_path);
+  bool is_new = !Exists(store_path);
+  if (absl::IsNotFound(mark.status()) && is_new && options.may_create) {
+    out.mark = DurableMark{.sequence = 0, .batch = 0, .identity = options.identity};
+    if (absl::Status status = WriteNewMarkBlocking(mark_path, out.mark); !status.ok())
+      return status;
+  } else if (absl::IsNotFound(mark.status())) {
+    return absl::DataLossError(
+        absl::StrCat(mark_path, " is missing, which says how much this node vouched for.",
+                     HowToAccept(options.data_dir)));
+  } else if (!mark.ok()) {
+    if (!absl::IsDataLoss(mark.status())) return mark.status();
+    return absl::DataLossError(
+        absl::StrCat(mark.status().message(), ".", HowToAccept(options.data_dir)));
+  } else {
+    out.mark = *mark;
+  }
+  if (out.mark.identity != options.identity) {
+    return absl::FailedPreconditionError(absl::StrCat(mark_path, " belongs to another node"));
+  }
+
+  DatabaseOptions open = BaseOptions(options, logger);
+  open.counters = counters;
+  open.fatal = fatal;
+  if (is_new) {
+    if (out.mark.batch > 0 || !options.may_create) {
+      return absl::DataLossError(absl::StrCat(
+          store_path, " is missing, with all data of this node.", HowToAccept(options.data_dir)));
+    }
+    if (absl::Status status = CreateStore(options, logger); !status.ok()) return status;
+  } else {
+    absl::StatusOr<WALRecoveryMode> mode = Judge(options, out.mark.batch);
+    if (!mode.ok()) return mode.status();
+    open.recovery = *mode;
+  }
+  const bool cut_tail = open.recovery != WALRecoveryMode::kTolerateCorruptedTailRecords;
+  if (cut_tail) {
+    if (logger != nullptr) {
+      logger->Log(
+          base::LogLevel::kWarning, 0,
+          "The end of the write-ahead log was torn, behind all that was synced; it is cut off");
+    }
+    if (absl::Status status = CopyWalAside(options.data_dir); !status.ok()) return status;
+  }
+
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(open);
+  if (!database.ok()) return database.status();
+  out.database = *std::move(database);
+  absl::StatusOr<uint64_t> last_batch = BatchNumber(*out.database);
+  if (!last_batch.ok()) return last_batch.status();
+  out.last_batch = *last_batch;
+  if (out.last_batch < out.mark.batch) {
+    return absl::DataLossError(absl::StrCat("The store lost batches ", out.last_batch + 1, " to ",
+                                            out.mark.batch, " while it was opened.",
+                                            HowToAccept(options.data_dir)));
+  }
+  if (absl::Status status = CheckIdentity(options, *out.database); !status.ok()) return status;
+  if (cut_tail) {
+    // What was cut must not be met again at the next start: after a flush those files are no longer
+    // needed.
+    rocksdb::FlushOptions flush;
+    absl::Status status =
+        FromRocks(out.database->db()->Flush(flush, out.database->families()), "flushing the store");
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = ReadGroups(&out); !status.ok()) return status;
+  return out;
+}
+
+}  // namespace pontoon::storage

@@ -1,0 +1,69 @@
+#ifndef PONTOON_STORAGE_STORE_OPTIONS_H_
+#define PONTOON_STORAGE_STORE_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/time.h"
+#include "storage/records.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace pontoon::storage {
+
+// How much memory and disk the store may use for what is under way. Bodies that are settled before
+// a second full write buffer is flushed never reach an SST file: the body buffers should hold 8 to
+// 12 times what clients have in flight. All of it counts as resident memory.
+struct StoreSizes {
+  size_t body_write_buffer_bytes = size_t{64} << 20;
+  int body_write_buffers = 4;
+  size_t log_write_buffer_bytes = size_t{16} << 20;
+  int log_write_buffers = 3;
+  size_t page_write_buffer_bytes = size_t{16} << 20;
+  int page_write_buffers = 3;
+  size_t block_cache_bytes = size_t{64} << 20;
+  // What a restart replays at most; older buffers are flushed when the write-ahead log grows
+  // beyond.
+  uint64_t wal_bytes_max = uint64_t{256} << 20;
+
+  // Scaled down so that buffers, write-ahead log and compactions stay a small part of a disk of
+  // `disk_bytes`.
+  static StoreSizes ForDisk(uint64_t disk_bytes);
+};
+
+// Ends the process, because a write or a sync failed and nobody can know what is on the disk.
+// Called once, on any thread of the store, after the line was logged; if it returns (tests only),
+// the store writes and reports no more.
+using FatalHandler = std::function<void(const absl::Status&)>;
+
+struct RocksLogStoreOptions {
+  std::string
+      data_dir;  // The node's data directory; the store uses "store" and "durable.mark" in it.
+  StoreIdentity identity;  // Of the node directory; must match what the store was made for.
+  // True while the node directory has no record that the store was ever made. False: a store that
+  // is not there is lost.
+  bool may_create = true;
+  StoreSizes sizes;
+  int reader_threads = 2;
+  // State tasks wait this long for a batch to ride in before they are written for themselves.
+  base::Duration state_task_wait = base::Millis(20);
+  // A checkpoint that no sync followed gets one after this time, so that it can be relied on.
+  base::Duration checkpoint_sync_after = base::Seconds(1);
+  // How often the durable mark follows the last synced batch, at most.
+  base::Duration mark_interval = base::Millis(100);
+  // How often it is looked whether space of what was deleted should be got back, and how long
+  // nothing must have been written for the store to count as idle.
+  base::Duration reclaim_interval = base::Seconds(5);
+  base::Duration idle_after = base::Seconds(10);
+  FatalHandler on_fatal;        // Default: ends the process at once with exit status 1.
+  rocksdb::Env* env = nullptr;  // Default: the machine's. Tests put faults under it.
+};
+
+}  // namespace pontoon::storage
+
+#endif  // PONTOON_STORAGE_STORE_OPTIONS_H_
