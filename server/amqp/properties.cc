@@ -1,6 +1,8 @@
 #include "server/amqp/properties.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "server/amqp/argument_text.h"
 #include "server/amqp/reply_code.h"
 #include "server/amqp/utf8.h"
 #include "server/amqp/wire.h"
@@ -20,7 +22,10 @@ constexpr uint16_t FlagOf(Property property) {
 }  // namespace
 
 absl::StatusOr<ContentHeader> ContentHeader::Parse(absl::string_view payload) {
-  if (payload.size() < kFixedHeaderBytes) return FrameError("truncated content header");
+  if (payload.size() < kFixedHeaderBytes) {
+    return FrameError(
+        absl::StrCat("type 2, all octets = ", ErlangBinary(payload), ": unknown_frame"));
+  }
   return ContentHeader{LoadShort(payload.data()), LoadShort(payload.data() + 2),
                        LoadLongLong(payload.data() + 4), payload.substr(kFixedHeaderBytes)};
 }

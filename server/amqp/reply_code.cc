@@ -113,7 +113,8 @@ ReplyScope ReplyScopeOf(ReplyCode code) {
 }
 
 std::string ReplyText(ReplyCode code, absl::string_view explanation) {
-  std::string text = absl::StrCat(ReplyCodeName(code), " - ", explanation);
+  std::string text(ReplyCodeName(code));
+  if (!explanation.empty()) absl::StrAppend(&text, " - ", explanation);
   if (text.size() > kReplyTextBytesMax) {
     text.resize(kReplyTextBytesMax - 3);
     text += "...";

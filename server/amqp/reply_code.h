@@ -44,7 +44,8 @@ absl::string_view ReplyCodeName(ReplyCode code);
 ReplyScope ReplyScopeOf(ReplyCode code);
 
 // The reply-text of a close: "NOT_FOUND - no queue 'x' in vhost '/'". At most 255 bytes, since it
-// travels as a short string: a longer one is cut to 252 bytes and "..." (as in RabbitMQ).
+// travels as a short string: a longer one is cut to 252 bytes and "..." (as in RabbitMQ). Without
+// an explanation the name alone.
 std::string ReplyText(ReplyCode code, absl::string_view explanation);
 
 // A refusal in AMQP's words: a Status whose message is the explanation (without the name) and which

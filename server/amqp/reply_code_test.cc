@@ -39,6 +39,7 @@ TEST(ReplyCodeTest, SoftErrorsEndTheChannelAndHardOnesTheConnection) {
 TEST(ReplyCodeTest, TheTextOfACloseFitsAShortString) {
   EXPECT_EQ(ReplyText(ReplyCode::kNotFound, "no queue 'x' in vhost '/'"),
             "NOT_FOUND - no queue 'x' in vhost '/'");
+  EXPECT_EQ(ReplyText(ReplyCode::kInternalError, ""), "INTERNAL_ERROR");
   const std::string longest = ReplyText(ReplyCode::kNotFound, std::string(243, 'x'));
   EXPECT_EQ(longest.size(), 255u);
   EXPECT_EQ(longest.back(), 'x');
