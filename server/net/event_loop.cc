@@ -67,6 +67,8 @@ void LoopCore::Close() {
 void LoopCore::Start() {
   PONTOON_CHECK_MSG(!thread_.joinable(), "a loop is started once");
   thread_ = std::thread([this] { Run(); });
+  // Also before the thread's first instruction the loop counts as running.
+  here_.store(thread_.get_id(), std::memory_order_relaxed);
 }
 
 void LoopCore::Stop() {

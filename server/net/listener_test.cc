@@ -120,7 +120,8 @@ TEST(ListenerTest, AClosedListenerFreesItsPort) {
   const uint16_t port = first.port();
   first.listener.reset();
   TestServer second;
-  EXPECT_TRUE(second.Start({.port = port}).ok());
+  const absl::Status status = second.Start({.port = port});
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST(DescriptorLimitTest, PartOfTheDescriptorsIsKeptForTheDatabase) {

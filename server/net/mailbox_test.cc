@@ -98,20 +98,22 @@ TEST(MailboxTest, MailSentAtTheTurnsEndToTheSameLoopIsTakenInTheSameTurn) {
   EventLoop loop({});
   uint64_t sent_in = 0;
   uint64_t taken_in = 0;
-  auto mailbox = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal,
-                                                [&](std::vector<int>&) { taken_in = loop.metrics().turns + 1; });
+  std::promise<void> taken;
+  auto mailbox = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal, [&](std::vector<int>&) {
+    taken_in = loop.metrics().turns + 1;
+    taken.set_value();
+  });
   loop.OnTurnEnd([&] {
     if (sent_in != 0) return;
     sent_in = loop.metrics().turns + 1;
     mailbox->Post(1);
   });
   loop.Start();
-  RunOn(&loop, [] {});
-  RunOn(&loop, [&] {
-    EXPECT_NE(sent_in, 0u);
-    EXPECT_EQ(sent_in, taken_in);
-    mailbox.reset();
-  });
+  loop.Post([] {});
+  taken.get_future().wait();
+  loop.Stop();
+  EXPECT_EQ(sent_in, taken_in);
+  mailbox.reset();
 }
 
 TEST(MailboxTest, AConsumerMayRemoveAnotherMailbox) {

@@ -68,6 +68,7 @@ class StreamSocket::Impl final : public DescriptorObserver,
   // The end. Calls OnClosed unless there is no handler any more.
   void Finish(const absl::Status& reason);
   void DropWithReset();
+  void WatchPausedPeer();
   void CheckPausedPeer();
 
   // Both: false if there is nothing more to read for now.

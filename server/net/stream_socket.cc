@@ -67,6 +67,7 @@ void StreamSocket::Impl::Handshake() {
 
 void StreamSocket::Impl::Open() {
   state_ = State::kOpen;
+  if (allowance != kUnlimited) WatchPausedPeer();
   if (allowance > 0) {
     descriptor_->WaitReadable();
     // The client's first bytes may have come with the last ones of its handshake.
@@ -143,7 +144,10 @@ void StreamSocket::Impl::Abort() {
 void StreamSocket::Impl::PauseReading(uint64_t more_bytes) {
   if (state_ == State::kClosed) return;
   allowance = more_bytes;
-  if (pause_timer_ || state_ != State::kOpen) return;
+  if (state_ == State::kOpen && !pause_timer_) WatchPausedPeer();
+}
+
+void StreamSocket::Impl::WatchPausedPeer() {
   paused_since_ = loop->now();
   descriptor_->WaitError();
   pause_timer_ = loop->RunAfter(kPauseCheck, [self = shared_from_this()] { self->CheckPausedPeer(); });
