@@ -42,6 +42,7 @@ void BatchBuilder::Put(rocksdb::ColumnFamilyHandle* family, absl::string_view ke
 void BatchBuilder::DropBody(base::GroupId group, raft::Index index) {
   if (!cuts_.empty()) cuts_.erase({group, index});
   batch_.Delete(database_->body(), ToRocks(MakeItemKey(group, index.value)));
+  ++counters_->body_deletes;
 }
 
 void BatchBuilder::AddEntry(base::GroupId group, const GroupLog& log, const raft::Entry& entry) {
@@ -51,6 +52,8 @@ void BatchBuilder::AddEntry(base::GroupId group, const GroupLog& log, const raft
   if (entry.body.empty()) return;
   PONTOON_CHECK_MSG(entry.body.size() == entry.body_bytes, "a body is stored whole or left out");
   if (!cuts_.empty()) cuts_.erase({group, entry.id.index});
+  ++counters_->body_puts;
+  counters_->body_put_bytes += entry.body_bytes;
   // A body arrives with its checksum: nothing is computed here.
   const StoredExtent whole{0, entry.body_bytes, entry.body_crc};
   Put(database_->body(), AsView(key), EncodeBodyPrefix(AsView(key), entry.body_bytes, {&whole, 1}),

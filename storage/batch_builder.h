@@ -48,8 +48,9 @@ class BatchBuilder {
     std::vector<CutJob> cuts;  // To be begun once the batch is written.
   };
 
-  BatchBuilder(const Database* database, absl::btree_map<base::GroupId, GroupLog> groups)
-      : database_(database), groups_(std::move(groups)) {}
+  BatchBuilder(const Database* database, absl::btree_map<base::GroupId, GroupLog> groups,
+               StorageCounters* counters)
+      : database_(database), counters_(counters), groups_(std::move(groups)) {}
 
   void Add(const raft::StorageTask& task);
   void Add(raft::StateTask task);
@@ -73,6 +74,7 @@ class BatchBuilder {
   void DropBody(base::GroupId group, raft::Index index);
 
   const Database* const database_;
+  StorageCounters* const counters_;
   rocksdb::WriteBatch batch_;
   Report report_;
   bool must_sync_ = false;

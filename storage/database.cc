@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/rocksdb_crc32c.h"
 
 namespace pontoon::storage {
 namespace {
@@ -134,6 +135,7 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing) {
 }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseOptions& options) {
+  UseOwnCrc32cForRocksDb();
   rocksdb::DBOptions db_options;
   if (options.env != nullptr) db_options.env = options.env;
   db_options.create_if_missing = options.create;

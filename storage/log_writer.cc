@@ -37,7 +37,7 @@ LogWriter::LogWriter(const Database* database, absl::btree_map<base::GroupId, Gr
       hooks_(std::move(hooks)),
       counters_(counters),
       fatal_(fatal),
-      builder_(database, std::move(groups)),
+      builder_(database, std::move(groups), counters),
       last_batch_(last_batch),
       thread_([this] { ThreadMain(); }) {}
 
@@ -180,7 +180,6 @@ bool LogWriter::WriteBatch(rocksdb::WriteBatch* batch, bool sync) {
   }
   ++last_batch_;
   counters_->last_batch = last_batch_;
-  counters_->last_write_nanos = end.nanos;
   ++counters_->batches;
   counters_->wal_bytes += batch->GetDataSize();
   if (sync) {

@@ -69,7 +69,9 @@ struct StorageCounters {
   std::atomic<uint64_t> body_reads{0};
   std::atomic<uint64_t> read_failures{0};
   std::atomic<uint64_t> bodies_cut{0};
-  std::atomic<int64_t> last_write_nanos{0};  // Monotonic time of the last batch.
+  std::atomic<uint64_t> body_puts{0};  // Bodies written, their bytes, and bodies deleted.
+  std::atomic<uint64_t> body_put_bytes{0};
+  std::atomic<uint64_t> body_deletes{0};
   LatencyHistogram sync_time;
 };
 

@@ -15,6 +15,7 @@
 #include "storage/open_store.h"
 #include "storage/reader_pool.h"
 #include "storage/records.h"
+#include "storage/space_reclaimer.h"
 
 namespace pontoon::storage {
 
@@ -33,6 +34,7 @@ struct RocksLogStore::Parts {
   std::unique_ptr<MarkKeeper> mark;
   std::unique_ptr<ReaderPool> readers;
   std::unique_ptr<LogWriter> writer;
+  std::unique_ptr<SpaceReclaimer> reclaimer;
 };
 
 namespace {
@@ -119,6 +121,9 @@ absl::StatusOr<std::unique_ptr<RocksLogStore>> RocksLogStore::OpenBlocking(
   p->writer =
       std::make_unique<LogWriter>(p->database.get(), std::move(opened->groups), opened->last_batch,
                                   writer_options, std::move(hooks), &p->counters, &p->fatal);
+  SpaceReclaimer::Options reclaim;
+  reclaim.interval = p->options.reclaim_interval;
+  p->reclaimer = std::make_unique<SpaceReclaimer>(p->database.get(), reclaim, &p->counters, logger);
   return std::unique_ptr<RocksLogStore>(new RocksLogStore(std::move(parts)));
 }
 
@@ -127,6 +132,7 @@ RocksLogStore::RocksLogStore(std::unique_ptr<Parts> parts) : parts_(std::move(pa
 RocksLogStore::~RocksLogStore() { StopBlocking(); }
 
 void RocksLogStore::StopBlocking() {
+  parts_->reclaimer->StopBlocking();
   parts_->writer->StopBlocking();
   // Cuts that are still under way hand in their results to a writer that has ended: they are made
   // again some day.

@@ -56,10 +56,8 @@ struct RocksLogStoreOptions {
   base::Duration checkpoint_sync_after = base::Seconds(1);
   // How often the durable mark follows the last synced batch, at most.
   base::Duration mark_interval = base::Millis(100);
-  // How often it is looked whether space of what was deleted should be got back, and how long
-  // nothing must have been written for the store to count as idle.
-  base::Duration reclaim_interval = base::Seconds(5);
-  base::Duration idle_after = base::Seconds(10);
+  // How often it is looked whether space of what was deleted should be got back.
+  base::Duration reclaim_interval = base::Seconds(10);
   FatalHandler on_fatal;        // Default: ends the process at once with exit status 1.
   rocksdb::Env* env = nullptr;  // Default: the machine's. Tests put faults under it.
 };

@@ -1,0 +1,110 @@
+#include "storage/space_reclaimer.h"
+
+#include <malloc.h>
+#include <rocksdb/table_properties.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+
+namespace pontoon::storage {
+
+SpaceReclaimer::SpaceReclaimer(const Database* database, Options options, StorageCounters* counters,
+                               base::Logger* logger)
+    : database_(database), options_(options), counters_(counters), logger_(logger), thread_([this] {
+        ThreadMain();
+      }) {}
+
+SpaceReclaimer::~SpaceReclaimer() { StopBlocking(); }
+
+void SpaceReclaimer::StopBlocking() {
+  cancel_ = true;
+  {
+    base::MutexLock lock(&mutex_);
+    stopping_ = true;
+    wake_.NotifyAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void SpaceReclaimer::ThreadMain() {
+  for (;;) {
+    const auto until =
+        std::chrono::steady_clock::now() + std::chrono::nanoseconds(options_.interval.nanos);
+    {
+      base::MutexLock lock(&mutex_);
+      while (!stopping_ && std::chrono::steady_clock::now() < until) {
+        wake_.WaitFor(&mutex_, until - std::chrono::steady_clock::now());
+      }
+      if (stopping_) return;
+    }
+    LookBlocking();
+  }
+}
+
+void SpaceReclaimer::LookBlocking() {
+  const uint64_t written = counters_->wal_bytes;
+  const uint64_t in_interval = written - seen_wal_bytes_;
+  seen_wal_bytes_ = written;
+  if (static_cast<double>(in_interval) >= static_cast<double>(options_.quiet_bytes_per_second) *
+                                              std::max(options_.interval.seconds(), 0.001)) {
+    return;
+  }
+  const uint64_t puts = std::max<uint64_t>(counters_->body_puts, 1);
+  const uint64_t average = counters_->body_put_bytes / puts;
+  const uint64_t deleted = (counters_->body_deletes - flushed_deletes_) * average;
+  if (std::max(written - flushed_wal_bytes_, deleted) >= options_.flush_bytes_min) FlushBlocking();
+
+  // Files change only when something is flushed or compacted; there is no need to look more often
+  // than that.
+  const uint64_t batch = counters_->flush_bytes + counters_->compaction_bytes;
+  if (batch == compacted_at_batch_) return;
+  compacted_at_batch_ = batch;
+  for (rocksdb::ColumnFamilyHandle* family :
+       {database_->body(), database_->page(), database_->log()}) {
+    const uint64_t garbage = GarbageBytes(family);
+    uint64_t stored = 0;
+    database_->db()->GetIntProperty(family, rocksdb::DB::Properties::kTotalSstFilesSize, &stored);
+    // Worth it: what comes back is a twentieth of what must be read for it, or much in itself.
+    if (garbage < options_.garbage_bytes_min || (garbage < stored / 20 && garbage < (64u << 20)))
+      continue;
+    rocksdb::CompactRangeOptions compact;
+    compact.exclusive_manual_compaction = false;
+    compact.canceled = &cancel_;
+    const rocksdb::Status status = database_->db()->CompactRange(compact, family, nullptr, nullptr);
+    if (!status.ok() && !cancel_ && logger_ != nullptr) {
+      logger_->Log(base::LogLevel::kWarning, 0,
+                   absl::StrCat("compacting the store failed: ", status.ToString()));
+    }
+  }
+}
+
+void SpaceReclaimer::FlushBlocking() {
+  flushed_wal_bytes_ = counters_->wal_bytes;
+  flushed_deletes_ = counters_->body_deletes;
+  const rocksdb::Status status =
+      database_->db()->Flush(rocksdb::FlushOptions(), database_->families());
+  if (!status.ok() && logger_ != nullptr) {
+    logger_->Log(base::LogLevel::kWarning, 0,
+                 absl::StrCat("flushing the store failed: ", status.ToString()));
+  }
+  malloc_trim(0);  // The write buffers were the largest part of the resident memory.
+}
+
+uint64_t SpaceReclaimer::GarbageBytes(rocksdb::ColumnFamilyHandle* family) const {
+  rocksdb::TablePropertiesCollection tables;
+  if (!database_->db()->GetPropertiesOfAllTables(family, &tables).ok()) return 0;
+  uint64_t deletions = 0;
+  uint64_t values = 0;
+  uint64_t value_bytes = 0;
+  for (const auto& [name, properties] : tables) {
+    deletions += properties->num_deletions;
+    values += properties->num_entries - properties->num_deletions;
+    value_bytes += properties->raw_value_size;
+  }
+  if (values == 0) return 0;
+  return std::min(deletions, values) * (value_bytes / values);
+}
+
+}  // namespace pontoon::storage
