@@ -30,7 +30,7 @@ ours_only = unittest.skipIf(brokers.RABBITMQ, "RabbitMQ does not promise this")
 class ClientCase(unittest.TestCase):
     """One server for all tests of the process; subclasses with `config` or `own_server` get one of their own."""
 
-    maxDiff = None
+    maxDiff = 2000
     own_server = False
     config = None
 

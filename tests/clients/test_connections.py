@@ -273,12 +273,12 @@ class Handshake(ClientCase):
                     return received
                 received += part
 
-    @row(88)
+    @row(35)
     def test_another_protocol_is_told_which_one_is_spoken(self):
         for greeting in (b"AMQP\x00\x01\x00\x00", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"AMQP\x03\x01\x00\x00"):
             self.assertEqual(self.raw(greeting), b"AMQP\x00\x00\x09\x01")
 
-    @row(88)
+    @row(35)
     def test_what_the_server_tells_about_itself(self):
         connection = self.connect()
         properties = connection._impl.server_properties

@@ -100,7 +100,7 @@ class Users(Control):
         wrong = self.ctl("set_permissions", "-p", "/nosuch", "lqz", ".*", ".*", ".*", check=False)
         self.assertEqual((wrong.status, wrong.stderr), (69, "Error:\nVirtual host /nosuch does not exist\n"))
         wrong = self.ctl("set_permissions", "nobody", ".*", ".*", ".*", check=False)
-        self.assertEqual((wrong.status, wrong.stderr), (67, "Error:\nUser \"nobody\" does not exist\n"))
+        self.assertEqual((wrong.status, wrong.stderr), (67, "Error:\nUser nobody does not exist\n"))
 
     @row(13)
     def test_permissions_are_listed_and_cleared(self):
