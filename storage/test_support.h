@@ -1,6 +1,9 @@
 #ifndef PONTOON_STORAGE_TEST_SUPPORT_H_
 #define PONTOON_STORAGE_TEST_SUPPORT_H_
 
+#include <sys/stat.h>
+
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <future>

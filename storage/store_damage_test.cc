@@ -1,0 +1,285 @@
+// What a node alone does about a damaged store: a torn end behind all that was vouched for is cut
+// off; anything that is missing below the durable mark stops it with one error, and nothing on the
+// disk changes.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "absl/strings/match.h"
+#include "storage/durable_mark.h"
+#include "storage/files.h"
+#include "storage/rocks_log_store.h"
+#include "storage/test_support.h"
+
+namespace pontoon::storage {
+namespace {
+
+using testing::Append;
+using testing::MakeEntry;
+
+constexpr uint64_t kEntries = 200;
+
+std::string BodyOf(uint64_t index) {
+  std::string body = absl::StrCat("<body ", index, ">");
+  body.resize(1000, 'x');
+  return body;
+}
+
+class StoreDamageTest : public ::testing::Test {
+ protected:
+  // Writes entries 1 to kEntries, each synced in a batch of its own, and copies the folder while
+  // the server still runs: what kill -9 leaves. Then the mark vouches for all of them.
+  void SetUp() override {
+    const std::string running = dir_ / "running";
+    ASSERT_EQ(mkdir(running.c_str(), 0755), 0);
+    testing::RecordingEvents events;
+    auto store = RocksLogStore::OpenBlocking(testing::TestOptions(running), nullptr, &events);
+    ASSERT_TRUE(store.ok()) << store.status();
+    for (uint64_t i = 1; i <= kEntries; ++i) {
+      (*store)->Submit(Append(1, i, {MakeEntry(1, i, "header", BodyOf(i))}));
+      ASSERT_TRUE(events.AwaitDone(1, i));
+    }
+    last_batch_ = (*store)->Metrics().last_batch;
+    ASSERT_TRUE(CopyBlocking(running, path_).ok());
+    SetMark(last_batch_);
+  }
+
+  RocksLogStoreOptions Options() { return testing::TestOptions(path_); }
+
+  void SetMark(uint64_t batch) {
+    ASSERT_TRUE(
+        WriteNewMarkBlocking(path_ + "/durable.mark", {10, batch, Options().identity}).ok());
+  }
+  // The mark vouches for the batch that wrote this entry, and nothing later.
+  void SetMarkAtEntry(uint64_t index) { SetMark(last_batch_ - kEntries + index); }
+
+  std::vector<std::string> StoreFiles() { return *ListBlocking(path_ + "/store"); }
+  std::string WalPath() {
+    std::string newest;
+    for (const std::string& name : StoreFiles()) {
+      if (absl::EndsWith(name, ".log")) newest = absl::StrCat(path_, "/store/", name);
+    }
+    return newest;
+  }
+  // Where the entry's body begins in the write-ahead log.
+  size_t OffsetOf(uint64_t index) {
+    const size_t at = ReadFileBlocking(WalPath())->find(absl::StrCat("<body ", index, ">"));
+    EXPECT_NE(at, std::string::npos);
+    return at;
+  }
+  void Rewrite(const std::string& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::trunc | std::ios::binary) << bytes;
+  }
+  void FlipBit(const std::string& path, size_t at) {
+    std::string bytes = *ReadFileBlocking(path);
+    bytes[at] = static_cast<char>(bytes[at] ^ 0x20);
+    Rewrite(path, bytes);
+  }
+  void CutWal(size_t size) { Rewrite(WalPath(), ReadFileBlocking(WalPath())->substr(0, size)); }
+
+  std::map<std::string, std::string> Contents() {
+    std::map<std::string, std::string> out;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(path_)) {
+      if (file.is_regular_file())
+        out[file.path().string()] = *ReadFileBlocking(file.path().string());
+    }
+    return out;
+  }
+
+  // Opens, expects entries 1 to `count` whole and none behind, appends one more and finds it again.
+  void ExpectEntries(uint64_t count) {
+    for (int start = 0; start < 2; ++start) {
+      testing::RecordingEvents events;
+      auto store = RocksLogStore::OpenBlocking(Options(), &logger_, &events);
+      ASSERT_TRUE(store.ok()) << store.status();
+      const auto group = (*store)->RecoverBlocking({1});
+      ASSERT_TRUE(group.ok()) << group.status();
+      ASSERT_EQ(group->entries.size(), count);
+      for (uint64_t i = 1; i <= count; ++i) {
+        const std::string body = BodyOf(i);
+        const auto read =
+            testing::Read(store->get(), 1, {{{i}, 0, static_cast<uint32_t>(body.size())}});
+        ASSERT_TRUE(read[0].ok()) << read[0].status();
+        ASSERT_EQ(read[0]->view(), body);
+      }
+      if (start == 0) {
+        ++count;
+        (*store)->Submit(Append(1, 1, {MakeEntry(1, count, "header", BodyOf(count))}));
+        ASSERT_TRUE(events.AwaitDone(1, 1));
+      }
+    }
+  }
+
+  // Refuses with one error that names `file` and the command, and leaves every byte as it was.
+  void ExpectRefused(const std::string& file) {
+    const auto before = Contents();
+    testing::RecordingEvents events;
+    const auto store = RocksLogStore::OpenBlocking(Options(), &logger_, &events);
+    ASSERT_TRUE(absl::IsDataLoss(store.status())) << store.status();
+    EXPECT_TRUE(absl::StrContains(store.status().message(), file)) << store.status();
+    EXPECT_TRUE(absl::StrContains(store.status().message(), "--accept-data-loss"))
+        << store.status();
+    const auto after = Contents();
+    for (const auto& [name, bytes] : after) {
+      const auto it = before.find(name);
+      EXPECT_TRUE(it != before.end() && it->second == bytes) << name << " was changed";
+    }
+    EXPECT_EQ(before.size(), after.size());
+  }
+
+  testing::TempDir dir_;
+  const std::string path_ = dir_ / "data";
+  testing::CapturingLogger logger_;
+  uint64_t last_batch_ = 0;
+};
+
+TEST_F(StoreDamageTest, AfterKillEverythingReportedIsThere) { ExpectEntries(kEntries); }
+
+TEST_F(StoreDamageTest, TornLastRecordAboveTheMarkIsCutOff) {
+  SetMarkAtEntry(kEntries - 1);
+  CutWal(OffsetOf(kEntries) + 10);
+  ExpectEntries(kEntries - 1);
+}
+
+TEST_F(StoreDamageTest, TornLastRecordBelowTheMarkStopsTheNode) {
+  CutWal(OffsetOf(kEntries) + 10);
+  ExpectRefused(WalPath());
+}
+
+TEST_F(StoreDamageTest, LogCutInHalfStopsTheNode) {
+  CutWal(OffsetOf(kEntries / 2));
+  ExpectRefused(WalPath());
+}
+
+TEST_F(StoreDamageTest, FlippedBitBelowTheMarkStopsTheNode) {
+  FlipBit(WalPath(), OffsetOf(kEntries / 2) + 500);
+  ExpectRefused(WalPath());
+}
+
+TEST_F(StoreDamageTest, ZeroedPageBelowTheMarkStopsTheNode) {
+  std::string bytes = *ReadFileBlocking(WalPath());
+  const size_t at = OffsetOf(kEntries / 2) / 4096 * 4096;
+  bytes.replace(at, 4096, std::string(4096, '\0'));
+  Rewrite(WalPath(), bytes);
+  ExpectRefused(WalPath());
+}
+
+TEST_F(StoreDamageTest, GarbageAboveTheMarkIsCutOffAndKeptAside) {
+  SetMarkAtEntry(kEntries - 10);
+  FlipBit(WalPath(), OffsetOf(kEntries - 3) + 500);
+  ExpectEntries(kEntries - 4);
+  EXPECT_FALSE(ListBlocking(path_ + "/wal-aside-1")->empty());
+  EXPECT_FALSE(Exists(path_ + "/wal-aside-2"));
+}
+
+TEST_F(StoreDamageTest, ZeroedEndAboveTheMarkIsCutOff) {
+  SetMarkAtEntry(kEntries - 10);
+  std::string bytes = *ReadFileBlocking(WalPath());
+  const size_t at = OffsetOf(kEntries - 4);
+  bytes.replace(at, bytes.size() - at, std::string(bytes.size() - at, '\0'));
+  Rewrite(WalPath(), bytes);
+  ExpectEntries(kEntries - 5);
+}
+
+TEST_F(StoreDamageTest, MissingLogFileStopsTheNode) {
+  ASSERT_EQ(unlink(WalPath().c_str()), 0);
+  ExpectRefused(path_ + "/store");
+}
+
+TEST_F(StoreDamageTest, MissingStoreStopsTheNode) {
+  std::filesystem::remove_all(path_ + "/store");
+  ExpectRefused(path_ + "/store");
+}
+
+TEST_F(StoreDamageTest, StoreThatOnceWasIsNeverMadeAnew) {
+  std::filesystem::remove_all(path_ + "/store");
+  unlink((path_ + "/durable.mark").c_str());
+  RocksLogStoreOptions options = Options();
+  options.may_create = false;
+  testing::RecordingEvents events;
+  EXPECT_TRUE(absl::IsDataLoss(RocksLogStore::OpenBlocking(options, &logger_, &events).status()));
+}
+
+TEST_F(StoreDamageTest, MissingMarkStopsTheNode) {
+  ASSERT_EQ(unlink((path_ + "/durable.mark").c_str()), 0);
+  ExpectRefused(path_ + "/durable.mark");
+}
+
+TEST_F(StoreDamageTest, OneDamagedSlotOfTheMarkIsSurvived) {
+  for (const size_t slot : {0, 1}) {
+    SetMark(last_batch_);
+    FlipBit(path_ + "/durable.mark", slot * kMarkSlotBytes + 20);
+    EXPECT_TRUE(ReadMarkBlocking(path_ + "/durable.mark").ok());
+  }
+  ExpectEntries(kEntries);
+}
+
+TEST_F(StoreDamageTest, MarkWithoutAWholeSlotStopsTheNode) {
+  FlipBit(path_ + "/durable.mark", 20);
+  FlipBit(path_ + "/durable.mark", kMarkSlotBytes + 20);
+  ExpectRefused(path_ + "/durable.mark");
+}
+
+TEST_F(StoreDamageTest, DamagedManifestStopsTheNode) {
+  for (const std::string& name : StoreFiles()) {
+    if (absl::StartsWith(name, "MANIFEST")) FlipBit(absl::StrCat(path_, "/store/", name), 100);
+  }
+  ExpectRefused(path_ + "/store");
+}
+
+TEST_F(StoreDamageTest, DamagedCurrentFileStopsTheNode) {
+  Rewrite(path_ + "/store/CURRENT", "nonsense");
+  ExpectRefused(path_ + "/store");
+}
+
+TEST_F(StoreDamageTest, ServerKilledAtAnyInstantLosesNothingReported) {
+  for (int round = 0; round < 5; ++round) {
+    const std::string path = absl::StrCat(dir_ / "killed", round);
+    ASSERT_EQ(mkdir(path.c_str(), 0755), 0);
+    int fds[2];
+    ASSERT_EQ(pipe(fds), 0);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      // Tells of every entry that was reported done, until it is killed.
+      struct Telling final : raft::StorageEvents {
+        void OnStorageDone(base::GroupId, raft::IoSeq seq) override {
+          if (write(fd, &seq.value, sizeof(seq.value)) < 0) _exit(1);
+        }
+        void OnCheckpointDurable(base::GroupId, raft::EntryId) override {}
+        int fd;
+      } telling;
+      telling.fd = fds[1];
+      auto store = RocksLogStore::OpenBlocking(testing::TestOptions(path), nullptr, &telling);
+      if (!store.ok()) _exit(1);
+      for (uint64_t i = 1;; ++i) {
+        (*store)->Submit(Append(1, i, {MakeEntry(1, i, "header", BodyOf(i))}));
+        if (i % 8 == 0) usleep(500);
+      }
+    }
+    close(fds[1]);
+    uint64_t reported = 0;
+    const uint64_t until = 20 + 150 * static_cast<uint64_t>(round);
+    while (reported < until) ASSERT_EQ(read(fds[0], &reported, sizeof(reported)), 8);
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    uint64_t more = 0;
+    while (read(fds[0], &more, sizeof(more)) == 8) reported = more;
+    close(fds[0]);
+    testing::RecordingEvents events;
+    auto store = RocksLogStore::OpenBlocking(testing::TestOptions(path), &logger_, &events);
+    ASSERT_TRUE(store.ok()) << store.status();
+    const auto group = (*store)->RecoverBlocking({1});
+    ASSERT_TRUE(group.ok()) << group.status();
+    ASSERT_GE(group->entries.size(), reported);
+    for (uint64_t i = 1; i <= reported; ++i) {
+      ASSERT_EQ(testing::Read(store->get(), 1, {{{i}, 0, 1000}})[0]->view(), BodyOf(i));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pontoon::storage
