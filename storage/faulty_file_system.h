@@ -47,7 +47,10 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
                                     rocksdb::IODebugContext* debug) override {
     std::unique_ptr<rocksdb::FSWritableFile> file;
     rocksdb::IOStatus status = target()->NewWritableFile(name, options, &file, debug);
-    if (status.ok()) result->reset(new File(this, name, std::move(file)));
+    if (status.ok()) {
+      NoteSynced(name, 0);
+      result->reset(new File(this, name, std::move(file)));
+    }
     return status;
   }
 

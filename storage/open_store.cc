@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "storage/disk_space.h"
 #include "storage/files.h"
 #include "storage/keys.h"
 #include "storage/records.h"
@@ -22,7 +23,7 @@ using rocksdb::WALRecoveryMode;
 DatabaseOptions BaseOptions(const RocksLogStoreOptions& options, base::Logger* logger) {
   DatabaseOptions out;
   out.path = StorePath(options.data_dir);
-  out.sizes = options.sizes;
+  out.sizes = options.sizes.value_or(StoreSizes());
   out.env = options.env;
   out.logger = logger;
   return out;
@@ -248,6 +249,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
     if (!mode.ok()) return mode.status();
     open.recovery = *mode;
   }
+  MakeRoomForStartBlocking(options.data_dir);
   const bool cut_tail = open.recovery != WALRecoveryMode::kTolerateCorruptedTailRecords;
   if (cut_tail) {
     if (logger != nullptr) {

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "storage/body_reader.h"
 #include "storage/database.h"
+#include "storage/disk_space.h"
 #include "storage/durable_mark.h"
 #include "storage/fatal.h"
 #include "storage/keys.h"
@@ -81,6 +82,11 @@ absl::Status ReadEntries(const Database& database, base::GroupId group, raft::In
 
 absl::StatusOr<std::unique_ptr<RocksLogStore>> RocksLogStore::OpenBlocking(
     RocksLogStoreOptions options, base::Logger* logger, raft::StorageEvents* events) {
+  if (!options.sizes) {
+    const absl::StatusOr<DiskSpace> space = ReadDiskSpaceBlocking(options.data_dir);
+    if (!space.ok()) return space.status();
+    options.sizes = StoreSizes::ForDisk(space->total);
+  }
   auto parts = std::make_unique<Parts>(std::move(options), logger);
   Parts* const p = parts.get();
   absl::StatusOr<OpenedStore> opened =

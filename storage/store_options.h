@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -48,7 +49,7 @@ struct RocksLogStoreOptions {
   // True while the node directory has no record that the store was ever made. False: a store that
   // is not there is lost.
   bool may_create = true;
-  StoreSizes sizes;
+  std::optional<StoreSizes> sizes;  // Default: StoreSizes::ForDisk of the directory's disk.
   int reader_threads = 2;
   // State tasks wait this long for a batch to ride in before they are written for themselves.
   base::Duration state_task_wait = base::Millis(20);
