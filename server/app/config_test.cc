@@ -107,14 +107,12 @@ pontoon.shards = 4
 
 TEST(ConfigTest, AnUnknownKeyIsRefusedInRabbitMqsWordsWithFileAndLine) {
   const std::string error = ErrorOf("heartbeat = 60\n\nheartbeatt = 60\n");
-  EXPECT_EQ(error.substr(0, error.find("\n  - ")),
-            "You've tried to set heartbeatt, but there is no setting with that name.\n"
-            "  Did you mean one of these?\n"
-            "    heartbeat\n" +
-                error.substr(error.find("    heartbeat\n") + 14, error.find("Error prep") - error.find("    heartbeat\n") -
-                                                                      14) +
-                "Error preparing configuration in phase transform_datatypes:");
-  EXPECT_THAT(error, HasSubstr("Conf file attempted to set unknown variable: heartbeatt (my.conf, line 3)"));
+  EXPECT_THAT(error, testing::StartsWith("You've tried to set heartbeatt, but there is no setting with that name.\n"
+                                         "  Did you mean one of these?\n"
+                                         "    heartbeat\n"));
+  EXPECT_THAT(error, testing::EndsWith("Error preparing configuration in phase transform_datatypes:\n"
+                                       "  - Conf file attempted to set unknown variable: heartbeatt (my.conf, line 3)"));
+  EXPECT_EQ(std::count(error.begin(), error.end(), '\n'), 6) << "three suggestions:\n" << error;
 }
 
 TEST(ConfigTest, ABadValueIsRefusedWithKeyFileAndLine) {
@@ -214,7 +212,8 @@ TEST(CommandLineTest, HelpNamesEverySettingThatHasAnEffect) {
   const auto line = ParseCommandLine({"--help"});
   ASSERT_TRUE(line.ok());
   for (const SettingSpec& spec : SettingTable()) {
-    if (spec.set != nullptr) EXPECT_THAT(line->print, HasSubstr(absl::StrCat("--", spec.key)));
+    if (spec.set == nullptr) continue;
+    EXPECT_THAT(line->print, HasSubstr(absl::StrCat("--", spec.key)));
   }
   EXPECT_THAT(ParseCommandLine({"--version"})->print, HasSubstr("pontoon-server "));
 }
