@@ -29,12 +29,13 @@ absl::Status AddSettings(const std::vector<std::string>& rest, CommandLine* line
   for (size_t i = 0; i < rest.size(); ++i) {
     absl::string_view option = rest[i];
     if (!absl::ConsumePrefix(&option, "--") || option.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("unexpected argument \"", rest[i], "\" (see --help)"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("unexpected argument \"", rest[i], "\" (see --help)"));
     }
     const size_t equals = option.find('=');
     if (equals != absl::string_view::npos) {
-      line->settings.push_back(
-          {std::string(option.substr(0, equals)), std::string(option.substr(equals + 1)), kSource, 0});
+      line->settings.push_back({std::string(option.substr(0, equals)),
+                                std::string(option.substr(equals + 1)), kSource, 0});
     } else if (i + 1 < rest.size()) {
       line->settings.push_back({std::string(option), rest[++i], kSource, 0});
     } else {
@@ -51,7 +52,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::vector<std::string> arguments)
   std::string data_dir, node_name, cookie_file;
   bool version = false;
   CLI::App options("An AMQP 0-9-1 broker that RabbitMQ's users can switch to.", "pontoon-server");
-  options.add_option("-c,--config", line.config_file, "rabbitmq.conf-style file (default /etc/rabbitmq/rabbitmq.conf)");
+  options.add_option("-c,--config", line.config_file,
+                     "rabbitmq.conf-style file (default /etc/rabbitmq/rabbitmq.conf)");
   options.add_option("--data-dir", data_dir, "folder of all that is stored");
   options.add_option("-n,--node-name", node_name, "rabbit@host");
   options.add_option("--cookie-file", cookie_file, "secret that pontoonctl must know");
@@ -76,7 +78,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::vector<std::string> arguments)
   if (!status.ok()) return status;
   if (!data_dir.empty()) line.settings.push_back({"pontoon.data_dir", data_dir, kSource, 0});
   if (!node_name.empty()) line.settings.push_back({"pontoon.node_name", node_name, kSource, 0});
-  if (!cookie_file.empty()) line.settings.push_back({"pontoon.cookie_file", cookie_file, kSource, 0});
+  if (!cookie_file.empty())
+    line.settings.push_back({"pontoon.cookie_file", cookie_file, kSource, 0});
   return line;
 }
 

@@ -10,14 +10,14 @@
 namespace pontoon::app {
 
 struct CommandLine {
-  std::string config_file;            // Empty: not given.
-  std::vector<Assignment> settings;   // --listeners.tcp.default 5673, --data-dir DIR, ...
-  std::string print;                  // Not empty: print this and exit (--help, --version).
+  std::string config_file;           // Empty: not given.
+  std::vector<Assignment> settings;  // --listeners.tcp.default 5673, --data-dir DIR, ...
+  std::string print;                 // Not empty: print this and exit (--help, --version).
 };
 
-// `arguments` without the program's name. Every key of rabbitmq.conf is an option: `--key value` or `--key=value`.
-// InvalidArgument: something that is not an option, or an option without its value. Whether a key exists is checked
-// later, with the file's.
+// `arguments` without the program's name. Every key of rabbitmq.conf is an option: `--key value` or
+// `--key=value`. InvalidArgument: something that is not an option, or an option without its value.
+// Whether a key exists is checked later, with the file's.
 absl::StatusOr<CommandLine> ParseCommandLine(std::vector<std::string> arguments);
 
 }  // namespace pontoon::app

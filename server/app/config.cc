@@ -28,9 +28,11 @@ constexpr char kSystemFolder[] = "/etc/rabbitmq/conf.d";
 constexpr size_t kSuggestions = 3;
 
 absl::Status UnknownKey(const Assignment& assignment) {
-  std::string text = absl::StrCat("You've tried to set ", assignment.key,
-                                  ", but there is no setting with that name.\n  Did you mean one of these?\n");
-  for (const std::string& key : SimilarKeys(assignment.key, kSuggestions)) absl::StrAppend(&text, "    ", key, "\n");
+  std::string text =
+      absl::StrCat("You've tried to set ", assignment.key,
+                   ", but there is no setting with that name.\n  Did you mean one of these?\n");
+  for (const std::string& key : SimilarKeys(assignment.key, kSuggestions))
+    absl::StrAppend(&text, "    ", key, "\n");
   absl::StrAppend(&text,
                   "Error preparing configuration in phase transform_datatypes:\n"
                   "  - Conf file attempted to set unknown variable: ",
@@ -39,9 +41,10 @@ absl::Status UnknownKey(const Assignment& assignment) {
 }
 
 absl::Status BadValue(const Assignment& assignment, absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "Error preparing configuration in phase transform_datatypes:\n  - Error transforming datatype for: ",
-      assignment.key, " (", assignment.Where(), ")\n  - ", why));
+  return absl::InvalidArgumentError(
+      absl::StrCat("Error preparing configuration in phase transform_datatypes:\n  - Error "
+                   "transforming datatype for: ",
+                   assignment.key, " (", assignment.Where(), ")\n  - ", why));
 }
 
 absl::Status Apply(const Assignment& assignment, LoadedConfig* config) {
@@ -50,7 +53,8 @@ absl::Status Apply(const Assignment& assignment, LoadedConfig* config) {
   if (spec == nullptr) return UnknownKey(assignment);
   if (spec->set == nullptr) {
     if (spec->default_text.empty() || assignment.value != spec->default_text) {
-      config->warnings.push_back(absl::StrCat("the setting ", assignment.key, " (", assignment.Where(),
+      config->warnings.push_back(absl::StrCat("the setting ", assignment.key, " (",
+                                              assignment.Where(),
                                               ") is not supported and has no effect"));
     }
     return absl::OkStatus();
@@ -69,7 +73,9 @@ std::vector<Assignment> LastOfEachKey(const std::vector<Assignment>& all) {
   }
   // Numbered lists (auth_mechanisms.2, ...) are in the order of their numbers.
   std::stable_sort(kept.begin(), kept.end(), [](const Assignment& a, const Assignment& b) {
-    const auto numbered = [](const Assignment& x) { return absl::StartsWith(x.key, "auth_mechanisms."); };
+    const auto numbered = [](const Assignment& x) {
+      return absl::StartsWith(x.key, "auth_mechanisms.");
+    };
     if (!numbered(a) || !numbered(b)) return !numbered(a) && numbered(b);
     return a.key.size() != b.key.size() ? a.key.size() < b.key.size() : a.key < b.key;
   });
@@ -77,14 +83,17 @@ std::vector<Assignment> LastOfEachKey(const std::vector<Assignment>& all) {
 }
 
 bool Names(const std::vector<Assignment>& all, absl::string_view prefix) {
-  return std::any_of(all.begin(), all.end(), [&](const Assignment& a) { return absl::StartsWith(a.key, prefix); });
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Assignment& a) { return absl::StartsWith(a.key, prefix); });
 }
 
 bool IsNone(const std::vector<Assignment>& all, absl::string_view key) {
-  return std::any_of(all.begin(), all.end(), [&](const Assignment& a) { return a.key == key && a.value == "none"; });
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Assignment& a) { return a.key == key && a.value == "none"; });
 }
 
-// Lists in Settings begin with their default; the first line that says something of a list empties it.
+// Lists in Settings begin with their default; the first line that says something of a list empties
+// it.
 void EmptyNamedLists(const std::vector<Assignment>& all, Settings* settings) {
   if (Names(all, "listeners.tcp.")) settings->tcp_listeners.clear();
   if (Names(all, "listeners.ssl.")) settings->ssl_listeners.clear();
@@ -103,7 +112,8 @@ const std::string* Find(const Environment& environment, const std::string& name)
 absl::Status ApplyEarlyEnvironment(const Environment& environment, LoadedConfig* config) {
   Settings& settings = config->settings;
   if (const std::string* port = Find(environment, "RABBITMQ_NODE_PORT")) {
-    const Assignment assignment{"listeners.tcp.default", *port, "RABBITMQ_NODE_PORT in the environment", 0};
+    const Assignment assignment{"listeners.tcp.default", *port,
+                                "RABBITMQ_NODE_PORT in the environment", 0};
     const absl::Status status = ReadInteger(*port, &settings.tcp_listeners[0].port);
     if (!status.ok()) return BadValue(assignment, status.message());
   }
@@ -124,13 +134,14 @@ absl::Status ApplyEarlyEnvironment(const Environment& environment, LoadedConfig*
 
 absl::Status ApplyLateEnvironment(const Environment& environment, LoadedConfig* config) {
   const std::pair<const char*, const char*> keys[] = {
-      {"RABBITMQ_DEFAULT_USER", "default_user"},     {"RABBITMQ_DEFAULT_PASS", "default_pass"},
-      {"RABBITMQ_DEFAULT_VHOST", "default_vhost"},   {"RABBITMQ_PRODUCT_NAME", "product.name"},
+      {"RABBITMQ_DEFAULT_USER", "default_user"},       {"RABBITMQ_DEFAULT_PASS", "default_pass"},
+      {"RABBITMQ_DEFAULT_VHOST", "default_vhost"},     {"RABBITMQ_PRODUCT_NAME", "product.name"},
       {"RABBITMQ_PRODUCT_VERSION", "product.version"}, {"RABBITMQ_LOG", "log.default.level"}};
   for (const auto& [variable, key] : keys) {
     const std::string* value = Find(environment, variable);
     if (value == nullptr) continue;
-    const absl::Status status = Apply({key, *value, absl::StrCat(variable, " in the environment"), 0}, config);
+    const absl::Status status =
+        Apply({key, *value, absl::StrCat(variable, " in the environment"), 0}, config);
     if (!status.ok()) return status;
   }
   if (const std::string* logs = Find(environment, "RABBITMQ_LOGS")) {
@@ -158,7 +169,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::stringstream text;
   text << in.rdbuf();
   if (!in.good() && text.str().empty() && errno != 0) {
-    return absl::NotFoundError(absl::StrCat("cannot read the configuration file ", path, ": ", std::strerror(errno)));
+    return absl::NotFoundError(
+        absl::StrCat("cannot read the configuration file ", path, ": ", std::strerror(errno)));
   }
   return text.str();
 }
@@ -181,18 +193,22 @@ std::string HostName() {
 
 }  // namespace
 
-std::string Assignment::Where() const { return line > 0 ? absl::StrCat(source, ", line ", line) : source; }
+std::string Assignment::Where() const {
+  return line > 0 ? absl::StrCat(source, ", line ", line) : source;
+}
 
 Environment ProcessEnvironment() {
   Environment environment;
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::pair<std::string, std::string> parts = absl::StrSplit(*variable, absl::MaxSplits('=', 1));
+    const std::pair<std::string, std::string> parts =
+        absl::StrSplit(*variable, absl::MaxSplits('=', 1));
     environment.insert(parts);
   }
   return environment;
 }
 
-absl::StatusOr<std::vector<Assignment>> ParseConfText(absl::string_view text, const std::string& file) {
+absl::StatusOr<std::vector<Assignment>> ParseConfText(absl::string_view text,
+                                                      const std::string& file) {
   std::vector<Assignment> all;
   int number = 0;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
@@ -206,17 +222,19 @@ absl::StatusOr<std::vector<Assignment>> ParseConfText(absl::string_view text, co
     const absl::string_view value =
         ill_formed ? absl::string_view() : absl::StripAsciiWhitespace(line.substr(equals + 1));
     if (value.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("Error parsing configuration:\n  - Syntax error in ", file,
-                                                     ", line ", number, ": expected key = value, found: ",
-                                                     line.substr(0, 100)));
+      return absl::InvalidArgumentError(
+          absl::StrCat("Error parsing configuration:\n  - Syntax error in ", file, ", line ",
+                       number, ": expected key = value, found: ", line.substr(0, 100)));
     }
     all.push_back({std::string(key), std::string(value), file, number});
   }
   return all;
 }
 
-absl::StatusOr<LoadedConfig> ResolveSettings(const std::vector<Assignment>& from_files, const Environment& environment,
-                                             const std::vector<Assignment>& from_flags, const std::string& host_name) {
+absl::StatusOr<LoadedConfig> ResolveSettings(const std::vector<Assignment>& from_files,
+                                             const Environment& environment,
+                                             const std::vector<Assignment>& from_flags,
+                                             const std::string& host_name) {
   LoadedConfig config;
   const std::string* node = Find(environment, "RABBITMQ_NODENAME");
   config.settings.node_name = node != nullptr ? *node : "rabbit";
@@ -235,14 +253,18 @@ absl::StatusOr<LoadedConfig> ResolveSettings(const std::vector<Assignment>& from
   return config;
 }
 
-absl::StatusOr<std::vector<std::string>> ConfigFiles(const std::string& given, const Environment& environment) {
+absl::StatusOr<std::vector<std::string>> ConfigFiles(const std::string& given,
+                                                     const Environment& environment) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   std::vector<std::string> files;
   std::string named = given;
-  if (const std::string* file = Find(environment, "RABBITMQ_CONFIG_FILE"); named.empty() && file != nullptr) {
+  if (const std::string* file = Find(environment, "RABBITMQ_CONFIG_FILE");
+      named.empty() && file != nullptr) {
     // The variable may leave out the extension.
-    named = fs::exists(*file + ".conf", ignored) && !fs::is_regular_file(*file, ignored) ? *file + ".conf" : *file;
+    named = fs::exists(*file + ".conf", ignored) && !fs::is_regular_file(*file, ignored)
+                ? *file + ".conf"
+                : *file;
   }
   if (!named.empty()) {
     if (!fs::exists(named, ignored)) {
@@ -255,14 +277,17 @@ absl::StatusOr<std::vector<std::string>> ConfigFiles(const std::string& given, c
   if (!given.empty()) return files;
   if (const std::string* folder = Find(environment, "RABBITMQ_CONFIG_FILES")) {
     // A folder, or a pattern "folder/*.conf".
-    AppendFolder(fs::is_directory(*folder, ignored) ? fs::path(*folder) : fs::path(*folder).parent_path(), &files);
+    AppendFolder(
+        fs::is_directory(*folder, ignored) ? fs::path(*folder) : fs::path(*folder).parent_path(),
+        &files);
   } else if (named.empty()) {
     AppendFolder(kSystemFolder, &files);
   }
   return files;
 }
 
-absl::StatusOr<LoadedConfig> LoadConfig(const std::string& given_file, const Environment& environment,
+absl::StatusOr<LoadedConfig> LoadConfig(const std::string& given_file,
+                                        const Environment& environment,
                                         const std::vector<Assignment>& from_flags) {
   absl::StatusOr<std::vector<std::string>> files = ConfigFiles(given_file, environment);
   if (!files.ok()) return files.status();

@@ -24,7 +24,8 @@ absl::StatusOr<LoadedConfig> Load(absl::string_view text, const Environment& env
   return ResolveSettings(*lines, environment, flags, "box");
 }
 
-Settings Of(absl::string_view text, const Environment& environment = {}, const std::vector<Assignment>& flags = {}) {
+Settings Of(absl::string_view text, const Environment& environment = {},
+            const std::vector<Assignment>& flags = {}) {
   const auto config = Load(text, environment, flags);
   EXPECT_TRUE(config.ok()) << config.status();
   return config.ok() ? config->settings : Settings();
@@ -82,7 +83,8 @@ auth_mechanisms.1 = PLAIN
 cluster_name = bridge
 pontoon.shards = 4
 )");
-  EXPECT_THAT(settings.tcp_listeners, ElementsAre(ListenAddress{"", 5673}, ListenAddress{"127.0.0.1", 5674}));
+  EXPECT_THAT(settings.tcp_listeners,
+              ElementsAre(ListenAddress{"", 5673}, ListenAddress{"127.0.0.1", 5674}));
   EXPECT_THAT(settings.ssl_listeners, ElementsAre(ListenAddress{"::1", 5671}));
   EXPECT_EQ(settings.tls.cacertfile, "/etc/ca.pem");
   EXPECT_TRUE(settings.tls.verify_peer);
@@ -107,11 +109,14 @@ pontoon.shards = 4
 
 TEST(ConfigTest, AnUnknownKeyIsRefusedInRabbitMqsWordsWithFileAndLine) {
   const std::string error = ErrorOf("heartbeat = 60\n\nheartbeatt = 60\n");
-  EXPECT_THAT(error, testing::StartsWith("You've tried to set heartbeatt, but there is no setting with that name.\n"
-                                         "  Did you mean one of these?\n"
-                                         "    heartbeat\n"));
-  EXPECT_THAT(error, testing::EndsWith("Error preparing configuration in phase transform_datatypes:\n"
-                                       "  - Conf file attempted to set unknown variable: heartbeatt (my.conf, line 3)"));
+  EXPECT_THAT(error, testing::StartsWith(
+                         "You've tried to set heartbeatt, but there is no setting with that name.\n"
+                         "  Did you mean one of these?\n"
+                         "    heartbeat\n"));
+  EXPECT_THAT(error,
+              testing::EndsWith(
+                  "Error preparing configuration in phase transform_datatypes:\n"
+                  "  - Conf file attempted to set unknown variable: heartbeatt (my.conf, line 3)"));
   EXPECT_EQ(std::count(error.begin(), error.end(), '\n'), 6) << "three suggestions:\n" << error;
 }
 
@@ -126,7 +131,8 @@ TEST(ConfigTest, ABadValueIsRefusedWithKeyFileAndLine) {
       {"listeners.tcp.default = 99999", "is not between 0 and 65535"},
       {"listeners.tcp.default = nowhere", "\"nowhere\" cannot be converted to a(n) IP"},
       {"listeners.tcp = all", "acceptable values are: none"},
-      {"log.file.level = loud", "\"loud\" is not a valid enum value, acceptable values are: debug, info"},
+      {"log.file.level = loud",
+       "\"loud\" is not a valid enum value, acceptable values are: debug, info"},
       {"loopback_users.guest = maybe", "acceptable values are: true, false"},
       {"ssl_options.verify = perhaps", "acceptable values are: verify_peer, verify_none"},
       {"auth_mechanisms.1 = KERBEROS", "acceptable values are: PLAIN, AMQPLAIN"},
@@ -136,23 +142,28 @@ TEST(ConfigTest, ABadValueIsRefusedWithKeyFileAndLine) {
   for (const auto& [line, why] : cases) {
     const std::string key = std::string(line).substr(0, std::string(line).find(" ="));
     EXPECT_THAT(ErrorOf(absl::StrCat("\n", line)),
-                AllOf(HasSubstr(absl::StrCat("Error transforming datatype for: ", key, " (my.conf, line 2)")),
+                AllOf(HasSubstr(absl::StrCat("Error transforming datatype for: ", key,
+                                             " (my.conf, line 2)")),
                       HasSubstr(why)));
   }
 }
 
 TEST(ConfigTest, ALineThatIsNoSettingIsRefusedWithItsPlace) {
-  EXPECT_THAT(ErrorOf("heartbeat = 1\njust garbage\n"), HasSubstr("Syntax error in my.conf, line 2"));
+  EXPECT_THAT(ErrorOf("heartbeat = 1\njust garbage\n"),
+              HasSubstr("Syntax error in my.conf, line 2"));
   EXPECT_THAT(ErrorOf("heartbeat ="), HasSubstr("Syntax error in my.conf, line 1"));
   EXPECT_THAT(ErrorOf("= 5"), HasSubstr("Syntax error in my.conf, line 1"));
 }
 
 TEST(ConfigTest, AKnownKeyWithoutEffectIsOneWarning) {
-  const auto config = Load("num_acceptors.tcp = 20\ncluster_formation.classic_config.nodes.1 = rabbit@a\n");
+  const auto config =
+      Load("num_acceptors.tcp = 20\ncluster_formation.classic_config.nodes.1 = rabbit@a\n");
   ASSERT_TRUE(config.ok());
-  EXPECT_THAT(config->warnings,
-              ElementsAre("the setting num_acceptors.tcp (my.conf, line 1) is not supported and has no effect",
-                          HasSubstr("cluster_formation.classic_config.nodes.1 (my.conf, line 2)")));
+  EXPECT_THAT(
+      config->warnings,
+      ElementsAre(
+          "the setting num_acceptors.tcp (my.conf, line 1) is not supported and has no effect",
+          HasSubstr("cluster_formation.classic_config.nodes.1 (my.conf, line 2)")));
   EXPECT_THAT(Load("num_acceptors.tcp = 10")->warnings, IsEmpty()) << "the default changes nothing";
 }
 
@@ -162,16 +173,20 @@ TEST(ConfigTest, ListenersCanBeTurnedOff) {
 }
 
 TEST(ConfigTest, TheEnvironmentSaysWhereToListenUnlessAFileDoes) {
-  const Environment environment = {{"RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1"}, {"RABBITMQ_NODE_PORT", "5690"}};
+  const Environment environment = {{"RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1"},
+                                   {"RABBITMQ_NODE_PORT", "5690"}};
   EXPECT_THAT(Of("", environment).tcp_listeners, ElementsAre(ListenAddress{"127.0.0.1", 5690}));
-  EXPECT_THAT(Of("listeners.tcp.1 = 5700", environment).tcp_listeners, ElementsAre(ListenAddress{"", 5700}));
-  EXPECT_THAT(ErrorOf("", {{"RABBITMQ_NODE_PORT", "many"}}), HasSubstr("RABBITMQ_NODE_PORT in the environment"));
+  EXPECT_THAT(Of("listeners.tcp.1 = 5700", environment).tcp_listeners,
+              ElementsAre(ListenAddress{"", 5700}));
+  EXPECT_THAT(ErrorOf("", {{"RABBITMQ_NODE_PORT", "many"}}),
+              HasSubstr("RABBITMQ_NODE_PORT in the environment"));
 }
 
 TEST(ConfigTest, TheEnvironmentsDefaultUserWinsOverTheFiles) {
-  const Settings settings = Of("default_user = bob\ndefault_pass = b", {{"RABBITMQ_DEFAULT_USER", "carol"},
-                                                                         {"RABBITMQ_DEFAULT_PASS", "c"},
-                                                                         {"RABBITMQ_DEFAULT_VHOST", "prod"}});
+  const Settings settings =
+      Of("default_user = bob\ndefault_pass = b", {{"RABBITMQ_DEFAULT_USER", "carol"},
+                                                  {"RABBITMQ_DEFAULT_PASS", "c"},
+                                                  {"RABBITMQ_DEFAULT_VHOST", "prod"}});
   EXPECT_EQ(settings.default_user, "carol");
   EXPECT_EQ(settings.default_pass, "c");
   EXPECT_EQ(settings.default_vhost, "prod");
@@ -190,12 +205,13 @@ TEST(ConfigTest, TheEnvironmentNamesNodeFoldersCookieAndLog) {
 }
 
 TEST(ConfigTest, TheCommandLineWinsOverEverything) {
-  const auto line = ParseCommandLine({"--listeners.tcp.default", "127.0.0.1:0", "--config", "x.conf", "--heartbeat=5",
-                                      "--data-dir", "/d", "--node-name", "rabbit@here"});
+  const auto line =
+      ParseCommandLine({"--listeners.tcp.default", "127.0.0.1:0", "--config", "x.conf",
+                        "--heartbeat=5", "--data-dir", "/d", "--node-name", "rabbit@here"});
   ASSERT_TRUE(line.ok()) << line.status();
   EXPECT_EQ(line->config_file, "x.conf");
-  const Settings settings = Of("heartbeat = 9\nlisteners.tcp.default = 1", {{"RABBITMQ_NODENAME", "other"}},
-                               line->settings);
+  const Settings settings = Of("heartbeat = 9\nlisteners.tcp.default = 1",
+                               {{"RABBITMQ_NODENAME", "other"}}, line->settings);
   EXPECT_THAT(settings.tcp_listeners, ElementsAre(ListenAddress{"127.0.0.1", 0}));
   EXPECT_EQ(settings.heartbeat_seconds, 5);
   EXPECT_EQ(settings.data_dir, "/d");
@@ -240,8 +256,8 @@ TEST(ConfigFilesTest, FilesOfAFolderAreReadInTheOrderOfTheirNames) {
   std::filesystem::create_directories(folder / "d");
   std::ofstream(folder / "d" / "20-b.conf") << "heartbeat = 3\n";
   std::ofstream(folder / "d" / "10-a.conf") << "heartbeat = 2\n";
-  const auto config = LoadConfig("", {{"RABBITMQ_CONFIG_FILE", folder / "main"},
-                                      {"RABBITMQ_CONFIG_FILES", folder / "d"}}, {});
+  const auto config = LoadConfig(
+      "", {{"RABBITMQ_CONFIG_FILE", folder / "main"}, {"RABBITMQ_CONFIG_FILES", folder / "d"}}, {});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->settings.heartbeat_seconds, 3);
   EXPECT_EQ(config->settings.frame_max, 5000u);

@@ -51,7 +51,8 @@ std::vector<FloodGuard::Held> FloodGuard::TakeHeld(base::MonotonicTime now, bool
       ++it;
       continue;
     }
-    if (kind.lines > kLinesPerWindow) held.push_back({kind.level, kind.lines - kLinesPerWindow, std::move(kind.sample)});
+    if (kind.lines > kLinesPerWindow)
+      held.push_back({kind.level, kind.lines - kLinesPerWindow, std::move(kind.sample)});
     it = kinds_.erase(it);
   }
   return held;

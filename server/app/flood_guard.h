@@ -12,15 +12,16 @@
 
 namespace pontoon::app {
 
-// Lets the first lines of a kind through and counts the rest, so that a client that fails a thousand times a second
-// neither fills the disk nor hides what else happens. Two lines are of a kind if they differ only in numbers and in
-// what is quoted. Not thread-safe.
+// Lets the first lines of a kind through and counts the rest, so that a client that fails a
+// thousand times a second neither fills the disk nor hides what else happens. Two lines are of a
+// kind if they differ only in numbers and in what is quoted. Not thread-safe.
 class FloodGuard {
  public:
   // Lines of one kind that are printed per window; a burst of a few dozen clients stays whole.
   static constexpr uint32_t kLinesPerWindow = 50;
   static constexpr base::Duration kWindow = base::Seconds(1);
-  // Kinds that are told apart at once; more than these pass unchecked. Costs at most 2,000 * (kShapeBytesMax + ~100) B.
+  // Kinds that are told apart at once; more than these pass unchecked. Costs at most 2,000 *
+  // (kShapeBytesMax + ~100) B.
   static constexpr size_t kShapesMax = 2000;
   static constexpr size_t kShapeBytesMax = 160;
 
@@ -32,7 +33,8 @@ class FloodGuard {
 
   // True if the line is to be printed.
   bool Admit(base::MonotonicTime now, base::LogLevel level, absl::string_view text);
-  // What was held back in windows that are over, by kind. Call it about once a second and before the end.
+  // What was held back in windows that are over, by kind. Call it about once a second and before
+  // the end.
   std::vector<Held> TakeHeld(base::MonotonicTime now, bool all = false);
 
   static std::string ShapeOf(absl::string_view text);

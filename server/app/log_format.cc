@@ -1,10 +1,9 @@
 #include "server/app/log_format.h"
 
-#include <cstdlib>
-#include <ctime>
-
 #include <boost/json/serialize.hpp>
 #include <boost/json/string_view.hpp>
+#include <cstdlib>
+#include <ctime>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -18,9 +17,10 @@ std::string FormatTime(base::WallTime time) {
   std::tm local{};
   localtime_r(&seconds, &local);
   const long offset = local.tm_gmtoff / 60;
-  return absl::StrFormat("%04d-%02d-%02d %02d:%02d:%02d.%06d%c%02d:%02d", local.tm_year + 1900, local.tm_mon + 1,
-                         local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, time.nanos % 1'000'000'000 / 1000,
-                         offset < 0 ? '-' : '+', std::labs(offset) / 60, std::labs(offset) % 60);
+  return absl::StrFormat("%04d-%02d-%02d %02d:%02d:%02d.%06d%c%02d:%02d", local.tm_year + 1900,
+                         local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
+                         time.nanos % 1'000'000'000 / 1000, offset < 0 ? '-' : '+',
+                         std::labs(offset) / 60, std::labs(offset) % 60);
 }
 
 absl::string_view Domain(LogCategory category) {
@@ -39,7 +39,9 @@ absl::string_view Domain(LogCategory category) {
 
 // Length of the UTF-8 sequence at the front of `text`, 0 if it is none.
 size_t Utf8Length(absl::string_view text) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const auto byte = [&](size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+  };
   const auto tail = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
   const unsigned first = byte(0);
   if (first < 0x80) return 1;
@@ -91,13 +93,14 @@ void AppendPrintable(absl::string_view text, std::string* out) {
 }  // namespace
 
 absl::string_view LevelName(base::LogLevel level) {
-  constexpr absl::string_view kNames[] = {"debug", "info", "notice", "warning", "error", "critical"};
+  constexpr absl::string_view kNames[] = {"debug",   "info",  "notice",
+                                          "warning", "error", "critical"};
   return kNames[static_cast<int>(level)];
 }
 
 std::string FormatPlain(const LogLine& line) {
-  const std::string prefix =
-      absl::StrCat(FormatTime(line.time), " [", LevelName(line.level), "] <0.", line.origin, ".0> ");
+  const std::string prefix = absl::StrCat(FormatTime(line.time), " [", LevelName(line.level),
+                                          "] <0.", line.origin, ".0> ");
   std::string out;
   for (absl::string_view part : absl::StrSplit(line.text, '\n')) {
     out += prefix;
@@ -109,9 +112,10 @@ std::string FormatPlain(const LogLine& line) {
 
 std::string FormatJson(const LogLine& line) {
   const std::string text = ValidUtf8(line.text);
-  return absl::StrCat("{\"time\":\"", FormatTime(line.time), "\",\"level\":\"", LevelName(line.level), "\",\"msg\":",
-                      boost::json::serialize(boost::json::string_view(text)), ",\"domain\":\"", Domain(line.category),
-                      "\",\"pid\":\"<0.", line.origin, ".0>\"}\n");
+  return absl::StrCat(
+      "{\"time\":\"", FormatTime(line.time), "\",\"level\":\"", LevelName(line.level),
+      "\",\"msg\":", boost::json::serialize(boost::json::string_view(text)), ",\"domain\":\"",
+      Domain(line.category), "\",\"pid\":\"<0.", line.origin, ".0>\"}\n");
 }
 
 }  // namespace pontoon::app

@@ -22,11 +22,12 @@ struct LogLine {
 
 absl::string_view LevelName(base::LogLevel level);
 
-// "2026-11-20 07:10:31.019014+00:00 [error] <0.4233.0> text" for each line of the text, each with its line end, as
-// RabbitMQ writes them; times are local.
+// "2026-11-20 07:10:31.019014+00:00 [error] <0.4233.0> text" for each line of the text, each with
+// its line end, as RabbitMQ writes them; times are local.
 std::string FormatPlain(const LogLine& line);
 
-// One JSON object with time, level, msg, domain and pid, and a line end. Bytes that are not UTF-8 become U+FFFD.
+// One JSON object with time, level, msg, domain and pid, and a line end. Bytes that are not UTF-8
+// become U+FFFD.
 std::string FormatJson(const LogLine& line);
 
 }  // namespace pontoon::app

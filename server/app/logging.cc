@@ -67,8 +67,8 @@ class FenceSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 // Lines come with all their parts and their ends.
 void WriteAsGiven(spdlog::sinks::sink* sink) {
-  sink->set_formatter(
-      std::make_unique<spdlog::pattern_formatter>("%v", spdlog::pattern_time_type::local, std::string()));
+  sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+      "%v", spdlog::pattern_time_type::local, std::string()));
 }
 
 bool Passes(base::LogLevel level, const LogThreshold& threshold) {
@@ -80,8 +80,8 @@ bool Passes(base::LogLevel level, const LogThreshold& threshold) {
 class Logging::Impl {
  public:
   Impl(const LogSettings& settings, const base::Clock* clock) : settings_(settings), clock_(clock) {
-    for (const LogCategory category :
-         {LogCategory::kDefault, LogCategory::kConnection, LogCategory::kChannel, LogCategory::kQueue}) {
+    for (const LogCategory category : {LogCategory::kDefault, LogCategory::kConnection,
+                                       LogCategory::kChannel, LogCategory::kQueue}) {
       loggers_[static_cast<int>(category)] = std::make_unique<CategoryLogger>(this, category);
     }
   }
@@ -99,7 +99,8 @@ class Logging::Impl {
     pool_ = std::make_shared<spdlog::details::thread_pool>(kQueuedLinesMax, 1);
     fence_sink_ = std::make_shared<FenceSink>();
     // Unlike a line it must not be dropped when the queue is full.
-    fence_ = std::make_shared<spdlog::async_logger>("fence", fence_sink_, pool_, spdlog::async_overflow_policy::block);
+    fence_ = std::make_shared<spdlog::async_logger>("fence", fence_sink_, pool_,
+                                                    spdlog::async_overflow_policy::block);
     const bool to_file = !settings_.file.empty();
     if (to_file) {
       path_ = std::filesystem::path(settings_.dir) / settings_.file;
@@ -108,7 +109,8 @@ class Logging::Impl {
       try {
         file_sink_ = std::make_shared<FileSink>(path_);
       } catch (const spdlog::spdlog_ex& error) {
-        return absl::UnavailableError(absl::StrCat("cannot write the log file ", path_, ": ", error.what()));
+        return absl::UnavailableError(
+            absl::StrCat("cannot write the log file ", path_, ": ", error.what()));
       }
       file_ = Attach("file", file_sink_);
     }
@@ -135,8 +137,8 @@ class Logging::Impl {
     }
     for (const FloodGuard::Held& kind : held) {
       const std::string text =
-          absl::StrCat("... repeated ", kind.count, " times more, not printed one by one. The first of these: ",
-                       kind.sample);
+          absl::StrCat("... repeated ", kind.count,
+                       " times more, not printed one by one. The first of these: ", kind.sample);
       Print({clock_->WallNow(), kind.level, LogCategory::kDefault, 0, text});
     }
   }
@@ -146,7 +148,8 @@ class Logging::Impl {
     try {
       file_sink_->Reopen();
     } catch (const spdlog::spdlog_ex& error) {
-      return absl::UnavailableError(absl::StrCat("cannot open the log file ", path_, " anew: ", error.what()));
+      return absl::UnavailableError(
+          absl::StrCat("cannot open the log file ", path_, " anew: ", error.what()));
     }
     return absl::OkStatus();
   }
@@ -184,8 +187,8 @@ class Logging::Impl {
 
   Output Attach(const std::string& name, std::shared_ptr<spdlog::sinks::sink> sink) {
     WriteAsGiven(sink.get());
-    auto output = std::make_shared<spdlog::async_logger>(name, std::move(sink), pool_,
-                                                         spdlog::async_overflow_policy::overrun_oldest);
+    auto output = std::make_shared<spdlog::async_logger>(
+        name, std::move(sink), pool_, spdlog::async_overflow_policy::overrun_oldest);
     output->set_level(spdlog::level::trace);
     // A line that nobody has seen when the process dies was worth nothing.
     output->flush_on(spdlog::level::trace);
@@ -196,7 +199,8 @@ class Logging::Impl {
     if (console_ != nullptr && Passes(line.level, settings_.console_level)) {
       Send(console_, line, settings_.console_json);
     }
-    if (file_ != nullptr && Passes(line.level, settings_.file_level)) Send(file_, line, settings_.file_json);
+    if (file_ != nullptr && Passes(line.level, settings_.file_level))
+      Send(file_, line, settings_.file_json);
   }
 
   static void Send(const Output& output, const LogLine& line, bool json) {
@@ -233,7 +237,8 @@ class Logging::Impl {
 Logging::Logging(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Logging::~Logging() = default;
 
-absl::StatusOr<std::unique_ptr<Logging>> Logging::Open(const LogSettings& settings, const base::Clock* clock) {
+absl::StatusOr<std::unique_ptr<Logging>> Logging::Open(const LogSettings& settings,
+                                                       const base::Clock* clock) {
   auto impl = std::make_unique<Impl>(settings, clock);
   const absl::Status status = impl->Open();
   if (!status.ok()) return status;

@@ -13,12 +13,14 @@
 
 namespace pontoon::app {
 
-// The node's log: standard output and a file, as the settings say. Logging never waits for either: a thread of its own
-// writes, and if it falls 8,192 lines behind, the oldest are dropped. Any thread.
+// The node's log: standard output and a file, as the settings say. Logging never waits for either:
+// a thread of its own writes, and if it falls 8,192 lines behind, the oldest are dropped. Any
+// thread.
 class Logging {
  public:
   // `clock` outlives this. An error names the log file that cannot be written.
-  static absl::StatusOr<std::unique_ptr<Logging>> Open(const LogSettings& settings, const base::Clock* clock);
+  static absl::StatusOr<std::unique_ptr<Logging>> Open(const LogSettings& settings,
+                                                       const base::Clock* clock);
   // Writes what is queued.
   ~Logging();
   Logging(const Logging&) = delete;
@@ -28,7 +30,8 @@ class Logging {
   base::Logger* logger(LogCategory category = LogCategory::kDefault);
   // Once a second: prints how many lines a flood guard held back.
   void Tick();
-  // After the file was moved away (SIGHUP): writes to a new one of the same name. Unavailable if that fails.
+  // After the file was moved away (SIGHUP): writes to a new one of the same name. Unavailable if
+  // that fails.
   absl::Status Reopen();
   // Waits until all lines so far are written.
   void FlushBlocking();

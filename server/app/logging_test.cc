@@ -53,10 +53,12 @@ class LoggingTest : public testing::Test {
 
 TEST_F(LoggingTest, LinesLookLikeRabbitMqs) {
   auto log = Open();
-  log->logger()->Log(LogLevel::kError, 4233, "Channel error on connection <0.4224.0>, channel 1:\nnot_found");
+  log->logger()->Log(LogLevel::kError, 4233,
+                     "Channel error on connection <0.4224.0>, channel 1:\nnot_found");
   log->FlushBlocking();
   EXPECT_EQ(Written(),
-            "2026-11-20 07:10:31.019014+00:00 [error] <0.4233.0> Channel error on connection <0.4224.0>, channel 1:\n"
+            "2026-11-20 07:10:31.019014+00:00 [error] <0.4233.0> Channel error on connection "
+            "<0.4224.0>, channel 1:\n"
             "2026-11-20 07:10:31.019014+00:00 [error] <0.4233.0> not_found\n");
 }
 
@@ -70,10 +72,12 @@ TEST_F(LoggingTest, AClientCannotForgeALineNorSteerTheTerminal) {
 TEST_F(LoggingTest, JsonLinesAreOneObjectEach) {
   settings_.file_json = true;
   auto log = Open();
-  log->logger(LogCategory::kConnection)->Log(LogLevel::kWarning, 7, "a \"quoted\"\nsecond \xff line");
+  log->logger(LogCategory::kConnection)
+      ->Log(LogLevel::kWarning, 7, "a \"quoted\"\nsecond \xff line");
   log->FlushBlocking();
   EXPECT_EQ(Written(),
-            "{\"time\":\"2026-11-20 07:10:31.019014+00:00\",\"level\":\"warning\",\"msg\":\"a \\\"quoted\\\"\\nsecond "
+            "{\"time\":\"2026-11-20 07:10:31.019014+00:00\",\"level\":\"warning\",\"msg\":\"a "
+            "\\\"quoted\\\"\\nsecond "
             "\xEF\xBF\xBD line\",\"domain\":\"rabbitmq.connection\",\"pid\":\"<0.7.0>\"}\n");
 }
 
@@ -96,7 +100,8 @@ TEST_F(LoggingTest, EachCategoryHasItsLevel) {
 TEST_F(LoggingTest, AFloodOfOneLineIsCountedAndOtherLinesAreNotHidden) {
   auto log = Open();
   for (int i = 0; i < 10'000; ++i) {
-    log->logger()->Log(LogLevel::kError, i, absl::StrCat("login refused: user 'u", i, "' from 10.0.0.1:", i));
+    log->logger()->Log(LogLevel::kError, i,
+                       absl::StrCat("login refused: user 'u", i, "' from 10.0.0.1:", i));
   }
   log->logger()->Log(LogLevel::kInfo, 1, "something else");
   clock_.now = {base::Seconds(2).nanos};
@@ -105,7 +110,8 @@ TEST_F(LoggingTest, AFloodOfOneLineIsCountedAndOtherLinesAreNotHidden) {
   const std::string text = Written();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), FloodGuard::kLinesPerWindow + 2);
   EXPECT_THAT(text, HasSubstr("something else"));
-  EXPECT_THAT(text, HasSubstr(absl::StrCat("repeated ", 10'000 - FloodGuard::kLinesPerWindow, " times more")));
+  EXPECT_THAT(text, HasSubstr(absl::StrCat("repeated ", 10'000 - FloodGuard::kLinesPerWindow,
+                                           " times more")));
 }
 
 TEST_F(LoggingTest, AfterReopeningLinesGoToANewFile) {
@@ -135,7 +141,9 @@ TEST_F(LoggingTest, NothingIsLostWhenTheLogIsClosed) {
       threads.emplace_back([&log, t] {
         // Different kinds of lines, so that none counts as a flood.
         for (int i = 0; i < 500; ++i) {
-          log->logger()->Log(LogLevel::kInfo, t, std::string(static_cast<size_t>(i % 150 + 1), static_cast<char>('a' + t)));
+          log->logger()->Log(
+              LogLevel::kInfo, t,
+              std::string(static_cast<size_t>(i % 150 + 1), static_cast<char>('a' + t)));
         }
       });
     }
@@ -147,7 +155,8 @@ TEST_F(LoggingTest, NothingIsLostWhenTheLogIsClosed) {
 
 TEST(FloodGuardTest, AfterAQuietWindowLinesPassAgain) {
   FloodGuard guard;
-  for (uint32_t i = 0; i < FloodGuard::kLinesPerWindow; ++i) EXPECT_TRUE(guard.Admit({0}, LogLevel::kInfo, "x 1"));
+  for (uint32_t i = 0; i < FloodGuard::kLinesPerWindow; ++i)
+    EXPECT_TRUE(guard.Admit({0}, LogLevel::kInfo, "x 1"));
   EXPECT_FALSE(guard.Admit({0}, LogLevel::kInfo, "x 2"));
   const auto held = guard.TakeHeld({base::Seconds(1).nanos});
   ASSERT_EQ(held.size(), 1u);
@@ -157,7 +166,8 @@ TEST(FloodGuardTest, AfterAQuietWindowLinesPassAgain) {
 }
 
 TEST(FloodGuardTest, LinesDifferInKindByMoreThanNumbersAndNames) {
-  EXPECT_EQ(FloodGuard::ShapeOf("user 'a' from 10.0.0.1:5"), FloodGuard::ShapeOf("user 'bc' from 10.22.0.3:77"));
+  EXPECT_EQ(FloodGuard::ShapeOf("user 'a' from 10.0.0.1:5"),
+            FloodGuard::ShapeOf("user 'bc' from 10.22.0.3:77"));
   EXPECT_NE(FloodGuard::ShapeOf("user refused"), FloodGuard::ShapeOf("user accepted"));
 }
 

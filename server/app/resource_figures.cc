@@ -39,7 +39,8 @@ uint64_t MachineMemory(const std::string& root) {
 uint64_t SmallestLimit(const std::string& hierarchy, std::string group, const std::string& file) {
   uint64_t least = UINT64_MAX;
   for (;;) {
-    if (const auto limit = NumberIn(absl::StrCat(hierarchy, group, "/", file))) least = std::min(least, *limit);
+    if (const auto limit = NumberIn(absl::StrCat(hierarchy, group, "/", file)))
+      least = std::min(least, *limit);
     if (group.empty() || group == "/") return least;
     group.resize(group.rfind('/'));
   }
@@ -59,7 +60,8 @@ uint64_t TotalMemoryBytesUnder(const std::string& root) {
     if (parts[1].empty()) {
       least = std::min(least, SmallestLimit(root + "/sys/fs/cgroup", parts[2], "memory.max"));
     } else if (absl::StrContains(parts[1], "memory")) {
-      least = std::min(least, SmallestLimit(root + "/sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes"));
+      least = std::min(
+          least, SmallestLimit(root + "/sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes"));
     }
   }
   return least == UINT64_MAX ? 0 : least;
@@ -78,7 +80,8 @@ uint64_t ResidentBytes() {
 absl::StatusOr<uint64_t> FreeDiskBytes(const std::string& path) {
   struct statvfs figures {};
   if (statvfs(path.c_str(), &figures) != 0) {
-    return absl::UnavailableError(absl::StrCat("cannot ask for the free space of ", path, ": ", std::strerror(errno)));
+    return absl::UnavailableError(
+        absl::StrCat("cannot ask for the free space of ", path, ": ", std::strerror(errno)));
   }
   return uint64_t{figures.f_bavail} * figures.f_frsize;
 }

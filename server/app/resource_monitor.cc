@@ -17,8 +17,8 @@ uint64_t Part(double fraction, uint64_t total) {
 
 }  // namespace
 
-ResourceMonitor::ResourceMonitor(const Settings& settings, uint64_t total_memory, base::Logger* logger, uint64_t origin,
-                                 OnChange on_change)
+ResourceMonitor::ResourceMonitor(const Settings& settings, uint64_t total_memory,
+                                 base::Logger* logger, uint64_t origin, OnChange on_change)
     : node_name_(settings.node_name),
       total_memory_(settings.total_memory_override.value_or(total_memory)),
       logger_(logger),
@@ -30,19 +30,21 @@ ResourceMonitor::ResourceMonitor(const Settings& settings, uint64_t total_memory
     memory_watermark_ = settings.memory_watermark;
     memory_limit_ = Part(std::min(memory_watermark_, 1.0), total_memory_);
   }
-  disk_limit_ = settings.disk_free_limit_relative.has_value() ? Part(*settings.disk_free_limit_relative, total_memory_)
-                                                              : settings.disk_free_limit;
+  disk_limit_ = settings.disk_free_limit_relative.has_value()
+                    ? Part(*settings.disk_free_limit_relative, total_memory_)
+                    : settings.disk_free_limit;
 }
 
 void ResourceMonitor::LogLimits() {
   LogMemoryLimit();
-  Log(base::LogLevel::kInfo, absl::StrCat("Disk free limit set to ", disk_limit_ / 1'000'000, "MB"));
+  Log(base::LogLevel::kInfo,
+      absl::StrCat("Disk free limit set to ", disk_limit_ / 1'000'000, "MB"));
 }
 
 void ResourceMonitor::LogMemoryLimit() {
   Log(base::LogLevel::kInfo,
-      absl::StrCat("Memory high watermark set to ", memory_limit_ / kMiB, " MiB (", memory_limit_, " bytes) of ",
-                   total_memory_ / kMiB, " MiB (", total_memory_, " bytes) total"));
+      absl::StrCat("Memory high watermark set to ", memory_limit_ / kMiB, " MiB (", memory_limit_,
+                   " bytes) of ", total_memory_ / kMiB, " MiB (", total_memory_, " bytes) total"));
 }
 
 void ResourceMonitor::LogAlarm(absl::string_view resource, bool set) {
@@ -53,8 +55,10 @@ void ResourceMonitor::LogAlarm(absl::string_view resource, bool set) {
                      "*** Publishers will be blocked until this alarm clears ***\n"
                      "**********************************************************\n"));
   } else {
-    Log(base::LogLevel::kWarning, absl::StrCat(resource, " resource limit alarm cleared on node ", node_name_));
-    Log(base::LogLevel::kWarning, absl::StrCat(resource, " resource limit alarm cleared across the cluster"));
+    Log(base::LogLevel::kWarning,
+        absl::StrCat(resource, " resource limit alarm cleared on node ", node_name_));
+    Log(base::LogLevel::kWarning,
+        absl::StrCat(resource, " resource limit alarm cleared across the cluster"));
   }
 }
 
@@ -67,20 +71,23 @@ void ResourceMonitor::Measured(uint64_t memory_used, std::optional<uint64_t> dis
     alarms_.disk = disk_free_ < disk_limit_;
   }
   if (alarms_.memory != before.memory) {
-    Log(base::LogLevel::kInfo, absl::StrCat("vm_memory_high_watermark ", alarms_.memory ? "set" : "clear",
-                                            ". Memory used:", memory_used_, " allowed:", memory_limit_));
+    Log(base::LogLevel::kInfo,
+        absl::StrCat("vm_memory_high_watermark ", alarms_.memory ? "set" : "clear",
+                     ". Memory used:", memory_used_, " allowed:", memory_limit_));
     LogAlarm("memory", alarms_.memory);
   }
   if (alarms_.disk != before.disk) {
-    Log(base::LogLevel::kInfo, absl::StrCat("Free disk space is ", alarms_.disk ? "insufficient" : "sufficient",
-                                            ". Free bytes: ", disk_free_, ". Limit: ", disk_limit_));
+    Log(base::LogLevel::kInfo,
+        absl::StrCat("Free disk space is ", alarms_.disk ? "insufficient" : "sufficient",
+                     ". Free bytes: ", disk_free_, ". Limit: ", disk_limit_));
     LogAlarm("disk", alarms_.disk);
   }
   if (alarms_ != before) on_change_(alarms_);
 }
 
 absl::Status ResourceMonitor::SetMemoryWatermark(double fraction) {
-  if (!(fraction >= 0)) return absl::InvalidArgumentError("the fraction of memory must not be negative");
+  if (!(fraction >= 0))
+    return absl::InvalidArgumentError("the fraction of memory must not be negative");
   memory_watermark_ = fraction;
   memory_limit_ = Part(std::min(fraction, 1.0), total_memory_);
   LogMemoryLimit();
@@ -95,11 +102,13 @@ void ResourceMonitor::SetMemoryLimit(uint64_t bytes) {
 
 void ResourceMonitor::SetDiskLimit(uint64_t bytes) {
   disk_limit_ = bytes;
-  Log(base::LogLevel::kInfo, absl::StrCat("Disk free limit set to ", disk_limit_ / 1'000'000, "MB"));
+  Log(base::LogLevel::kInfo,
+      absl::StrCat("Disk free limit set to ", disk_limit_ / 1'000'000, "MB"));
 }
 
 absl::Status ResourceMonitor::SetDiskLimitRelative(double fraction) {
-  if (!(fraction >= 0)) return absl::InvalidArgumentError("the multiple of memory must not be negative");
+  if (!(fraction >= 0))
+    return absl::InvalidArgumentError("the multiple of memory must not be negative");
   SetDiskLimit(Part(fraction, total_memory_));
   return absl::OkStatus();
 }

@@ -13,19 +13,23 @@
 
 namespace pontoon::app {
 
-// Bytes of memory that this process may use: the machine's, or less if a control group (a container) says so.
+// Bytes of memory that this process may use: the machine's, or less if a control group (a
+// container) says so.
 uint64_t TotalMemoryBytes();
-// The same read under another root, for tests: "proc/meminfo", "proc/self/cgroup", "sys/fs/cgroup/...".
+// The same read under another root, for tests: "proc/meminfo", "proc/self/cgroup",
+// "sys/fs/cgroup/...".
 uint64_t TotalMemoryBytesUnder(const std::string& root);
 // Bytes of this process that are in memory now (VmRSS).
 uint64_t ResidentBytes();
-// Bytes that this user may still write where `path` lies. Unavailable: the file system does not say.
+// Bytes that this user may still write where `path` lies. Unavailable: the file system does not
+// say.
 absl::StatusOr<uint64_t> FreeDiskBytes(const std::string& path);
-// Gives memory that the allocator keeps unused back to the system. May take milliseconds; not on a loop.
+// Gives memory that the allocator keeps unused back to the system. May take milliseconds; not on a
+// loop.
 void ReleaseFreeMemory();
 
-// Decides when publishers are blocked for want of memory or disk, and tells the log in RabbitMQ's words. Pure: what
-// was measured is an input. One thread.
+// Decides when publishers are blocked for want of memory or disk, and tells the log in RabbitMQ's
+// words. Pure: what was measured is an input. One thread.
 class ResourceMonitor {
  public:
   struct Alarms {
@@ -38,15 +42,15 @@ class ResourceMonitor {
   using OnChange = std::function<void(Alarms)>;
 
   // `logger` outlives this. `origin` marks its lines.
-  ResourceMonitor(const Settings& settings, uint64_t total_memory, base::Logger* logger, uint64_t origin,
-                  OnChange on_change);
+  ResourceMonitor(const Settings& settings, uint64_t total_memory, base::Logger* logger,
+                  uint64_t origin, OnChange on_change);
 
   // Says once, at the start, which limits hold.
   void LogLimits();
   void Measured(uint64_t memory_used, std::optional<uint64_t> disk_free);
 
-  // pontoonctl set_vm_memory_high_watermark and set_disk_free_limit; take effect with the next Measured().
-  // InvalidArgument: the fraction is negative.
+  // pontoonctl set_vm_memory_high_watermark and set_disk_free_limit; take effect with the next
+  // Measured(). InvalidArgument: the fraction is negative.
   absl::Status SetMemoryWatermark(double fraction);
   void SetMemoryLimit(uint64_t bytes);
   void SetDiskLimit(uint64_t bytes);

@@ -20,7 +20,8 @@ class ResourceMonitorTest : public testing::Test {
  protected:
   ResourceMonitorTest() { settings_.node_name = "eco1@localhost"; }
   ResourceMonitor Make(uint64_t total) {
-    return ResourceMonitor(settings_, total, &logger_, 289, [this](ResourceMonitor::Alarms a) { changes_.push_back(a); });
+    return ResourceMonitor(settings_, total, &logger_, 289,
+                           [this](ResourceMonitor::Alarms a) { changes_.push_back(a); });
   }
 
   Settings settings_;
@@ -53,7 +54,8 @@ TEST_F(ResourceMonitorTest, TooLittleDiskBlocksUntilThereIsEnough) {
   ResourceMonitor monitor = Make(1000);
   monitor.Measured(1, 49'999'999);
   EXPECT_TRUE(monitor.alarms().disk);
-  EXPECT_EQ(logger_.lines[0], "Free disk space is insufficient. Free bytes: 49999999. Limit: 50000000");
+  EXPECT_EQ(logger_.lines[0],
+            "Free disk space is insufficient. Free bytes: 49999999. Limit: 50000000");
   monitor.Measured(1, std::nullopt);
   EXPECT_TRUE(monitor.alarms().disk) << "a disk that cannot be asked has not become larger";
   monitor.Measured(1, 50'000'000);
@@ -76,9 +78,9 @@ TEST_F(ResourceMonitorTest, AWatermarkCanBeChangedWhileRunning) {
 TEST_F(ResourceMonitorTest, TheStartSaysWhichLimitsHold) {
   ResourceMonitor monitor = Make(uint64_t{25276510208});
   monitor.LogLimits();
-  EXPECT_THAT(logger_.lines,
-              ElementsAre("Memory high watermark set to 9642 MiB (10110604083 bytes) of 24105 MiB (25276510208 bytes) total",
-                          "Disk free limit set to 50MB"));
+  EXPECT_THAT(logger_.lines, ElementsAre("Memory high watermark set to 9642 MiB (10110604083 "
+                                         "bytes) of 24105 MiB (25276510208 bytes) total",
+                                         "Disk free limit set to 50MB"));
 }
 
 TEST_F(ResourceMonitorTest, LimitsInBytesAndTheOverrideOfAllMemoryAreTaken) {
@@ -92,7 +94,8 @@ TEST_F(ResourceMonitorTest, LimitsInBytesAndTheOverrideOfAllMemoryAreTaken) {
 
 class TotalMemoryTest : public testing::Test {
  protected:
-  TotalMemoryTest() : root_(std::filesystem::temp_directory_path() / absl::StrCat("pontoon-memory-", getpid())) {
+  TotalMemoryTest()
+      : root_(std::filesystem::temp_directory_path() / absl::StrCat("pontoon-memory-", getpid())) {
     Write("proc/meminfo", "MemTotal:       1000 kB\nMemFree: 5 kB\n");
   }
   ~TotalMemoryTest() override { std::filesystem::remove_all(root_); }
@@ -103,7 +106,9 @@ class TotalMemoryTest : public testing::Test {
   const std::filesystem::path root_;
 };
 
-TEST_F(TotalMemoryTest, WithoutAContainerItIsTheMachines) { EXPECT_EQ(TotalMemoryBytesUnder(root_), 1'024'000u); }
+TEST_F(TotalMemoryTest, WithoutAContainerItIsTheMachines) {
+  EXPECT_EQ(TotalMemoryBytesUnder(root_), 1'024'000u);
+}
 
 TEST_F(TotalMemoryTest, InAContainerItIsTheSmallestLimitOnTheWayUp) {
   Write("proc/self/cgroup", "0::/pod/box\n");

@@ -8,7 +8,8 @@
 namespace pontoon::app {
 namespace {
 
-bool Matches(absl::string_view pattern, const std::vector<absl::string_view>& key, std::string* name) {
+bool Matches(absl::string_view pattern, const std::vector<absl::string_view>& key,
+             std::string* name) {
   const std::vector<absl::string_view> parts = absl::StrSplit(pattern, '.');
   name->clear();
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -42,7 +43,8 @@ size_t Distance(absl::string_view a, absl::string_view b) {
 }  // namespace
 
 const SettingSpec* FindSetting(absl::string_view key, std::string* name) {
-  // A key may have dots of its own where a name is wanted (a user "a.b"): RabbitMQ refuses these, and so do we.
+  // A key may have dots of its own where a name is wanted (a user "a.b"): RabbitMQ refuses these,
+  // and so do we.
   const std::vector<absl::string_view> parts = absl::StrSplit(key, '.');
   for (const SettingSpec& spec : SettingTable()) {
     if (Matches(spec.key, parts, name)) return &spec;
@@ -54,9 +56,11 @@ std::vector<std::string> SimilarKeys(absl::string_view key, size_t most) {
   key = key.substr(0, 200);
   std::vector<std::pair<size_t, absl::string_view>> ranked;
   for (const SettingSpec& spec : SettingTable()) {
-    if (spec.key.find("$*") == absl::string_view::npos) ranked.emplace_back(Distance(key, spec.key), spec.key);
+    if (spec.key.find("$*") == absl::string_view::npos)
+      ranked.emplace_back(Distance(key, spec.key), spec.key);
   }
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> keys;
   for (size_t i = 0; i < std::min(most, ranked.size()); ++i) keys.emplace_back(ranked[i].second);
   return keys;

@@ -11,7 +11,8 @@ namespace pontoon::app {
 namespace {
 
 absl::Status NotA(absl::string_view text, absl::string_view kind) {
-  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" cannot be converted to a(n) ", kind));
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", text, "\" cannot be converted to a(n) ", kind));
 }
 
 std::optional<uint64_t> UnitBytes(absl::string_view unit) {
@@ -35,7 +36,8 @@ absl::Status ReadNumber(absl::string_view text, int64_t least, int64_t most, int
   int64_t number = 0;
   if (!absl::SimpleAtoi(text, &number)) return NotA(text, "integer");
   if (number < least || number > most) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is not between ", least, " and ", most));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text, "\" is not between ", least, " and ", most));
   }
   *out = number;
   return absl::OkStatus();
@@ -51,8 +53,8 @@ absl::Status ReadFraction(absl::string_view text, double* out) {
 
 absl::Status ReadBool(absl::string_view text, bool* out) {
   if (text != "true" && text != "false") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", text, "\" is not a valid enum value, acceptable values are: true, false"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", text, "\" is not a valid enum value, acceptable values are: true, false"));
   }
   *out = text == "true";
   return absl::OkStatus();
@@ -76,9 +78,10 @@ absl::Status ReadBytes(absl::string_view text, uint64_t* out) {
 absl::Status ReadLevel(absl::string_view text, LogThreshold* out) {
   using base::LogLevel;
   const std::pair<absl::string_view, LogThreshold> levels[] = {
-      {"debug", LogLevel::kDebug},       {"info", LogLevel::kInfo},       {"notice", LogLevel::kNotice},
-      {"warning", LogLevel::kWarning},   {"error", LogLevel::kError},     {"critical", LogLevel::kCritical},
-      {"alert", LogLevel::kCritical},    {"emergency", LogLevel::kCritical},
+      {"debug", LogLevel::kDebug},    {"info", LogLevel::kInfo},
+      {"notice", LogLevel::kNotice},  {"warning", LogLevel::kWarning},
+      {"error", LogLevel::kError},    {"critical", LogLevel::kCritical},
+      {"alert", LogLevel::kCritical}, {"emergency", LogLevel::kCritical},
       {"none", std::nullopt}};
   for (const auto& [name, level] : levels) {
     if (text == name) {
@@ -86,9 +89,10 @@ absl::Status ReadLevel(absl::string_view text, LogThreshold* out) {
       return absl::OkStatus();
     }
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("\"", text, "\" is not a valid enum value, acceptable values are: debug, info, notice, warning, "
-                   "error, critical, alert, emergency, none"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", text,
+      "\" is not a valid enum value, acceptable values are: debug, info, notice, warning, "
+      "error, critical, alert, emergency, none"));
 }
 
 absl::Status ReadListener(absl::string_view text, ListenAddress* out) {
@@ -98,21 +102,24 @@ absl::Status ReadListener(absl::string_view text, ListenAddress* out) {
   if (colon != absl::string_view::npos) {
     absl::string_view host = text.substr(0, colon);
     port = text.substr(colon + 1);
-    if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    if (host.size() >= 2 && host.front() == '[' && host.back() == ']')
+      host = host.substr(1, host.size() - 2);
     if (host.empty()) return NotA(text, "IP");
     address.host = std::string(host);
   }
   int64_t number = 0;
   if (!absl::SimpleAtoi(port, &number)) return NotA(text, "IP");
   if (number < 0 || number > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" has a port that is not between 0 and 65535"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text, "\" has a port that is not between 0 and 65535"));
   }
   address.port = static_cast<uint16_t>(number);
   *out = std::move(address);
   return absl::OkStatus();
 }
 
-absl::Status ReadChoice(absl::string_view text, const std::vector<absl::string_view>& choices, std::string* out) {
+absl::Status ReadChoice(absl::string_view text, const std::vector<absl::string_view>& choices,
+                        std::string* out) {
   for (absl::string_view choice : choices) {
     if (text == choice) {
       *out = std::string(text);
@@ -120,7 +127,8 @@ absl::Status ReadChoice(absl::string_view text, const std::vector<absl::string_v
     }
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "\"", text, "\" is not a valid enum value, acceptable values are: ", absl::StrJoin(choices, ", ")));
+      "\"", text,
+      "\" is not a valid enum value, acceptable values are: ", absl::StrJoin(choices, ", ")));
 }
 
 }  // namespace pontoon::app

@@ -35,8 +35,8 @@ struct LogSettings {
   std::optional<LogThreshold> connection_level, channel_level, queue_level;
 };
 
-// All that a node can be told before it starts, with RabbitMQ 3.10's defaults. Which key of rabbitmq.conf sets which
-// member is said by setting_table.cc alone.
+// All that a node can be told before it starts, with RabbitMQ 3.10's defaults. Which key of
+// rabbitmq.conf sets which member is said by setting_table.cc alone.
 struct Settings {
   std::string node_name;  // "rabbit@host"; filled in by ResolveSettings if nobody set it.
   std::string data_dir = "pontoon-data";
@@ -60,10 +60,10 @@ struct Settings {
 
   uint32_t handshake_timeout_millis = 10000;  // From accept to connection.open.
   uint16_t heartbeat_seconds = 60;
-  uint32_t frame_max = 131072;          // 0: no limit.
-  uint32_t initial_frame_max = 4096;    // Before tune.
-  uint16_t channel_max = 2047;          // 0: no limit.
-  uint64_t connection_max = UINT64_MAX; // "infinity".
+  uint32_t frame_max = 131072;           // 0: no limit.
+  uint32_t initial_frame_max = 4096;     // Before tune.
+  uint16_t channel_max = 2047;           // 0: no limit.
+  uint64_t connection_max = UINT64_MAX;  // "infinity".
   uint64_t max_message_size = 134217728;
   std::vector<std::string> auth_mechanisms = {"PLAIN", "AMQPLAIN"};
   std::set<std::string> loopback_users = {"guest"};
