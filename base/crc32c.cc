@@ -42,7 +42,37 @@ __attribute__((target("sse4.2"))) uint32_t ExtendSse(uint32_t state, const char*
 }
 #endif
 
+// a * b modulo the polynomial, in the reversed order of bits (x^0 is the highest bit).
+constexpr uint32_t MultiplyModulo(uint32_t a, uint32_t b) {
+  uint32_t product = 0;
+  for (uint32_t bit = uint32_t{1} << 31; bit != 0; bit >>= 1) {
+    product ^= (a & bit) != 0 ? b : 0;
+    b = (b >> 1) ^ ((b & 1) != 0 ? kPolynomial : 0);
+  }
+  return product;
+}
+
+// x^(8 * n * 16^k), for n below 16: what appending n * 16^k bytes multiplies a CRC by.
+constexpr std::array<std::array<uint32_t, 16>, 16> MakePowers() {
+  std::array<std::array<uint32_t, 16>, 16> powers{};
+  uint32_t base = uint32_t{1} << 23;  // x^8
+  for (auto& row : powers) {
+    row[0] = uint32_t{1} << 31;  // x^0
+    for (size_t n = 1; n < 16; ++n) row[n] = MultiplyModulo(row[n - 1], base);
+    base = MultiplyModulo(row[15], base);
+  }
+  return powers;
+}
+constexpr std::array<std::array<uint32_t, 16>, 16> kPowers = MakePowers();
+
 }  // namespace
+
+uint32_t Crc32cCombine(uint32_t first, uint32_t second, uint64_t size) {
+  for (size_t k = 0; size != 0 && first != 0; size >>= 4, ++k) {
+    if ((size & 15) != 0) first = MultiplyModulo(first, kPowers[k][size & 15]);
+  }
+  return first ^ second;
+}
 
 uint32_t Crc32cExtend(uint32_t crc, absl::string_view bytes) {
 #if defined(__x86_64__)
