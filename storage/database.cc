@@ -205,6 +205,14 @@ absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseO
   return database;
 }
 
+absl::Status Database::CheckManifestBlocking(const DatabaseOptions& options) {
+  rocksdb::DBOptions db_options;
+  if (options.env != nullptr) db_options.env = options.env;
+  std::vector<std::string> names;
+  return FromRocks(rocksdb::DB::ListColumnFamilies(db_options, options.path, &names),
+                   absl::StrCat("cannot read what files belong to the store in ", options.path));
+}
+
 Database::~Database() {
   if (db_ == nullptr) return;
   for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);

@@ -56,6 +56,8 @@ struct DatabaseOptions {
 class Database {
  public:
   static absl::StatusOr<std::unique_ptr<Database>> OpenBlocking(const DatabaseOptions& options);
+  // Reads the list of files and families without changing anything: DataLoss if it is damaged.
+  static absl::Status CheckManifestBlocking(const DatabaseOptions& options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -9,11 +9,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/check.h"
 #include "storage/disk_space.h"
 #include "storage/files.h"
 #include "storage/keys.h"
 #include "storage/records.h"
+#include "storage/wal_scan.h"
 
 namespace pontoon::storage {
 namespace {
@@ -110,9 +112,30 @@ absl::Status CopyWalAside(const std::string& data_dir) {
   return SyncDirectoryBlocking(aside);
 }
 
+// What RocksDB says about damage, as our one error; any other error stays what it is.
+absl::Status Damaged(const RocksLogStoreOptions& options, const absl::Status& error) {
+  if (!absl::IsDataLoss(error)) return error;
+  // A data file that is missing is last looked for under the ending that it had in LevelDB.
+  return absl::DataLossError(absl::StrCat(
+      "The store is damaged: ", absl::StrReplaceAll(error.message(), {{".ldb", ".sst"}}), ".",
+      HowToAccept(options.data_dir)));
+}
+
 // Which recovery mode gives everything up to the mark; looks without changing anything.
 absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint64_t marked) {
-  // RocksDB's complaints on this path become part of our one error.
+  const std::string store = StorePath(options.data_dir);
+  if (absl::Status status = Database::CheckManifestBlocking(BaseOptions(options, nullptr));
+      !status.ok()) {
+    return Damaged(options, status);
+  }
+  absl::StatusOr<WalContents> wal = ScanWalBlocking(store);
+  if (!wal.ok()) return wal.status();
+  // Mostly the log is whole and goes beyond the mark: then there is no need to replay it only to
+  // judge it.
+  if (wal->trouble.empty() && wal->last_batch > 0 && wal->last_batch >= marked) {
+    return WALRecoveryMode::kTolerateCorruptedTailRecords;
+  }
+  // RocksDB's own complaints become part of our one error.
   DatabaseOptions look = BaseOptions(options, /*logger=*/nullptr);
   look.mode = OpenMode::kReadOnly;
   absl::Status first_refusal;
@@ -128,16 +151,14 @@ absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint6
     absl::StatusOr<uint64_t> recovered = BatchNumber(**database);
     if (!recovered.ok()) return recovered.status();
     if (*recovered >= marked) return mode;
-    return absl::DataLossError(absl::StrCat(
-        "The store has lost data that this node had vouched for: its write-ahead log ends with "
-        "batch ",
-        *recovered, ", but batches up to ", marked, " were synced (", MarkPath(options.data_dir),
-        "). Damaged: ", LogFileNames(StorePath(options.data_dir)), ".",
-        first_refusal.ok() ? "" : absl::StrCat(" ", first_refusal.message(), "."),
-        HowToAccept(options.data_dir)));
+    return absl::DataLossError(
+        absl::StrCat("The store has lost data that this node had vouched for: batches ",
+                     *recovered + 1, " to ", marked, " are missing from the write-ahead log (",
+                     MarkPath(options.data_dir), " says that they were synced). Damaged: ",
+                     wal->trouble.empty() ? LogFileNames(store) : wal->trouble, ".",
+                     HowToAccept(options.data_dir)));
   }
-  return absl::DataLossError(absl::StrCat("The store is damaged: ", first_refusal.message(), ".",
-                                          HowToAccept(options.data_dir)));
+  return Damaged(options, first_refusal);
 }
 
 absl::Status CheckIdentity(const RocksLogStoreOptions& options, const Database& database) {
@@ -261,7 +282,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
   }
 
   absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(open);
-  if (!database.ok()) return database.status();
+  if (!database.ok()) return Damaged(options, database.status());
   out.database = *std::move(database);
   absl::StatusOr<uint64_t> last_batch = BatchNumber(*out.database);
   if (!last_batch.ok()) return last_batch.status();

@@ -13,6 +13,7 @@
 #include "storage/files.h"
 #include "storage/rocks_log_store.h"
 #include "storage/test_support.h"
+#include "storage/wal_scan.h"
 
 namespace pontoon::storage {
 namespace {
@@ -138,6 +139,18 @@ class StoreDamageTest : public ::testing::Test {
 
 TEST_F(StoreDamageTest, AfterKillEverythingReportedIsThere) { ExpectEntries(kEntries); }
 
+TEST_F(StoreDamageTest, WholeLogIsJudgedWithoutReplayingIt) {
+  const auto whole = ScanWalBlocking(path_ + "/store");
+  ASSERT_TRUE(whole.ok());
+  EXPECT_EQ(whole->trouble, "");
+  EXPECT_EQ(whole->last_batch, last_batch_);
+  EXPECT_EQ(whole->first_batch, 1u);
+  FlipBit(WalPath(), OffsetOf(50) + 500);
+  const auto damaged = ScanWalBlocking(path_ + "/store");
+  EXPECT_TRUE(absl::StrContains(damaged->trouble, WalPath()));
+  EXPECT_EQ(damaged->last_batch, last_batch_ - kEntries + 49);
+}
+
 TEST_F(StoreDamageTest, TornLastRecordAboveTheMarkIsCutOff) {
   SetMarkAtEntry(kEntries - 1);
   CutWal(OffsetOf(kEntries) + 10);
@@ -233,6 +246,26 @@ TEST_F(StoreDamageTest, DamagedManifestStopsTheNode) {
 TEST_F(StoreDamageTest, DamagedCurrentFileStopsTheNode) {
   Rewrite(path_ + "/store/CURRENT", "nonsense");
   ExpectRefused(path_ + "/store");
+}
+
+TEST_F(StoreDamageTest, MissingDataFileStopsTheNode) {
+  {
+    // More than the write buffers hold, so that there are data files.
+    testing::RecordingEvents events;
+    auto store = RocksLogStore::OpenBlocking(Options(), &logger_, &events);
+    ASSERT_TRUE(store.ok()) << store.status();
+    for (uint64_t i = 1; i <= 200; ++i) {
+      (*store)->Submit(Append(2, i, {MakeEntry(1, i, "header", std::string(100000, 'x'))}));
+    }
+    ASSERT_TRUE(events.AwaitDone(2, 200));
+  }
+  std::string file;
+  for (const std::string& name : StoreFiles()) {
+    if (absl::EndsWith(name, ".sst")) file = name;
+  }
+  ASSERT_NE(file, "");
+  ASSERT_EQ(unlink(absl::StrCat(path_, "/store/", file).c_str()), 0);
+  ExpectRefused(file);
 }
 
 TEST_F(StoreDamageTest, ServerKilledAtAnyInstantLosesNothingReported) {

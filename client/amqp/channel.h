@@ -53,6 +53,8 @@ class Channel {
   // OK while open; then why it ended. From handlers too.
   absl::Status status() const;
   absl::Status WaitUntilClosed(base::Duration timeout);
+  // OK too if we closed it before; the broker's error if it has closed it, also while our close was
+  // under way.
   absl::Status Close();
   // Called once when the broker closes the channel or the connection ends.
   void OnClosed(std::function<void(const absl::Status& why)> handler);

@@ -69,8 +69,6 @@ class RawClient {
  private:
   explicit RawClient(std::unique_ptr<Transport> transport);
   absl::Status FlushWriter();
-  // Feeds the reader with what comes; false in *more at the end of the stream.
-  absl::Status ReadMore(base::Duration timeout);
   static absl::Status Unexpected(const amqp::Method& method);
 
   const std::unique_ptr<Transport> transport_;

@@ -51,7 +51,8 @@ class ConnectionSlot {
   std::shared_ptr<ConnectionLimit> limit_;
 };
 
-// A connection on its way from the listener to the loop that will serve it. Closes the socket unless it was taken.
+// A connection on its way from the listener to the loop that will serve it. Closes the socket
+// unless it was taken.
 class AcceptedSocket {
  public:
   AcceptedSocket(int fd, ConnectionSlot slot, std::shared_ptr<const TlsContext> tls);

@@ -23,18 +23,20 @@ namespace pontoon::net {
 namespace {
 
 absl::Status BindError(int error, const std::string& host, uint16_t port) {
-  const std::string where = absl::StrCat("port ", port, " on ", host.empty() ? "all addresses" : host);
+  const std::string where =
+      absl::StrCat("port ", port, " on ", host.empty() ? "all addresses" : host);
   switch (error) {
     case EADDRINUSE:
       return absl::AlreadyExistsError(absl::StrCat(where, " is already in use", PortOwner(port)));
     case EACCES:
-      return absl::PermissionDeniedError(
-          absl::StrCat("cannot listen on ", where, ": permission denied (ports below 1024 need privileges)"));
+      return absl::PermissionDeniedError(absl::StrCat(
+          "cannot listen on ", where, ": permission denied (ports below 1024 need privileges)"));
     case EADDRNOTAVAIL:
       return absl::InvalidArgumentError(
           absl::StrCat("cannot listen on ", where, ": this machine does not have the address"));
     default:
-      return absl::UnavailableError(absl::StrCat("cannot listen on ", where, ": ", SocketError(error).message()));
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen on ", where, ": ", SocketError(error).message()));
   }
 }
 
@@ -74,7 +76,8 @@ bool HoldsSocket(const std::string& process, const std::vector<std::string>& soc
   if (fds == nullptr) return false;
   while (const dirent* fd = readdir(fds.get())) {
     char target[64];
-    const ssize_t size = readlink(absl::StrCat(folder, "/", fd->d_name).c_str(), target, sizeof target);
+    const ssize_t size =
+        readlink(absl::StrCat(folder, "/", fd->d_name).c_str(), target, sizeof target);
     if (size <= 0) continue;
     const absl::string_view text(target, static_cast<size_t>(size));
     for (const std::string& socket : sockets) {
@@ -86,7 +89,8 @@ bool HoldsSocket(const std::string& process, const std::vector<std::string>& soc
 
 }  // namespace
 
-absl::StatusOr<int> BindAndListen(const std::string& host, uint16_t port, int backlog, bool reuse_address) {
+absl::StatusOr<int> BindAndListen(const std::string& host, uint16_t port, int backlog,
+                                  bool reuse_address) {
   std::vector<std::string> hosts = {host};
   if (host.empty()) hosts = {"::", "0.0.0.0"};
   int error = EADDRNOTAVAIL;

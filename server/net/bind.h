@@ -9,11 +9,13 @@
 
 namespace pontoon::net {
 
-// A non-blocking socket that listens on `host` (empty: everywhere) and `port`. Errors as Listener::Open says.
-// May block while a host name is looked up.
-absl::StatusOr<int> BindAndListen(const std::string& host, uint16_t port, int backlog, bool reuse_address);
+// A non-blocking socket that listens on `host` (empty: everywhere) and `port`. Errors as
+// Listener::Open says. May block while a host name is looked up.
+absl::StatusOr<int> BindAndListen(const std::string& host, uint16_t port, int backlog,
+                                  bool reuse_address);
 
-// " by beam.smp (pid 4711)" if a process of this machine that we may look at listens on `port`, else "".
+// " by beam.smp (pid 4711)" if a process of this machine that we may look at listens on `port`,
+// else "".
 std::string PortOwner(uint16_t port);
 
 }  // namespace pontoon::net

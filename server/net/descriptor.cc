@@ -11,11 +11,13 @@ namespace pontoon::net {
 
 using boost::asio::posix::descriptor_base;
 
-// Outlives the Descriptor while Asio or the ready list still hold it; `observer` is null from then on.
+// Outlives the Descriptor while Asio or the ready list still hold it; `observer` is null from then
+// on.
 struct Descriptor::State final : ReadySource, std::enable_shared_from_this<Descriptor::State> {
   enum Event : uint8_t { kRead = 1, kWrite = 2, kError = 4 };
 
-  State(EventLoop* l, int fd, DescriptorObserver* o) : loop(l), observer(o), io(l->core().asio().io, fd) {
+  State(EventLoop* l, int fd, DescriptorObserver* o)
+      : loop(l), observer(o), io(l->core().asio().io, fd) {
     boost::system::error_code ignored;
     io.native_non_blocking(true, ignored);
   }

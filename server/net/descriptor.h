@@ -7,7 +7,8 @@ namespace pontoon::net {
 
 class EventLoop;
 
-// Told when a descriptor that it waits for may be ready. May destroy the Descriptor in any of these.
+// Told when a descriptor that it waits for may be ready. May destroy the Descriptor in any of
+// these.
 class DescriptorObserver {
  public:
   virtual void OnReadable() = 0;
@@ -19,8 +20,9 @@ class DescriptorObserver {
   ~DescriptorObserver() = default;
 };
 
-// A non-blocking file descriptor that belongs to a loop; closes it when destroyed. Each wait is for one event, is
-// told in the descriptor's turn, and asking again while it runs changes nothing. On the loop only.
+// A non-blocking file descriptor that belongs to a loop; closes it when destroyed. Each wait is for
+// one event, is told in the descriptor's turn, and asking again while it runs changes nothing. On
+// the loop only.
 class Descriptor {
  public:
   // Takes over `fd`. `observer` outlives this.
@@ -33,7 +35,8 @@ class Descriptor {
   void WaitReadable();
   void WaitWritable();
   void WaitError();
-  // OnReadable comes in a turn to come, though the kernel has nothing (bytes that TLS has decrypted already wait).
+  // OnReadable comes in a turn to come, though the kernel has nothing (bytes that TLS has decrypted
+  // already wait).
   void PretendReadable();
 
  private:

@@ -8,8 +8,8 @@ namespace pontoon::net {
 // Raises this process's limit of open descriptors as far as the system allows, and returns it.
 uint64_t RaiseDescriptorLimit();
 
-// How many of `descriptors` may be connections: the database, the log and the command line keep theirs, so that the
-// limit is met at the door and never in the middle of a write.
+// How many of `descriptors` may be connections: the database, the log and the command line keep
+// theirs, so that the limit is met at the door and never in the middle of a write.
 uint64_t ConnectionsFor(uint64_t descriptors);
 
 }  // namespace pontoon::net

@@ -10,8 +10,8 @@ struct sockaddr;
 
 namespace pontoon::net {
 
-// One end of a TCP connection. `address` is numeric and without brackets; an IPv4 peer of a dual-stack listener
-// shows as IPv4.
+// One end of a TCP connection. `address` is numeric and without brackets; an IPv4 peer of a
+// dual-stack listener shows as IPv4.
 struct Endpoint {
   std::string address;
   uint16_t port = 0;

@@ -45,13 +45,13 @@ LoopCore::~LoopCore() {
 }
 
 void LoopCore::Open(EventLoop* loop) {
-  tasks_ = std::make_unique<Mailbox<EventLoop::Task>>(
-      loop, MailPriority::kNormal, [](std::vector<EventLoop::Task>& batch) {
-        for (EventLoop::Task& task : batch) {
-          task();
-          task = nullptr;
-        }
-      });
+  tasks_ = std::make_unique<Mailbox<EventLoop::Task>>(loop, MailPriority::kNormal,
+                                                      [](std::vector<EventLoop::Task>& batch) {
+                                                        for (EventLoop::Task& task : batch) {
+                                                          task();
+                                                          task = nullptr;
+                                                        }
+                                                      });
 }
 
 void LoopCore::Close() {
@@ -205,7 +205,8 @@ bool LoopCore::DeliverMail(MailPriority priority) {
 }
 
 void LoopCore::ServeReady(base::MonotonicTime until) {
-  // What becomes ready while this runs waits for the next turn, so that nobody can hold up the turn's end.
+  // What becomes ready while this runs waits for the next turn, so that nobody can hold up the
+  // turn's end.
   size_t left = ready_.size();
   for (int served = 0; left > 0; --left) {
     std::shared_ptr<ReadySource> source = std::move(ready_.front());
@@ -228,14 +229,16 @@ void LoopCore::EndTurn() {
     const bool normal = DeliverMail(MailPriority::kNormal);
     if (!high && !normal) break;
   }
-  hooks_.erase(std::remove_if(hooks_.begin(), hooks_.end(), [](const Hook& hook) { return hook.number == 0; }),
+  hooks_.erase(std::remove_if(hooks_.begin(), hooks_.end(),
+                              [](const Hook& hook) { return hook.number == 0; }),
                hooks_.end());
   writing_.swap(writers_);
   for (auto& writer : writing_) writer->WriteAtTurnEnd();
   writing_.clear();
 }
 
-MailboxBase::MailboxBase(EventLoop* loop, MailPriority priority) : loop_(loop), priority_(priority) {
+MailboxBase::MailboxBase(EventLoop* loop, MailPriority priority)
+    : loop_(loop), priority_(priority) {
   loop_->core().AddMailbox(this);
 }
 
@@ -246,7 +249,9 @@ void MailboxBase::Notify() {
   loop_->core().Wake();
 }
 
-EventLoop::EventLoop(Options options) : core_(std::make_unique<LoopCore>(options)) { core_->Open(this); }
+EventLoop::EventLoop(Options options) : core_(std::make_unique<LoopCore>(options)) {
+  core_->Open(this);
+}
 EventLoop::~EventLoop() { core_->Close(); }
 void EventLoop::Start() { core_->Start(); }
 void EventLoop::Stop() { core_->Stop(); }

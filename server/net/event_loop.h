@@ -21,14 +21,18 @@ struct TimerId {
   explicit operator bool() const { return number != 0; }
 };
 
-// One thread and all that belongs to it (design section 7). It works in turns, so that batches form by themselves:
+// One thread and all that belongs to it (design section 7). It works in turns, so that batches form
+// by themselves:
 //   1. wait for sockets, timers or mail, only if nothing is left to do;
-//   2. mailboxes of high priority (ticks, Raft, storage completions), then due timers, then other mailboxes;
+//   2. mailboxes of high priority (ticks, Raft, storage completions), then due timers, then other
+//   mailboxes;
 //   3. ready sockets in the order in which they became ready, for at most Options::turn_budget;
-//   4. the turn's end: every OnTurnEnd hook hands on what it gathered; mail that this loop thereby sent to itself is
+//   4. the turn's end: every OnTurnEnd hook hands on what it gathered; mail that this loop thereby
+//   sent to itself is
 //      taken in the same turn, a bounded number of times;
 //   5. one gathered write per socket that has something queued.
-// Everything not marked "any thread" is called on the loop's thread, or before Start() or after Stop().
+// Everything not marked "any thread" is called on the loop's thread, or before Start() or after
+// Stop().
 class EventLoop {
  public:
   using Task = absl::AnyInvocable<void()>;
@@ -41,9 +45,9 @@ class EventLoop {
 
   struct Metrics {
     uint64_t turns = 0;
-    uint64_t sleeps = 0;       // Turns that began by waiting.
-    uint64_t wakeups = 0;      // Times another thread had to wake the loop.
-    uint64_t busy_nanos = 0;   // Time spent in turns, without the waiting.
+    uint64_t sleeps = 0;      // Turns that began by waiting.
+    uint64_t wakeups = 0;     // Times another thread had to wake the loop.
+    uint64_t busy_nanos = 0;  // Time spent in turns, without the waiting.
     uint64_t longest_turn_nanos = 0;
   };
 
@@ -55,21 +59,22 @@ class EventLoop {
 
   // Starts the thread. Once.
   void Start();
-  // Ends the thread after its current turn and waits for it. Not from the loop itself. Tasks that were posted and not
-  // yet run are destroyed with the loop.
+  // Ends the thread after its current turn and waits for it. Not from the loop itself. Tasks that
+  // were posted and not yet run are destroyed with the loop.
   void Stop();
 
   // Any thread. `task` runs on the loop, after what this thread posted before.
   void Post(Task task);
 
-  // Runs `task` once at (a little after) the given time. Coarse on purpose: a deadline may be late by 1/64 of the
-  // delay, at most 100 ms, so that thousands of heartbeat timers share few wake-ups.
+  // Runs `task` once at (a little after) the given time. Coarse on purpose: a deadline may be late
+  // by 1/64 of the delay, at most 100 ms, so that thousands of heartbeat timers share few wake-ups.
   TimerId RunAt(base::MonotonicTime when, Task task);
   TimerId RunAfter(base::Duration delay, Task task);
   // Nothing happens if it has fired already. Resets `*timer`.
   void CancelTimer(TimerId* timer);
 
-  // `hook` runs at the end of every turn, hooks in the order of registration. Returns the number for RemoveTurnEnd.
+  // `hook` runs at the end of every turn, hooks in the order of registration. Returns the number
+  // for RemoveTurnEnd.
   uint64_t OnTurnEnd(Task hook);
   void RemoveTurnEnd(uint64_t hook);
 

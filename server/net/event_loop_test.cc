@@ -84,7 +84,8 @@ TEST(EventLoopTest, AHookMayRemoveItself) {
 TEST(TimerQueueTest, ADeadlineIsNeverEarlyAndLateByNoMoreThanPromised) {
   TimerQueue timers;
   const base::MonotonicTime now{123456789012345};
-  for (const int64_t delay : {int64_t{0}, int64_t{1}, int64_t{1000}, int64_t{5'000'000}, int64_t{60'000'000'000}}) {
+  for (const int64_t delay :
+       {int64_t{0}, int64_t{1}, int64_t{1000}, int64_t{5'000'000}, int64_t{60'000'000'000}}) {
     const TimerId id = timers.Add(now, now + base::Duration{delay}, [] {});
     EXPECT_GE(id.deadline_nanos, now.nanos + delay);
     EXPECT_LE(id.deadline_nanos, now.nanos + delay + std::min<int64_t>(delay / 64, 100'000'000));
@@ -95,7 +96,8 @@ TEST(TimerQueueTest, HeartbeatTimersOfManyConnectionsShareFewMoments) {
   TimerQueue timers;
   std::vector<int64_t> deadlines;
   for (int i = 0; i < 1000; ++i) {
-    const base::MonotonicTime now{i * int64_t{1'000'000}};  // A thousand connections within one second.
+    const base::MonotonicTime now{i *
+                                  int64_t{1'000'000}};  // A thousand connections within one second.
     deadlines.push_back(timers.Add(now, now + base::Seconds(30), [] {}).deadline_nanos);
   }
   deadlines.erase(std::unique(deadlines.begin(), deadlines.end()), deadlines.end());

@@ -28,11 +28,14 @@ constexpr base::Duration kRetryDelay = base::Millis(100);
 
 int OpenSpare() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
-void SetInt(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
+void SetInt(int fd, int level, int option, int value) {
+  setsockopt(fd, level, option, &value, sizeof value);
+}
 
 }  // namespace
 
-class Listener::Impl final : public DescriptorObserver, public std::enable_shared_from_this<Listener::Impl> {
+class Listener::Impl final : public DescriptorObserver,
+                             public std::enable_shared_from_this<Listener::Impl> {
  public:
   Impl(std::vector<EventLoop*> loops, Options options, OnAccept on_accept, OnRefuse on_refuse)
       : loops_(std::move(loops)),
@@ -69,7 +72,8 @@ class Listener::Impl final : public DescriptorObserver, public std::enable_share
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
         break;
       } else if (errno != EINTR && errno != ECONNABORTED) {
-        Refused(absl::ResourceExhaustedError(absl::StrCat("accept failed: ", SocketError(errno).message())));
+        Refused(absl::ResourceExhaustedError(
+            absl::StrCat("accept failed: ", SocketError(errno).message())));
         return RetryLater();
       }
     }
@@ -90,8 +94,10 @@ class Listener::Impl final : public DescriptorObserver, public std::enable_share
     }
     if (options_.nodelay) SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (options_.keepalive) SetInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    if (options_.send_buffer_bytes > 0) SetInt(fd, SOL_SOCKET, SO_SNDBUF, options_.send_buffer_bytes);
-    if (options_.receive_buffer_bytes > 0) SetInt(fd, SOL_SOCKET, SO_RCVBUF, options_.receive_buffer_bytes);
+    if (options_.send_buffer_bytes > 0)
+      SetInt(fd, SOL_SOCKET, SO_SNDBUF, options_.send_buffer_bytes);
+    if (options_.receive_buffer_bytes > 0)
+      SetInt(fd, SOL_SOCKET, SO_RCVBUF, options_.receive_buffer_bytes);
     AcceptedSocket socket(fd, std::move(slot), options_.tls);
     EventLoop* loop = loops_[next_++ % loops_.size()];
     if (loop == loop_) {
@@ -103,8 +109,8 @@ class Listener::Impl final : public DescriptorObserver, public std::enable_share
     }
   }
 
-  // A connection that cannot be taken is closed at once, by means of a descriptor kept for this, so that the client
-  // is not left waiting. False: not even that was possible.
+  // A connection that cannot be taken is closed at once, by means of a descriptor kept for this, so
+  // that the client is not left waiting. False: not even that was possible.
   bool RefuseForWantOfDescriptors() {
     if (spare_ < 0) return false;
     close(spare_);
@@ -162,8 +168,9 @@ class Listener::Impl final : public DescriptorObserver, public std::enable_share
 Listener::Listener(EventLoop* loop, std::shared_ptr<Impl> impl, Endpoint local, bool is_tls)
     : loop_(loop), impl_(std::move(impl)), local_(std::move(local)), is_tls_(is_tls) {}
 
-absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(std::vector<EventLoop*> loops, Options options,
-                                                         OnAccept on_accept, OnRefuse on_refuse) {
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(std::vector<EventLoop*> loops,
+                                                         Options options, OnAccept on_accept,
+                                                         OnRefuse on_refuse) {
   const absl::StatusOr<int> fd =
       BindAndListen(options.host, options.port, options.backlog, options.reuse_address);
   if (!fd.ok()) return fd.status();
@@ -173,7 +180,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(std::vector<EventLoop*>
   getsockname(*fd, address, &size);
   const bool tls = options.tls != nullptr;
   EventLoop* const loop = loops[0];
-  auto impl = std::make_shared<Impl>(std::move(loops), std::move(options), std::move(on_accept), std::move(on_refuse));
+  auto impl = std::make_shared<Impl>(std::move(loops), std::move(options), std::move(on_accept),
+                                     std::move(on_refuse));
   std::unique_ptr<Listener> listener(new Listener(loop, impl, EndpointOf(*address), tls));
   if (loop->IsHere()) {
     impl->Start(*fd);

@@ -46,13 +46,15 @@ TEST(ListenerTest, APortInUseIsAnErrorThatNamesPortAddressAndHolder) {
   const absl::Status status = second.Start({.port = first.port()});
   EXPECT_TRUE(absl::IsAlreadyExists(status));
   EXPECT_THAT(std::string(status.message()),
-              testing::AllOf(testing::HasSubstr(absl::StrCat("port ", first.port(), " on 127.0.0.1 is already in use")),
+              testing::AllOf(testing::HasSubstr(absl::StrCat("port ", first.port(),
+                                                             " on 127.0.0.1 is already in use")),
                              testing::HasSubstr(absl::StrCat("(pid ", getpid(), ")"))));
 }
 
 TEST(ListenerTest, AnAddressOfAnotherMachineIsAnErrorThatNamesIt) {
   EventLoop loop({});
-  const auto opened = Listener::Open({&loop}, {.host = "192.0.2.1", .port = 5672}, nullptr, nullptr);
+  const auto opened =
+      Listener::Open({&loop}, {.host = "192.0.2.1", .port = 5672}, nullptr, nullptr);
   EXPECT_TRUE(absl::IsInvalidArgument(opened.status()));
   EXPECT_THAT(std::string(opened.status().message()), testing::HasSubstr("port 5672 on 192.0.2.1"));
 }
@@ -81,7 +83,8 @@ TEST(ListenerTest, AboveTheConnectionLimitClientsAreClosedAndTheRefusalsAreCount
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(TestClient(server.port()).AwaitEnd());
   EXPECT_TRUE(server.signal.Await([&] { return server.refused == 5; }));
   EXPECT_LE(server.refusals_told, 4);
-  EXPECT_THAT(std::string(server.refused_why.message()), testing::HasSubstr("limit of 2 connections"));
+  EXPECT_THAT(std::string(server.refused_why.message()),
+              testing::HasSubstr("limit of 2 connections"));
   // A place that becomes free is given to the next one.
   one.Close();
   ASSERT_TRUE(absl::IsCancelled(server.AwaitSession(0)->AwaitClosed()));
@@ -98,7 +101,8 @@ TEST(ListenerTest, WithoutDescriptorsClientsAreRefusedAndOthersServedOn) {
   ASSERT_TRUE(server.Start().ok());
   TestClient before(server.port());
   ASSERT_NE(server.AwaitSession(), nullptr);
-  // The clients of this test are of the same process: one of them can be opened, and nothing accepted after that.
+  // The clients of this test are of the same process: one of them can be opened, and nothing
+  // accepted after that.
   {
     FewDescriptors few(1);
     TestClient refused(server.port());

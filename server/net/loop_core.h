@@ -1,8 +1,8 @@
 #ifndef PONTOON_SERVER_NET_LOOP_CORE_H_
 #define PONTOON_SERVER_NET_LOOP_CORE_H_
 
-// Inside of this room only: what sockets and mailboxes need of their loop. Free of Asio, which is seen by
-// event_loop.cc and descriptor.cc alone.
+// Inside of this room only: what sockets and mailboxes need of their loop. Free of Asio, which is
+// seen by event_loop.cc and descriptor.cc alone.
 
 #include <atomic>
 #include <cstddef>
@@ -47,7 +47,9 @@ class LoopCore {
   void Stop();
   void Wake();
   bool running() const { return here_.load(std::memory_order_relaxed) != std::thread::id(); }
-  bool IsHere() const { return here_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+  bool IsHere() const {
+    return here_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
   void AssertHere() const;
 
   void AddMailbox(MailboxBase* mailbox);
@@ -59,8 +61,8 @@ class LoopCore {
   // The next turn comes without waiting: something was gathered after this turn's end hooks ran.
   void RequestTurn() { again_ = true; }
 
-  // A block that nobody has seen, shared by all sockets that read little: what they get is copied out of it, and a
-  // socket that got much keeps it. The caller owns the reference.
+  // A block that nobody has seen, shared by all sockets that read little: what they get is copied
+  // out of it, and a socket that got much keeps it. The caller owns the reference.
   base::Block* TakeSpareBlock();
   void GiveSpareBlock(base::Block* block);
   // Contiguous room for one TLS record.

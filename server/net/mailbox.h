@@ -42,8 +42,9 @@ class MailboxBase {
   std::atomic<bool> pending_{false};
 };
 
-// Many producers, one consumer: a loop. Mail of one producer arrives in order. The consumer gets all that has come
-// as one batch per turn, and the loop is woken at most once per turn however much is sent.
+// Many producers, one consumer: a loop. Mail of one producer arrives in order. The consumer gets
+// all that has come as one batch per turn, and the loop is woken at most once per turn however much
+// is sent.
 template <typename T>
 class Mailbox final : public MailboxBase {
  public:

@@ -18,12 +18,13 @@ TEST(MailboxTest, MailOfEachProducerArrivesInItsOrder) {
   Signal signal;
   std::vector<std::vector<int>> seen(kProducers);
   int total = 0;
-  auto mailbox = std::make_unique<Mailbox<Mail>>(&loop, MailPriority::kNormal, [&](std::vector<Mail>& batch) {
-    base::MutexLock lock(&signal.mutex);
-    for (const Mail& mail : batch) seen[mail.producer].push_back(mail.number);
-    total += static_cast<int>(batch.size());
-    signal.Changed();
-  });
+  auto mailbox =
+      std::make_unique<Mailbox<Mail>>(&loop, MailPriority::kNormal, [&](std::vector<Mail>& batch) {
+        base::MutexLock lock(&signal.mutex);
+        for (const Mail& mail : batch) seen[mail.producer].push_back(mail.number);
+        total += static_cast<int>(batch.size());
+        signal.Changed();
+      });
   loop.Start();
   std::vector<std::thread> producers;
   for (int p = 0; p < kProducers; ++p) {
@@ -53,10 +54,11 @@ TEST(MailboxTest, ABusyLoopIsNotWokenForEachMessage) {
   EventLoop loop({});
   int received = 0;
   int batches = 0;
-  auto mailbox = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal, [&](std::vector<int>& batch) {
-    received += static_cast<int>(batch.size());
-    ++batches;
-  });
+  auto mailbox =
+      std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal, [&](std::vector<int>& batch) {
+        received += static_cast<int>(batch.size());
+        ++batches;
+      });
   loop.Start();
   // While the loop is held in one task, a thousand messages come: one batch, and no wake-up at all.
   std::promise<void> entered, leave;
@@ -79,10 +81,10 @@ TEST(MailboxTest, ABusyLoopIsNotWokenForEachMessage) {
 TEST(MailboxTest, TicksAndCompletionsComeBeforeOtherMailOfTheSameTurn) {
   EventLoop loop({});
   std::vector<std::string> order;
-  auto normal = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal,
-                                               [&](std::vector<int>&) { order.push_back("normal"); });
-  auto high =
-      std::make_unique<Mailbox<int>>(&loop, MailPriority::kHigh, [&](std::vector<int>&) { order.push_back("high"); });
+  auto normal = std::make_unique<Mailbox<int>>(
+      &loop, MailPriority::kNormal, [&](std::vector<int>&) { order.push_back("normal"); });
+  auto high = std::make_unique<Mailbox<int>>(&loop, MailPriority::kHigh,
+                                             [&](std::vector<int>&) { order.push_back("high"); });
   normal->Post(1);
   high->Post(1);
   loop.Start();
@@ -99,10 +101,11 @@ TEST(MailboxTest, MailSentAtTheTurnsEndToTheSameLoopIsTakenInTheSameTurn) {
   uint64_t sent_in = 0;
   uint64_t taken_in = 0;
   std::promise<void> taken;
-  auto mailbox = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal, [&](std::vector<int>&) {
-    taken_in = loop.metrics().turns + 1;
-    taken.set_value();
-  });
+  auto mailbox =
+      std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal, [&](std::vector<int>&) {
+        taken_in = loop.metrics().turns + 1;
+        taken.set_value();
+      });
   loop.OnTurnEnd([&] {
     if (sent_in != 0) return;
     sent_in = loop.metrics().turns + 1;
@@ -119,9 +122,11 @@ TEST(MailboxTest, MailSentAtTheTurnsEndToTheSameLoopIsTakenInTheSameTurn) {
 TEST(MailboxTest, AConsumerMayRemoveAnotherMailbox) {
   EventLoop loop({});
   std::unique_ptr<Mailbox<int>> second;
-  auto first = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal, [&](std::vector<int>&) { second.reset(); });
+  auto first = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal,
+                                              [&](std::vector<int>&) { second.reset(); });
   int delivered = 0;
-  second = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal, [&](std::vector<int>&) { ++delivered; });
+  second = std::make_unique<Mailbox<int>>(&loop, MailPriority::kNormal,
+                                          [&](std::vector<int>&) { ++delivered; });
   second->Post(1);
   first->Post(1);
   loop.Start();

@@ -90,7 +90,8 @@ class TestSession final : public StreamHandler {
     return signal.Await([&] { return received.size() >= bytes; });
   }
   absl::Status AwaitClosed() {
-    return signal.Await([&] { return closed.has_value(); }) ? *closed : absl::InternalError("not closed");
+    return signal.Await([&] { return closed.has_value(); }) ? *closed
+                                                            : absl::InternalError("not closed");
   }
 
   EventLoop* const loop;
@@ -110,7 +111,8 @@ class TestServer {
  public:
   explicit TestServer(int loop_count = 1) {
     for (int i = 0; i < loop_count; ++i) {
-      loops.push_back(std::make_unique<EventLoop>(EventLoop::Options{.id = {static_cast<uint16_t>(i)}}));
+      loops.push_back(
+          std::make_unique<EventLoop>(EventLoop::Options{.id = {static_cast<uint16_t>(i)}}));
     }
   }
 
@@ -170,7 +172,8 @@ class TestServer {
 // A client with a blocking socket.
 class TestClient {
  public:
-  explicit TestClient(uint16_t port, int receive_buffer_bytes = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit TestClient(uint16_t port, int receive_buffer_bytes = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     if (receive_buffer_bytes > 0) {
       setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
     }

@@ -48,7 +48,8 @@ class PlainTransport final : public Transport {
 
  private:
   static IoResult Failure(IoResult::Kind would_block) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return {.kind = would_block, .bytes = 0, .error = {}};
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+      return {.kind = would_block, .bytes = 0, .error = {}};
     return {.kind = IoResult::kError, .bytes = 0, .error = SocketError(errno)};
   }
 
@@ -57,7 +58,9 @@ class PlainTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> NewPlainTransport(int fd) { return std::make_unique<PlainTransport>(fd); }
+std::unique_ptr<Transport> NewPlainTransport(int fd) {
+  return std::make_unique<PlainTransport>(fd);
+}
 
 absl::Status SocketError(int error_number) {
   return absl::UnavailableError(absl::AsciiStrToLower(std::strerror(error_number)));

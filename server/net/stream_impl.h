@@ -1,8 +1,8 @@
 #ifndef PONTOON_SERVER_NET_STREAM_IMPL_H_
 #define PONTOON_SERVER_NET_STREAM_IMPL_H_
 
-// Inside of this room only: the state of a StreamSocket. Life and closing are in stream_socket.cc, moving bytes in
-// stream_io.cc.
+// Inside of this room only: the state of a StreamSocket. Life and closing are in stream_socket.cc,
+// moving bytes in stream_io.cc.
 
 #include <sys/uio.h>
 
@@ -56,7 +56,7 @@ class StreamSocket::Impl final : public DescriptorObserver,
   uint64_t written = 0;
   uint64_t read = 0;
   uint64_t low_water = 0;
-  uint64_t written_mark = 0;  // OnWritten is wanted until `written` has reached it.
+  uint64_t written_mark = 0;        // OnWritten is wanted until `written` has reached it.
   uint64_t allowance = kUnlimited;  // Bytes that may still be read.
 
  private:

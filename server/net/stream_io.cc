@@ -9,7 +9,8 @@ namespace {
 // One connection reads and writes at most this much per turn, then the others have theirs.
 constexpr size_t kReadPerTurnMax = 256 * 1024;
 constexpr size_t kWritePerTurnMax = 1024 * 1024;
-// A read that brought no more than this is copied into a slice of its own size: cheaper than what a block would pin.
+// A read that brought no more than this is copied into a slice of its own size: cheaper than what a
+// block would pin.
 constexpr size_t kCopiedReadMax = 4096;
 // A block with less room than this is left, so that no read is needlessly short.
 constexpr size_t kRoomMin = 8192;
@@ -57,7 +58,8 @@ bool StreamSocket::Impl::ReadOnce(size_t* budget) {
   if (block_ != nullptr && block_->capacity() - block_used_ < kRoomMin) ReleaseBlock();
   base::Block* block = block_;
   const size_t used = block_ != nullptr ? block_used_ : 0;
-  if (block == nullptr) block = large_blocks_ ? base::Block::New(kLargeBlockBytes) : loop->core().TakeSpareBlock();
+  if (block == nullptr)
+    block = large_blocks_ ? base::Block::New(kLargeBlockBytes) : loop->core().TakeSpareBlock();
   const size_t room = std::min<uint64_t>(block->capacity() - used, allowance);
   const IoResult result = transport->Read(block->data() + used, room);
   if (result.kind != IoResult::kBytes) {
@@ -94,7 +96,8 @@ bool StreamSocket::Impl::OnNoBytes(const IoResult& result) {
     // Answers that are still queued go out first: a client may have shut down only its own side.
     StreamHandler* handler = std::exchange(handler_, nullptr);
     BeginClosing(true);
-    if (handler != nullptr) handler->OnClosed(absl::CancelledError("the peer closed the connection"));
+    if (handler != nullptr)
+      handler->OnClosed(absl::CancelledError("the peer closed the connection"));
   } else if (result.kind == IoResult::kError) {
     Finish(result.error);
   }
@@ -195,7 +198,8 @@ void StreamSocket::Impl::WriteNow() {
       if (result.kind == IoResult::kWantRead) descriptor_->WaitReadable();
     } else {
       loop->core().RequestTurn();
-      Finish(result.kind == IoResult::kEnd ? absl::CancelledError("the peer closed the connection") : result.error);
+      Finish(result.kind == IoResult::kEnd ? absl::CancelledError("the peer closed the connection")
+                                           : result.error);
       return;
     }
   }

@@ -11,18 +11,20 @@
 namespace pontoon::net {
 namespace {
 
-// How often a paused connection is asked whether its peer has closed, and for how long the peer's unread bytes may
-// still be wanted: a pause by flow control is shorter.
+// How often a paused connection is asked whether its peer has closed, and for how long the peer's
+// unread bytes may still be wanted: a pause by flow control is shorter.
 constexpr base::Duration kPauseCheck = base::Seconds(1);
 constexpr base::Duration kPausedPeerGrace = base::Seconds(3);
 
 }  // namespace
 
-StreamSocket::Impl::Impl(EventLoop* l, AcceptedSocket socket, StreamHandler* handler, Options options)
+StreamSocket::Impl::Impl(EventLoop* l, AcceptedSocket socket, StreamHandler* handler,
+                         Options options)
     : loop(l),
       peer(socket.peer()),
       local(socket.local()),
-      transport(socket.tls() ? socket.tls()->NewTransport(socket.fd()) : NewPlainTransport(socket.fd())),
+      transport(socket.tls() ? socket.tls()->NewTransport(socket.fd())
+                             : NewPlainTransport(socket.fd())),
       tls(socket.tls() != nullptr),
       handler_(handler),
       options_(options),
@@ -60,7 +62,8 @@ void StreamSocket::Impl::Handshake() {
       Finish(absl::UnauthenticatedError("TLS handshake failed: the peer closed the connection"));
       return;
     case IoResult::kError:
-      Finish(absl::UnauthenticatedError(absl::StrCat("TLS handshake failed: ", result.error.message())));
+      Finish(absl::UnauthenticatedError(
+          absl::StrCat("TLS handshake failed: ", result.error.message())));
       return;
   }
 }
@@ -99,7 +102,8 @@ void StreamSocket::Impl::BeginClosing(bool peer_is_done) {
   timer_ = loop->RunAfter(options_.linger, [self = shared_from_this()] {
     self->timer_ = TimerId();
     self->DropWithReset();
-    self->Finish(absl::DeadlineExceededError("the peer did not take the last bytes or did not close in time"));
+    self->Finish(absl::DeadlineExceededError(
+        "the peer did not take the last bytes or did not close in time"));
   });
   ScheduleWrite();
   if (!peer_is_done) descriptor_->WaitReadable();
@@ -132,7 +136,8 @@ void StreamSocket::Impl::Finish(const absl::Status& reason) {
 
 void StreamSocket::Impl::DropWithReset() {
   const linger reset{.l_onoff = 1, .l_linger = 0};
-  if (descriptor_ != nullptr) setsockopt(descriptor_->fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  if (descriptor_ != nullptr)
+    setsockopt(descriptor_->fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 void StreamSocket::Impl::Abort() {
@@ -150,7 +155,8 @@ void StreamSocket::Impl::PauseReading(uint64_t more_bytes) {
 void StreamSocket::Impl::WatchPausedPeer() {
   paused_since_ = loop->now();
   descriptor_->WaitError();
-  pause_timer_ = loop->RunAfter(kPauseCheck, [self = shared_from_this()] { self->CheckPausedPeer(); });
+  pause_timer_ =
+      loop->RunAfter(kPauseCheck, [self = shared_from_this()] { self->CheckPausedPeer(); });
 }
 
 void StreamSocket::Impl::CheckPausedPeer() {
@@ -163,7 +169,8 @@ void StreamSocket::Impl::CheckPausedPeer() {
       return;
     }
   }
-  pause_timer_ = loop->RunAfter(kPauseCheck, [self = shared_from_this()] { self->CheckPausedPeer(); });
+  pause_timer_ =
+      loop->RunAfter(kPauseCheck, [self = shared_from_this()] { self->CheckPausedPeer(); });
 }
 
 void StreamSocket::Impl::ResumeReading() {
@@ -178,11 +185,13 @@ void StreamSocket::Impl::OnBroken() {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(descriptor_->fd(), SOL_SOCKET, SO_ERROR, &error, &size);
-    Finish(error == 0 ? absl::CancelledError("the peer closed the connection") : SocketError(error));
+    Finish(error == 0 ? absl::CancelledError("the peer closed the connection")
+                      : SocketError(error));
   }
 }
 
-StreamSocket::StreamSocket(EventLoop* loop, AcceptedSocket socket, StreamHandler* handler, Options options)
+StreamSocket::StreamSocket(EventLoop* loop, AcceptedSocket socket, StreamHandler* handler,
+                           Options options)
     : impl_(std::make_shared<Impl>(loop, std::move(socket), handler, options)) {}
 
 StreamSocket::~StreamSocket() { impl_->Detach(); }
@@ -209,7 +218,8 @@ const Endpoint& StreamSocket::local() const { return impl_->local; }
 bool StreamSocket::is_tls() const { return impl_->tls; }
 
 StreamSocket::TlsInfo StreamSocket::tls_info() const {
-  return {impl_->transport->protocol(), impl_->transport->cipher(), impl_->transport->peer_subject()};
+  return {impl_->transport->protocol(), impl_->transport->cipher(),
+          impl_->transport->peer_subject()};
 }
 
 }  // namespace pontoon::net

@@ -20,13 +20,15 @@ class StreamHandler {
   virtual void OnOpen() {}
   // The next bytes, in order. Neighbouring slices often continue each other in one block.
   virtual void OnBytes(base::Slice bytes) = 0;
-  // The first `position` bytes of all that was ever given to Write are with the kernel. Only as WantWritten asked.
+  // The first `position` bytes of all that was ever given to Write are with the kernel. Only as
+  // WantWritten asked.
   virtual void OnWritten(uint64_t position) { static_cast<void>(position); }
   // The queue was at the low-water mark or above, and now is below it.
   virtual void OnWriteQueueLow() {}
-  // The last call, and the only one of its kind. OK: closed as Close() asked. Cancelled: the peer closed.
-  // Unauthenticated: the TLS handshake failed, and how. DeadlineExceeded: the peer did not take the last bytes, did
-  // not answer the close, or did not finish the handshake in time. Unavailable: the connection broke.
+  // The last call, and the only one of its kind. OK: closed as Close() asked. Cancelled: the peer
+  // closed. Unauthenticated: the TLS handshake failed, and how. DeadlineExceeded: the peer did not
+  // take the last bytes, did not answer the close, or did not finish the handshake in time.
+  // Unavailable: the connection broke.
   virtual void OnClosed(const absl::Status& reason) = 0;
 
  protected:
@@ -35,15 +37,17 @@ class StreamHandler {
 
 // One accepted TCP connection, with or without TLS, on one loop and used only there.
 //
-// Reading: the kernel's bytes land in blocks that are handed out as slices, never copied if a read brings much. What
-// a read brings little of is copied into a slice of its own, so that idle connections hold no buffer at all and a
-// small slice pins no big block. Work per turn is bounded; a flood of one connection leaves turns to the others.
-// Writing: slices are queued and sent at the end of the turn by one gathered write.
+// Reading: the kernel's bytes land in blocks that are handed out as slices, never copied if a read
+// brings much. What a read brings little of is copied into a slice of its own, so that idle
+// connections hold no buffer at all and a small slice pins no big block. Work per turn is bounded;
+// a flood of one connection leaves turns to the others. Writing: slices are queued and sent at the
+// end of the turn by one gathered write.
 class StreamSocket {
  public:
   struct Options {
     base::Duration tls_handshake_timeout = base::Seconds(5);
-    // From Close() (or the peer's close) until the connection is dropped whatever is still unsent or unanswered.
+    // From Close() (or the peer's close) until the connection is dropped whatever is still unsent
+    // or unanswered.
     base::Duration linger = base::Seconds(3);
   };
   // Of an open connection with TLS; empty strings otherwise.
@@ -55,7 +59,8 @@ class StreamSocket {
 
   // `handler` outlives this.
   StreamSocket(EventLoop* loop, AcceptedSocket socket, StreamHandler* handler, Options options);
-  // No call comes after this. A socket on which Close() was called goes on closing by itself; another is dropped.
+  // No call comes after this. A socket on which Close() was called goes on closing by itself;
+  // another is dropped.
   ~StreamSocket();
   StreamSocket(const StreamSocket&) = delete;
   StreamSocket& operator=(const StreamSocket&) = delete;
@@ -73,19 +78,22 @@ class StreamSocket {
   // All bytes that the kernel has taken.
   uint64_t bytes_written() const;
   uint64_t bytes_read() const;
-  // OnWritten is called after each write to the kernel until this position (at most write_position()) is reached.
+  // OnWritten is called after each write to the kernel until this position (at most
+  // write_position()) is reached.
   void WantWritten(uint64_t position);
   // OnWriteQueueLow is called when queued_bytes() falls below this. 0 (the default): never.
   void SetLowWater(uint64_t bytes);
 
-  // Reads at most `more_bytes` more, then stops until ResumeReading. A reset by the peer is noticed all the same, and
-  // an orderly close within a few seconds (bytes that were still unread are then lost).
+  // Reads at most `more_bytes` more, then stops until ResumeReading. A reset by the peer is noticed
+  // all the same, and an orderly close within a few seconds (bytes that were still unread are then
+  // lost).
   void PauseReading(uint64_t more_bytes = 0);
   void ResumeReading();
   // True while a pause has used up its bytes: silence of the peer then means nothing.
   bool reading_stopped() const;
 
-  // Sends what is queued, then closes, waits for the peer to close too, and calls OnClosed; at most Options::linger.
+  // Sends what is queued, then closes, waits for the peer to close too, and calls OnClosed; at most
+  // Options::linger.
   void Close();
   // Drops the connection with a reset. No call comes after this.
   void Abort();

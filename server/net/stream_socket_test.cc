@@ -98,7 +98,8 @@ TEST(StreamSocketTest, AReaderThatReadsNothingHoldsOnlyWhatWasQueued) {
     EXPECT_EQ(session->lows, 0);
   });
   EXPECT_TRUE(client.Receive(big.size()) == big);
-  EXPECT_TRUE(session->signal.Await([&] { return session->lows == 1 && session->written == big.size(); }));
+  EXPECT_TRUE(
+      session->signal.Await([&] { return session->lows == 1 && session->written == big.size(); }));
 }
 
 TEST(StreamSocketTest, APausedSocketReadsNoMoreThanItWasAllowed) {
@@ -147,7 +148,9 @@ TEST(StreamSocketTest, AnOrderlyCloseIsNoticedWhileReadingIsPaused) {
 TEST(StreamSocketTest, AClientThatShutDownOnlyItsSideStillGetsTheAnswer) {
   TestServer server;
   server.prepare = [](TestSession* session) {
-    session->on_bytes = [session](const base::Slice&) { session->socket->Write(Bytes("the answer")); };
+    session->on_bytes = [session](const base::Slice&) {
+      session->socket->Write(Bytes("the answer"));
+    };
   };
   ASSERT_TRUE(server.Start().ok());
   TestClient client(server.port());
@@ -240,7 +243,8 @@ TEST(StreamSocketTest, AFloodDoesNotKeepAQuietClientWaiting) {
   }
   stop = true;
   flood.join();
-  RunOn(server.loop(), [&] { EXPECT_LT(server.loop()->metrics().longest_turn_nanos, 1'000'000'000u); });
+  RunOn(server.loop(),
+        [&] { EXPECT_LT(server.loop()->metrics().longest_turn_nanos, 1'000'000'000u); });
 }
 
 TEST(StreamSocketTest, PeerAndLocalNameTheConnectionAsRabbitMqDoes) {

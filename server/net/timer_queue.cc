@@ -23,7 +23,9 @@ TimerId TimerQueue::Add(base::MonotonicTime now, base::MonotonicTime when, Event
   return id;
 }
 
-void TimerQueue::Cancel(TimerId timer) { timers_.erase(std::make_pair(timer.deadline_nanos, timer.number)); }
+void TimerQueue::Cancel(TimerId timer) {
+  timers_.erase(std::make_pair(timer.deadline_nanos, timer.number));
+}
 
 std::optional<base::MonotonicTime> TimerQueue::Next() const {
   if (timers_.empty()) return std::nullopt;

@@ -15,7 +15,8 @@ namespace pontoon::net {
 // The timers of one loop, by deadline. One thread.
 class TimerQueue {
  public:
-  // Deadlines are rounded up by at most 1/64 of the delay and 100 ms, so that timers that were set apart fire together.
+  // Deadlines are rounded up by at most 1/64 of the delay and 100 ms, so that timers that were set
+  // apart fire together.
   TimerId Add(base::MonotonicTime now, base::MonotonicTime when, EventLoop::Task task);
   void Cancel(TimerId timer);
   std::optional<base::MonotonicTime> Next() const;

@@ -53,8 +53,8 @@ class TlsTransport final : public Transport {
     if (pieces.empty()) return {};
     const char* bytes = static_cast<const char*>(pieces[0].iov_base);
     size_t size = std::min(pieces[0].iov_len, kRecordBytesMax);
-    // After a write that has to wait OpenSSL wants the same bytes again; the front of the queue still is the same,
-    // though more may have come behind it.
+    // After a write that has to wait OpenSSL wants the same bytes again; the front of the queue
+    // still is the same, though more may have come behind it.
     if (size < kRecordBytesMax && pieces.size() > 1) {
       size = Collect(pieces);
       bytes = record_;
@@ -94,7 +94,9 @@ class TlsTransport final : public Transport {
   }
 
  private:
-  static IoResult Moved(int n) { return {.kind = IoResult::kBytes, .bytes = static_cast<size_t>(n), .error = {}}; }
+  static IoResult Moved(int n) {
+    return {.kind = IoResult::kBytes, .bytes = static_cast<size_t>(n), .error = {}};
+  }
 
   size_t Collect(absl::Span<const iovec> pieces) {
     // One per thread: a connection needs it only during the call.
@@ -156,18 +158,22 @@ absl::Status Bad(absl::string_view key, absl::string_view value, absl::string_vi
 }
 
 absl::Status CheckFile(absl::string_view key, const std::string& file) {
-  if (file.empty()) return absl::InvalidArgumentError(absl::StrCat("ssl_options.", key, " is not set"));
+  if (file.empty())
+    return absl::InvalidArgumentError(absl::StrCat("ssl_options.", key, " is not set"));
   errno = 0;
   std::ifstream in(file);
   if (!in.good() || in.peek() == std::ifstream::traits_type::eof()) {
-    return Bad(key, file, errno != 0 ? SocketError(errno).message() : absl::string_view("the file is empty"));
+    return Bad(key, file,
+               errno != 0 ? SocketError(errno).message() : absl::string_view("the file is empty"));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<int> VersionOf(const std::string& name) {
-  const std::pair<const char*, int> known[] = {
-      {"tlsv1", TLS1_VERSION}, {"tlsv1.1", TLS1_1_VERSION}, {"tlsv1.2", TLS1_2_VERSION}, {"tlsv1.3", TLS1_3_VERSION}};
+  const std::pair<const char*, int> known[] = {{"tlsv1", TLS1_VERSION},
+                                               {"tlsv1.1", TLS1_1_VERSION},
+                                               {"tlsv1.2", TLS1_2_VERSION},
+                                               {"tlsv1.3", TLS1_3_VERSION}};
   for (const auto& [text, version] : known) {
     if (name == text) return version;
   }
@@ -191,7 +197,8 @@ absl::Status SetVersions(SSL_CTX* context, const std::vector<std::string>& names
   }
   SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
   for (const auto& [version, option] : off) {
-    if (std::find(wanted.begin(), wanted.end(), version) == wanted.end()) SSL_CTX_set_options(context, option);
+    if (std::find(wanted.begin(), wanted.end(), version) == wanted.end())
+      SSL_CTX_set_options(context, option);
   }
   return absl::OkStatus();
 }
@@ -225,19 +232,23 @@ absl::Status LoadKeys(SSL_CTX* context, const TlsOptions& options) {
   if (status.ok()) status = CheckFile("keyfile", options.keyfile);
   if (!status.ok()) return status;
   if (SSL_CTX_use_certificate_chain_file(context, options.certfile.c_str()) != 1) {
-    return Bad("certfile", options.certfile, absl::StrCat("not a PEM certificate: ", TakeSslError()));
+    return Bad("certfile", options.certfile,
+               absl::StrCat("not a PEM certificate: ", TakeSslError()));
   }
   SSL_CTX_set_default_passwd_cb(context, GivePassword);
   SSL_CTX_set_default_passwd_cb_userdata(context, const_cast<std::string*>(&options.password));
-  const int loaded = SSL_CTX_use_PrivateKey_file(context, options.keyfile.c_str(), SSL_FILETYPE_PEM);
+  const int loaded =
+      SSL_CTX_use_PrivateKey_file(context, options.keyfile.c_str(), SSL_FILETYPE_PEM);
   SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
   SSL_CTX_set_default_passwd_cb(context, nullptr);
   if (loaded == 1 && SSL_CTX_check_private_key(context) == 1) return absl::OkStatus();
   const std::string why = TakeSslError();
   if (why == "key values mismatch") {
-    return Bad("keyfile", options.keyfile, absl::StrCat("is not the key of ssl_options.certfile ", options.certfile));
+    return Bad("keyfile", options.keyfile,
+               absl::StrCat("is not the key of ssl_options.certfile ", options.certfile));
   }
-  return Bad("keyfile", options.keyfile, absl::StrCat("no PEM key that can be read (or a wrong password): ", why));
+  return Bad("keyfile", options.keyfile,
+             absl::StrCat("no PEM key that can be read (or a wrong password): ", why));
 }
 
 absl::Status LoadAuthorities(SSL_CTX* context, const TlsOptions& options) {
@@ -246,13 +257,16 @@ absl::Status LoadAuthorities(SSL_CTX* context, const TlsOptions& options) {
     if (!status.ok()) return status;
     const char* file = options.cacertfile.c_str();
     if (SSL_CTX_load_verify_locations(context, file, nullptr) != 1) {
-      return Bad("cacertfile", options.cacertfile, absl::StrCat("not a PEM certificate: ", TakeSslError()));
+      return Bad("cacertfile", options.cacertfile,
+                 absl::StrCat("not a PEM certificate: ", TakeSslError()));
     }
     SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(file));
   }
   if (options.verify_peer) {
-    SSL_CTX_set_verify(context,
-                       SSL_VERIFY_PEER | (options.fail_if_no_peer_cert ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+    SSL_CTX_set_verify(
+        context,
+        SSL_VERIFY_PEER | (options.fail_if_no_peer_cert ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+        nullptr);
     SSL_CTX_set_verify_depth(context, options.depth);
   }
   return absl::OkStatus();
@@ -265,7 +279,8 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::ForServer(const Tl
   SSL_CTX* context = made->context();
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   if (options.honor_cipher_order) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
-  // Idle connections keep no record buffers; pieces of the queue may move in memory between two attempts.
+  // Idle connections keep no record buffers; pieces of the queue may move in memory between two
+  // attempts.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>("pontoon"), 7);
   absl::Status status = LoadKeys(context, options);

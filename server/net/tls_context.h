@@ -19,8 +19,9 @@ struct TlsOptions {
   bool verify_peer = false;
   bool fail_if_no_peer_cert = false;  // Has a meaning only with verify_peer.
   int depth = 10;                     // Longest chain of intermediate certificates.
-  std::vector<std::string> versions;  // "tlsv1.2", "tlsv1.3" (also "tlsv1", "tlsv1.1"); empty: 1.2 and 1.3.
-  std::vector<std::string> ciphers;   // OpenSSL or IANA names; empty: OpenSSL's default.
+  std::vector<std::string>
+      versions;  // "tlsv1.2", "tlsv1.3" (also "tlsv1", "tlsv1.1"); empty: 1.2 and 1.3.
+  std::vector<std::string> ciphers;  // OpenSSL or IANA names; empty: OpenSSL's default.
   bool honor_cipher_order = true;
 };
 

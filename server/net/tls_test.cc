@@ -24,12 +24,13 @@ struct Identity {
     X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
     X509_set_pubkey(certificate, key);
     X509_NAME* subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1,
-                               -1, 0);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
     X509_set_issuer_name(certificate,
                          issuer == nullptr ? subject : X509_get_subject_name(issuer->certificate));
     if (issuer == nullptr) {
-      X509_EXTENSION* ca = X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
+      X509_EXTENSION* ca =
+          X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
       X509_add_ext(certificate, ca, -1);
       X509_EXTENSION_free(ca);
     }
@@ -47,7 +48,8 @@ struct Identity {
 // A client that speaks TLS over a blocking socket.
 class TlsClient {
  public:
-  TlsClient(uint16_t port, const Identity* identity) : tcp_(port), context_(SSL_CTX_new(TLS_client_method())) {
+  TlsClient(uint16_t port, const Identity* identity)
+      : tcp_(port), context_(SSL_CTX_new(TLS_client_method())) {
     if (identity != nullptr) {
       SSL_CTX_use_certificate(context_, identity->certificate);
       SSL_CTX_use_PrivateKey(context_, identity->key);
@@ -64,7 +66,8 @@ class TlsClient {
   void SetMaxVersion(int version) { SSL_set_max_proto_version(ssl_, version); }
   void Send(absl::string_view bytes) {
     while (!bytes.empty()) {
-      const int n = SSL_write(ssl_, bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), 1 << 20)));
+      const int n =
+          SSL_write(ssl_, bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), 1 << 20)));
       if (n <= 0) return;
       bytes.remove_prefix(static_cast<size_t>(n));
     }
@@ -73,7 +76,8 @@ class TlsClient {
     std::string all;
     char buffer[16384];
     while (all.size() < bytes) {
-      const int n = SSL_read(ssl_, buffer, static_cast<int>(std::min(sizeof buffer, bytes - all.size())));
+      const int n =
+          SSL_read(ssl_, buffer, static_cast<int>(std::min(sizeof buffer, bytes - all.size())));
       if (n <= 0) break;
       all.append(buffer, static_cast<size_t>(n));
     }
@@ -90,7 +94,8 @@ class TlsClient {
 
 class TlsTest : public testing::Test {
  protected:
-  TlsTest() : ca_("Test CA"), server_("localhost", &ca_), client_("bunny", &ca_), stranger_("stranger") {
+  TlsTest()
+      : ca_("Test CA"), server_("localhost", &ca_), client_("bunny", &ca_), stranger_("stranger") {
     folder_ = std::filesystem::temp_directory_path() / absl::StrCat("pontoon-tls-", getpid());
     std::filesystem::create_directories(folder_);
     options_.certfile = WriteCertificate("server.pem", server_);
@@ -102,7 +107,8 @@ class TlsTest : public testing::Test {
   std::string WriteCertificate(const std::string& name, const Identity& identity) {
     return WriteFile(name, [&](FILE* out) { PEM_write_X509(out, identity.certificate); });
   }
-  std::string WriteKey(const std::string& name, const Identity& identity, const std::string& password) {
+  std::string WriteKey(const std::string& name, const Identity& identity,
+                       const std::string& password) {
     return WriteFile(name, [&](FILE* out) {
       PEM_write_PrivateKey(out, identity.key, password.empty() ? nullptr : EVP_aes_256_cbc(),
                            reinterpret_cast<const unsigned char*>(password.data()),
@@ -147,7 +153,8 @@ TEST_F(TlsTest, BytesTravelBothWaysUnchanged) {
   RunOn(tls_server_.loop(), [&] {
     session->socket->WantWritten(UINT64_MAX);
     // Small pieces and a big one, so that records are both collected and cut.
-    for (size_t i = 0; i < 100'000; i += 100) session->socket->Write(base::Slice::Copy(sent.substr(i, 100)));
+    for (size_t i = 0; i < 100'000; i += 100)
+      session->socket->Write(base::Slice::Copy(sent.substr(i, 100)));
     session->socket->Write(base::Slice::Copy(sent.substr(100'000)));
     EXPECT_EQ(session->socket->tls_info().protocol, "TLSv1.3");
     EXPECT_NE(session->socket->tls_info().cipher, "");
@@ -195,7 +202,8 @@ TEST_F(TlsTest, AClientWithACertificateOfTheAuthorityIsKnownByItsSubject) {
   ASSERT_TRUE(client.Connect());
   auto session = tls_server_.AwaitSession();
   ASSERT_TRUE(session->signal.Await([&] { return session->open; }));
-  RunOn(tls_server_.loop(), [&] { EXPECT_EQ(session->socket->tls_info().peer_subject, "CN=bunny"); });
+  RunOn(tls_server_.loop(),
+        [&] { EXPECT_EQ(session->socket->tls_info().peer_subject, "CN=bunny"); });
 }
 
 TEST_F(TlsTest, AClientWithoutOrWithAForeignCertificateIsRefusedWithAReason) {
@@ -206,7 +214,8 @@ TEST_F(TlsTest, AClientWithoutOrWithAForeignCertificateIsRefusedWithAReason) {
   without.Connect();
   absl::Status reason = tls_server_.AwaitSession(0)->AwaitClosed();
   EXPECT_TRUE(absl::IsUnauthenticated(reason));
-  EXPECT_THAT(std::string(reason.message()), testing::HasSubstr("peer did not return a certificate"));
+  EXPECT_THAT(std::string(reason.message()),
+              testing::HasSubstr("peer did not return a certificate"));
   TlsClient foreign(tls_server_.port(), &stranger_);
   foreign.Connect();
   reason = tls_server_.AwaitSession(1)->AwaitClosed();
@@ -253,15 +262,18 @@ TEST_F(TlsTest, EachBadFileIsOneErrorThatNamesKeyAndFile) {
   EXPECT_EQ(ErrorOf(bad), "ssl_options.certfile is not set");
   bad = options_;
   bad.certfile = folder_ / "absent.pem";
-  EXPECT_EQ(ErrorOf(bad), absl::StrCat("ssl_options.certfile = ", bad.certfile, ": no such file or directory"));
+  EXPECT_EQ(ErrorOf(bad),
+            absl::StrCat("ssl_options.certfile = ", bad.certfile, ": no such file or directory"));
   bad = options_;
   bad.keyfile = options_.certfile;
-  EXPECT_THAT(ErrorOf(bad), testing::HasSubstr(absl::StrCat("ssl_options.keyfile = ", bad.keyfile)));
+  EXPECT_THAT(ErrorOf(bad),
+              testing::HasSubstr(absl::StrCat("ssl_options.keyfile = ", bad.keyfile)));
   bad.keyfile = WriteKey("other.key", client_, "");
   EXPECT_THAT(ErrorOf(bad), testing::HasSubstr("is not the key of ssl_options.certfile"));
   bad = options_;
   bad.cacertfile = WriteFile("junk.pem", [](FILE* out) { std::fputs("junk", out); });
-  EXPECT_THAT(ErrorOf(bad), testing::HasSubstr(absl::StrCat("ssl_options.cacertfile = ", bad.cacertfile)));
+  EXPECT_THAT(ErrorOf(bad),
+              testing::HasSubstr(absl::StrCat("ssl_options.cacertfile = ", bad.cacertfile)));
   bad = options_;
   bad.verify_peer = true;
   bad.cacertfile = "";

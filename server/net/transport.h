@@ -26,7 +26,8 @@ struct IoResult {
   absl::Status error;
 };
 
-// The bytes of a connection below which there is the socket, with or without TLS. Does not own the socket.
+// The bytes of a connection below which there is the socket, with or without TLS. Does not own the
+// socket.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -47,7 +48,8 @@ class Transport {
 
 std::unique_ptr<Transport> NewPlainTransport(int fd);
 
-// An error with the kernel's text for `error_number`: kUnavailable, "connection reset by peer" for a reset.
+// An error with the kernel's text for `error_number`: kUnavailable, "connection reset by peer" for
+// a reset.
 absl::Status SocketError(int error_number);
 
 }  // namespace pontoon::net
