@@ -133,7 +133,7 @@ public class Client {
     LinkedBlockingQueue<String> answers = new LinkedBlockingQueue<>();
     requests.basicConsume("amq.rabbitmq.reply-to", true, (consumer, delivery) -> answers.add(new String(delivery.getBody())), consumer -> {});
     requests.basicPublish("", "java-q", new AMQP.BasicProperties.Builder().replyTo("amq.rabbitmq.reply-to").build(), "30".getBytes());
-    GetResponse request = channel.basicGet("java-q", true);
+    GetResponse request = requests.basicGet("java-q", true);  // The same channel: it sees what it published.
     check(request.getProps().getReplyTo().startsWith("amq.rabbitmq.reply-to."), "a direct reply address is made");
     channel.basicPublish("", request.getProps().getReplyTo(), null, "832040".getBytes());
     check("832040".equals(answers.poll(60, TimeUnit.SECONDS)), "a direct reply arrives");
