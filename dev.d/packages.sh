@@ -12,12 +12,14 @@ missing_packages() {
 
 # need_packages GROUP...: installs what is missing, or says how and stops.
 need_packages() {
-  local missing removed
+  local missing removed first
   missing=$(missing_packages "$@" | xargs)
   [ -n "$missing" ] || return 0
   if [ "$(id -u)" != 0 ]; then
-    echo "dev: these Debian packages are missing; install them (as root) with this line, then run ./dev again:" >&2
-    echo "apt-get install --no-install-recommends -y $missing" >&2
+    echo "dev: Debian packages are missing; run this line as root, then ./dev again:" >&2
+    first=
+    apt-cache show $missing >/dev/null 2>&1 || first='apt-get update && '
+    echo "${first}apt-get install --no-install-recommends -y $missing" >&2
     exit 1
   fi
   say "installing $missing"

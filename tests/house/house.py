@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 @functools.lru_cache(None)
 def files():
     """All files of the repository, tracked or about to be."""
-    listing = subprocess.check_output(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True)
+    listing = subprocess.check_output(["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True)
     return sorted(f for f in set(listing.splitlines()) if os.path.isfile(os.path.join(ROOT, f)))
 
 
