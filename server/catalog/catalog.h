@@ -151,6 +151,9 @@ struct Origin {  // [format] who asked, and the how-manieth change of that boot'
   base::SessionId session;
   uint64_t number = 0;
 };
+// How many of its newest numbers' answers a boot's loop finds again when it sends them again: it must not have more
+// changes unanswered at once. Older ones are refused (FailedPrecondition), since they may have been applied before.
+inline constexpr uint64_t kUnansweredChangesMax = 1024;
 std::string EncodeCommand(const Origin& origin, const Command& command);
 
 // ---- what applying one entry did.
@@ -189,6 +192,9 @@ struct Outcome {
 };
 
 struct AppliedBatch {
+  // FailedPrecondition (made by a newer Pontoon) or DataLoss: an entry could not be read. Nothing from it on was applied,
+  // now or later: this node has to stop, with this text.
+  absl::Status status;
   VersionPtr version;  // After the batch.
   std::vector<Outcome> outcomes;
   std::vector<Change> changes;
@@ -213,8 +219,18 @@ std::unique_ptr<Machine> NewMachine();
 absl::Status CheckQueueEquivalence(const Version& version, const QueueRecord& existing, const DeclareQueue& command);
 absl::Status CheckExchangeEquivalence(const Version& version, const ExchangeRecord& existing,
                                       const DeclareExchange& command);
-// x-arguments of a queue (406 invalid arg ...) and of an exchange.
+// 405 RESOURCE_LOCKED, for whatever another connection wants of an exclusive queue.
+absl::Status ExclusiveRefusal(const Version& version, const QueueRecord& queue);
+// x-arguments of a queue (406 invalid arg ...) and of an exchange. Only what does not exist yet is checked.
 absl::Status CheckQueueArguments(absl::string_view queue, absl::string_view vhost, const amqp::Table& arguments);
+absl::Status CheckExchangeArguments(absl::string_view exchange, absl::string_view vhost, const amqp::Table& arguments);
+// 403 for a client's new `kind` ("queue" or "exchange") named amq.*. Not checked by DeclareQueue, whose name the server
+// may have made up.
+absl::Status CheckReservedName(absl::string_view kind, absl::string_view name);
+// "direct", "fanout", "topic", "headers"; lives for ever.
+absl::string_view ExchangeKindName(ExchangeKind kind);
+// 503 COMMAND_INVALID "unknown exchange type 'x'".
+absl::StatusOr<ExchangeKind> ParseExchangeKind(absl::string_view type);
 // Names of arguments that are stored but not acted upon yet (x-message-ttl and others), for the warning in the log.
 std::vector<std::string> UnsupportedQueueArguments(const amqp::Table& arguments);
 
