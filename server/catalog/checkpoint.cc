@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/arena.h"
+#include <google/protobuf/arena.h>
 #include "server/amqp/reply_code.h"
 #include "server/amqp/table.h"
 #include "server/catalog/codec.h"

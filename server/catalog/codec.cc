@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/arena.h"
-#include "google/protobuf/message.h"
+#include <google/protobuf/arena.h>
+#include <google/protobuf/message.h>
 
 namespace pontoon::catalog {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
-#include "openssl/crypto.h"
-#include "openssl/evp.h"
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include "server/catalog/catalog.h"
 
 namespace pontoon::catalog {

@@ -60,9 +60,10 @@ class Walk {
   explicit Walk(const TopicNode* root) { Reach(root); }
 
   void Step(absl::string_view word) {
-    Nodes before = std::exchange(reached_, {});
+    before_.swap(reached_);
+    reached_.clear();
     const size_t hashes = hashes_.size();  // Those reached by this step have not seen the word yet.
-    for (const TopicNode* node : before) Follow(*node, word);
+    for (const TopicNode* node : before_) Follow(*node, word);
     for (size_t i = 0; i < hashes; ++i) Follow(*hashes_[i], word);
   }
 
@@ -98,6 +99,7 @@ class Walk {
   }
 
   Nodes reached_;
+  Nodes before_;
   Nodes hashes_;
   absl::flat_hash_set<const TopicNode*> known_hashes_;  // Once they are many.
 };

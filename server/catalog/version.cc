@@ -25,6 +25,12 @@ std::vector<const Record*> SortedByName(const Map& map) {
   return records;
 }
 
+template <typename Map, typename Key>
+const auto* RecordOf(const Map& map, const Key& key) {
+  const auto* node = FindNode(map, key);
+  return node == nullptr ? nullptr : &node->record;
+}
+
 class VersionImpl final : public Version {
  public:
   explicit VersionImpl(State state) : state_(std::move(state)) {}
@@ -88,11 +94,6 @@ class VersionImpl final : public Version {
   uint64_t queue_count() const override { return state_.queues.size(); }
 
  private:
-  template <typename Map, typename Key>
-  static auto RecordOf(const Map& map, const Key& key) -> decltype(&FindNode(map, key)->record) {
-    const auto* node = FindNode(map, key);
-    return node == nullptr ? nullptr : &node->record;
-  }
   template <typename Map, typename Key>
   static std::vector<const QueueRecord*> ListGroup(const Map& map, const Key& key) {
     const auto* group = map.Find(key);
