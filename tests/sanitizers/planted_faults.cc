@@ -39,7 +39,7 @@ int Overflow(int position) {
 
 int UseAfterFree(int position) {
   auto numbers = std::make_unique<int[]>(4);
-  const int* const kept = numbers.get();
+  int* volatile kept = numbers.get();  // Volatile: the compiler must not see it either.
   numbers.reset();
   return kept[position];
 }
