@@ -56,8 +56,8 @@ absl::Status Channel::WaitUntilClosed(base::Duration timeout) {
 }
 
 absl::Status Channel::Close() {
-  const auto reply = As<amqp::ChannelCloseOk>(core_->CallBlocking(
-      state_, amqp::ChannelClose{.reply_code = 200, .reply_text = "Goodbye"}));
+  const auto reply = As<amqp::ChannelCloseOk>(
+      core_->CallBlocking(state_, amqp::ChannelClose{.reply_code = 200, .reply_text = "Goodbye"}));
   if (!reply.ok() && !absl::IsCancelled(reply.status())) return reply.status();
   base::MutexLock lock(&core_->mutex());
   return state_->crossed;
@@ -202,7 +202,7 @@ absl::Status Channel::WaitForConfirms(base::Duration timeout) {
   const Deadline deadline = DeadlineIn(timeout);
   base::MutexLock lock(&core_->mutex());
   core_->Wake();
-  while (state_->window.outstanding() > 0) {
+  while (state_->window.outstanding() > 0 || state_->telling) {
     if (absl::Status status = core_->StatusOf(*state_); !status.ok()) return status;
     const auto left = deadline - std::chrono::steady_clock::now();
     if (left.count() <= 0) {

@@ -27,12 +27,12 @@ struct ChannelState {
   explicit ChannelState(uint16_t channel_number) : number(channel_number) {}
 
   const uint16_t number;
-  base::CondVar changed;             // Notified at whatever a caller may wait for.
-  absl::Status closed;               // OK while open.
-  bool closing = false;              // We have sent channel.close: what still comes is dropped.
-  absl::Status crossed;    // Why the broker closed it too, while our channel.close was under way.
-  bool abandoned = false;            // Its Channel is gone: no handlers.
-  bool in_handler = false;           // The I/O thread is inside a handler of this channel.
+  base::CondVar changed;    // Notified at whatever a caller may wait for.
+  absl::Status closed;      // OK while open.
+  bool closing = false;     // We have sent channel.close: what still comes is dropped.
+  absl::Status crossed;     // Why the broker closed it too, while our channel.close was under way.
+  bool abandoned = false;   // Its Channel is gone: no handlers.
+  bool in_handler = false;  // The I/O thread is inside a handler of this channel.
   std::deque<ReplyHandler> waiting;  // In the order of the methods sent.
 
   std::map<std::string, std::shared_ptr<const ConsumerHandlers>, std::less<>> consumers;
@@ -42,6 +42,7 @@ struct ChannelState {
   bool confirming = false;
   ConfirmOptions confirms;
   ConfirmWindow window;
+  bool telling = false;  // on_confirm is being called for what has left the window.
   bool refused = false;  // A nack came since the last WaitForConfirms.
 
   // I/O thread only.

@@ -30,7 +30,7 @@ absl::StatusOr<std::unique_ptr<Channel>> Connection::OpenChannel(uint16_t number
 }
 
 absl::Status Connection::Close() { return core_->Close(); }
-void Connection::Abort() { core_->Cut(); }
+void Connection::Abort() { core_->Cut(/*at_once=*/true); }
 void Connection::PauseReading(bool paused) { core_->PauseReading(paused); }
 void Connection::Flush() {
   base::MutexLock lock(&core_->mutex());

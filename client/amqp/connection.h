@@ -26,7 +26,8 @@ class Connection {
   // their code and text; Unavailable: not reachable, or the broker closed without a word;
   // DeadlineExceeded: connect_timeout.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(ConnectionOptions options);
-  // Cuts the connection if it was not closed. Not from a handler.
+  // If it was not closed: sends what the socket takes at once and goes without a word. Not from a
+  // handler.
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -33,17 +33,17 @@ void ConnectionCore::Start() {
   io_thread_id_ = io_thread_.get_id();
 }
 
-void ConnectionCore::Cut() {
+void ConnectionCore::Cut(bool at_once) {
   base::MutexLock lock(&mutex_);
   cut_ = true;
-  transport_->Cut();
+  if (at_once) transport_->Cut();
   asleep_ = true;  // Also where it does not sleep for lack of output: it must look at cut_.
   Wake();
 }
 
 void ConnectionCore::Stop() {
   PONTOON_CHECK_MSG(!OnIoThread(), "a connection must not be destroyed by its own handler");
-  Cut();
+  Cut(/*at_once=*/false);
   if (io_thread_.joinable()) io_thread_.join();
 }
 

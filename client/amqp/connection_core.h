@@ -32,7 +32,8 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void Start();
   // Cuts the socket and waits for the I/O thread.
   void Stop();
-  void Cut();
+  // Ends the I/O thread; `at_once`: without writing what is waiting.
+  void Cut(bool at_once);
 
   base::Mutex& mutex() ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
   bool OnIoThread() const { return std::this_thread::get_id() == io_thread_id_; }

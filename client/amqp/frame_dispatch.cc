@@ -150,8 +150,12 @@ void ConnectionCore::OnConfirm(ChannelState* state, uint64_t tag, bool multiple,
     const uint64_t limit = state->confirms.outstanding_max;
     if (outstanding == 0 || outstanding + limit / 16 <= limit) state->changed.NotifyAll();
     if (io_settled_.empty() || !scope.Enter()) return;
+    state->telling = true;
   }
   for (const uint64_t sequence : io_settled_) state->confirms.on_confirm(sequence, acknowledged);
+  base::MutexLock lock(&mutex_);
+  state->telling = false;
+  if (state->window.outstanding() == 0) state->changed.NotifyAll();
 }
 
 void ConnectionCore::OnContent(const std::shared_ptr<ChannelState>& state,
