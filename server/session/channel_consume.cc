@@ -59,8 +59,9 @@ absl::Status Channel::On(const amqp::BasicConsume& method) {
   if (const amqp::Value* priority = method.arguments.Find("x-priority")) {
     const auto value = priority->AsInteger();
     if (!value) {
-      return amqp::PreconditionFailed(absl::StrCat("invalid arg 'x-priority' for consumer: {unacceptable_type,",
-                                                   amqp::FieldTypeName(priority->type()), "}"));
+      return amqp::PreconditionFailed(absl::StrCat("invalid arg 'x-priority' for queue '", *name, "' in vhost '",
+                                                   vhost_name(), "': \"expected integer, got ",
+                                                   amqp::FieldTypeName(priority->type()), "\""));
     }
     options.priority = static_cast<int32_t>(std::clamp<int64_t>(*value, INT32_MIN, INT32_MAX));
   }

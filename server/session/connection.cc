@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "server/amqp/argument_text.h"
 #include "server/amqp/reply_code.h"
 #include "server/session/channel.h"
 
@@ -133,7 +133,7 @@ void Connection::OnHeader(const amqp::ProtocolHeader& header) {
     return;
   }
   const absl::string_view octets(header.octets.data(), header.octets.size());
-  std::string why = absl::StrCat("bad header: ", absl::CHexEscape(octets));
+  std::string why = absl::StrCat("{bad_header,", amqp::ErlangBinary(octets), "}");
   if (header.kind == amqp::ProtocolHeader::Kind::kTls) {
     absl::StrAppend(&why, " (a TLS client on a listener without TLS)");
   } else if (header.kind == amqp::ProtocolHeader::Kind::kHttp) {
@@ -204,9 +204,10 @@ void Connection::OnRunningMethod(const amqp::Frame& frame, amqp::MethodId id) {
   if (std::holds_alternative<amqp::ConnectionClose>(*method)) {
     OnClientClose();
   } else if (std::holds_alternative<amqp::ConnectionUpdateSecret>(*method)) {
-    Log(base::LogLevel::kDebug, absl::StrCat("connection <0.", label_.number, ".0> (", label_.name,
-                                             "): user '", label_.user, "' updated secret, reason: ",
-                                             Printable(std::get<amqp::ConnectionUpdateSecret>(*method).reason)));
+    const std::string& reason = std::get<amqp::ConnectionUpdateSecret>(*method).reason;
+    Log(base::LogLevel::kInfo, absl::StrCat("connection <0.", label_.number, ".0> (", label_.name, "): user '",
+                                            Printable(label_.user), "' updated secret, reason: ",
+                                            Printable(reason)));
     writer_.AddMethod(0, amqp::ConnectionUpdateSecretOk());
     MarkSelfDirty();
   } else {

@@ -1,7 +1,6 @@
 #include "server/session/log_lines.h"
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -42,7 +41,17 @@ std::string PrintedPid(absl::string_view node, int64_t boot_seconds, uint64_t nu
 
 std::string Printable(absl::string_view text) {
   const bool cut = text.size() > kPrintableBytesMax;
-  return absl::StrCat(absl::Utf8SafeCHexEscape(text.substr(0, kPrintableBytesMax)), cut ? "..." : "");
+  std::string printable;
+  for (char c : text.substr(0, kPrintableBytesMax)) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet < 0x20 || octet == 0x7f) {
+      absl::StrAppend(&printable, "\\x", absl::Hex(octet, absl::kZeroPad2));
+    } else {
+      printable.push_back(c);
+    }
+  }
+  if (cut) printable.append("...");
+  return printable;
 }
 
 std::string AcceptingLine(const ConnectionLabel& label) {
@@ -80,7 +89,8 @@ std::string OperationText(absl::string_view method, bool channel_only, amqp::Rep
                           absl::string_view explanation) {
   return absl::StrCat("operation ", method.empty() ? "none" : method, " caused a ",
                       channel_only ? "channel" : "connection", " exception ",
-                      absl::AsciiStrToLower(amqp::ReplyCodeName(code)), ": ", Printable(explanation));
+                      absl::AsciiStrToLower(amqp::ReplyCodeName(code)), ": ", channel_only ? "" : "\"",
+                      Printable(explanation), channel_only ? "" : "\"");
 }
 
 std::string ChannelErrorLine(const ConnectionLabel& label, uint16_t channel, absl::string_view operation) {
