@@ -33,16 +33,23 @@ void Replica::MakeCheckpoint() {
   out.Varint(orphans_.size());
   for (const auto& [page, segment] : orphans_) segment->Encode(&out);
   ledger_.Encode(&out);
-
-  state_.has_checkpoint = true;
-  state_.applied = applied_;
-  state_.root = std::move(root);
-  checkpoint_page_ = next_page_;
+  // Pages that are dropped once this is durable; the drop itself may be lost in a crash.
   if (!retired_.empty()) {
     std::vector<uint64_t>& waiting = awaiting_[applied_];
     waiting.insert(waiting.end(), retired_.begin(), retired_.end());
     retired_.clear();
   }
+  uint64_t waiting_pages = 0;
+  for (const auto& [applied, pages] : awaiting_) waiting_pages += pages.size();
+  out.Varint(waiting_pages);
+  for (const auto& [applied, pages] : awaiting_) {
+    for (const uint64_t page : pages) out.Varint(page);
+  }
+
+  state_.has_checkpoint = true;
+  state_.applied = applied_;
+  state_.root = std::move(root);
+  checkpoint_page_ = next_page_;
   FlushState();
 }
 
@@ -69,6 +76,8 @@ bool Replica::RestoreRoot(Decoder* in) {
     orphans_[page] = std::move(segment);
   }
   if (!ledger_.Restore(in)) return false;
+  const uint64_t pages = in->Bounded(in->left());
+  for (uint64_t i = 0; i < pages && in->ok(); ++i) state_.drop_pages.push_back(in->Varint());
   return in->ok() && in->done();
 }
 

@@ -25,7 +25,7 @@ bool HoldsPublishes(const ShardRequest& request) {
 }
 
 bool HoldsSettles(const ShardRequest& request) {
-  return std::holds_alternative<Transaction>(request) || std::holds_alternative<OpenSession>(request);
+  return std::holds_alternative<Transaction>(request) || std::holds_alternative<SettleBatch>(request) || std::holds_alternative<OpenSession>(request);
 }
 
 // Of consumers that may still stand in the line themselves.

@@ -218,7 +218,8 @@ void Replica::ApplyEnqueue(uint64_t index, const EnqueueFact& fact) {
   PONTOON_CHECK_MSG(reader.ok(), "an Enqueue of the log is damaged");
   if (!next) return;
   session->next_publish += fact.count;
-  DropPieces(session);
+  // Those of a later Enqueue may already be here: they travel ahead of the whole entry.
+  if (session->pieces_for < session->next_publish) DropPieces(session);
   if (listener_ == nullptr) return;
   for (size_t i = 0; i < targets_.size(); ++i) {
     if (appended_[i] != 0) listener_->OnAppended(targets_[i], appended_[i]);
