@@ -248,7 +248,6 @@ absl::StatusOr<LoadedConfig> ResolveSettings(const std::vector<Assignment>& from
   if (!status.ok()) return status;
   Settings& settings = config.settings;
   if (settings.cluster_name.empty()) settings.cluster_name = settings.node_name;
-  if (settings.cookie_file.empty()) settings.cookie_file = settings.data_dir + "/.erlang.cookie";
   if (settings.log.dir.empty()) settings.log.dir = settings.data_dir + "/log";
   return config;
 }

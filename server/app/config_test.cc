@@ -265,5 +265,11 @@ TEST(ConfigFilesTest, FilesOfAFolderAreReadInTheOrderOfTheirNames) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(ConfigFilesTest, TheExampleThatWeShipIsUnderstoodWithoutAWarning) {
+  const auto config = LoadConfig(PONTOON_SOURCE_DIR "/deploy/rabbitmq.conf.example", {}, {});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->warnings, IsEmpty());
+}
+
 }  // namespace
 }  // namespace pontoon::app

@@ -20,10 +20,10 @@ class FloodGuard {
   // Lines of one kind that are printed per window; a burst of a few dozen clients stays whole.
   static constexpr uint32_t kLinesPerWindow = 50;
   static constexpr base::Duration kWindow = base::Seconds(1);
-  // Kinds that are told apart at once; more than these pass unchecked. Costs at most 2,000 *
-  // (kShapeBytesMax + ~100) B.
+  // Kinds that are told apart at once; more than these pass unchecked. Costs at most 2,000 * (2 *
+  // kShapeBytesMax + ~100) B.
   static constexpr size_t kShapesMax = 2000;
-  static constexpr size_t kShapeBytesMax = 160;
+  static constexpr size_t kShapeBytesMax = 400;
 
   struct Held {
     base::LogLevel level;

@@ -171,6 +171,15 @@ TEST(FloodGuardTest, LinesDifferInKindByMoreThanNumbersAndNames) {
   EXPECT_NE(FloodGuard::ShapeOf("user refused"), FloodGuard::ShapeOf("user accepted"));
 }
 
+TEST(FloodGuardTest, TheReasonAtTheEndOfALongErrorTellsKindsApart) {
+  const std::string where =
+      "Channel error on connection <0.1.0> (127.0.0.1:1 -> 127.0.0.1:2 - a rather long client "
+      "name, "
+      "vhost: '/', user: 'guest'), channel 1:\noperation basic.publish caused a channel exception ";
+  EXPECT_NE(FloodGuard::ShapeOf(where + "not_found: no exchange 'x'"),
+            FloodGuard::ShapeOf(where + "access_refused: read access refused"));
+}
+
 TEST(FloodGuardTest, EndlesslyDifferentLinesCostBoundedMemoryAndPass) {
   FloodGuard guard;
   for (int i = 0; i < 10'000; ++i) {

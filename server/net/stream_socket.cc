@@ -148,8 +148,10 @@ void StreamSocket::Impl::Abort() {
 
 void StreamSocket::Impl::PauseReading(uint64_t more_bytes) {
   if (state_ == State::kClosed) return;
-  allowance = more_bytes;
-  if (state_ == State::kOpen && !pause_timer_) WatchPausedPeer();
+  const bool stopped = std::exchange(allowance, more_bytes) == 0;
+  if (state_ != State::kOpen) return;
+  if (!pause_timer_) WatchPausedPeer();
+  if (stopped && more_bytes > 0) descriptor_->PretendReadable();
 }
 
 void StreamSocket::Impl::WatchPausedPeer() {

@@ -115,6 +115,12 @@ TEST(StreamSocketTest, APausedSocketReadsNoMoreThanItWasAllowed) {
   RunOn(server.loop(), [&] {
     EXPECT_TRUE(session->socket->reading_stopped());
     EXPECT_EQ(session->socket->bytes_read(), 100u);
+    session->socket->PauseReading(50);
+  });
+  ASSERT_TRUE(session->AwaitReceived(150));
+  RunOn(server.loop(), [] {});
+  RunOn(server.loop(), [&] {
+    EXPECT_EQ(session->socket->bytes_read(), 150u);
     session->socket->ResumeReading();
   });
   ASSERT_TRUE(session->AwaitReceived(sent.size()));
