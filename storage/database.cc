@@ -110,36 +110,11 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const FamilyShape& shape,
 
 constexpr const char* kFamilyNames[] = {"default", "meta", "log", "body", "page"};
 
-}  // namespace
-
-StoreSizes StoreSizes::ForDisk(uint64_t disk_bytes) {
-  StoreSizes sizes;
-  const auto part = [disk_bytes](uint64_t divisor, uint64_t least, uint64_t most) {
-    return std::clamp(disk_bytes / divisor, least, most);
-  };
-  sizes.body_write_buffer_bytes = part(64, 4u << 20, sizes.body_write_buffer_bytes);
-  sizes.log_write_buffer_bytes = part(128, 2u << 20, sizes.log_write_buffer_bytes);
-  sizes.page_write_buffer_bytes = part(128, 2u << 20, sizes.page_write_buffer_bytes);
-  sizes.wal_bytes_max = part(16, 16u << 20, sizes.wal_bytes_max);
-  return sizes;
-}
-
-absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string text = absl::StrCat(doing, ": ", status.ToString());
-  if (status.IsNotFound()) return absl::NotFoundError(text);
-  if (status.IsCorruption()) return absl::DataLossError(text);
-  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
-  if (status.IsInvalidArgument()) return absl::InvalidArgumentError(text);
-  return absl::UnavailableError(text);
-}
-
-absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseOptions& options) {
-  UseOwnCrc32cForRocksDb();
+rocksdb::DBOptions RocksOptions(const DatabaseOptions& options) {
   rocksdb::DBOptions db_options;
   if (options.env != nullptr) db_options.env = options.env;
   db_options.create_if_missing = options.create;
-  db_options.create_missing_column_families = options.create;
+  db_options.create_missing_column_families = options.create || options.create_missing_families;
   db_options.error_if_exists = options.create;
   db_options.info_log = std::make_shared<RocksLogger>(options.logger);
   db_options.listeners.push_back(std::make_shared<Listener>(options.counters, options.fatal));
@@ -159,9 +134,11 @@ absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseO
   db_options.stats_dump_period_sec = 0;
   db_options.stats_persist_period_sec = 0;
   db_options.max_open_files = 512;
+  return db_options;
+}
 
-  const auto cache = rocksdb::NewLRUCache(options.sizes.block_cache_bytes);
-  const StoreSizes& sizes = options.sizes;
+std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
+  const auto cache = rocksdb::NewLRUCache(sizes.block_cache_bytes);
   const FamilyShape small{.write_buffer_bytes = 1u << 20,
                           .write_buffers = 2,
                           .buffers_to_merge = 1,
@@ -191,7 +168,37 @@ absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseO
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (size_t i = 0; i < 5; ++i)
     families.emplace_back(kFamilyNames[i], FamilyOptions(*shapes[i], cache));
+  return families;
+}
 
+}  // namespace
+
+StoreSizes StoreSizes::ForDisk(uint64_t disk_bytes) {
+  StoreSizes sizes;
+  const auto part = [disk_bytes](uint64_t divisor, uint64_t least, uint64_t most) {
+    return std::clamp(disk_bytes / divisor, least, most);
+  };
+  sizes.body_write_buffer_bytes = part(64, 4u << 20, sizes.body_write_buffer_bytes);
+  sizes.log_write_buffer_bytes = part(128, 2u << 20, sizes.log_write_buffer_bytes);
+  sizes.page_write_buffer_bytes = part(128, 2u << 20, sizes.page_write_buffer_bytes);
+  sizes.wal_bytes_max = part(16, 16u << 20, sizes.wal_bytes_max);
+  return sizes;
+}
+
+absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = absl::StrCat(doing, ": ", status.ToString());
+  if (status.IsNotFound()) return absl::NotFoundError(text);
+  if (status.IsCorruption()) return absl::DataLossError(text);
+  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
+  if (status.IsInvalidArgument()) return absl::InvalidArgumentError(text);
+  return absl::UnavailableError(text);
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseOptions& options) {
+  UseOwnCrc32cForRocksDb();
+  const rocksdb::DBOptions db_options = RocksOptions(options);
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families = Families(options.sizes);
   std::unique_ptr<Database> database(new Database());
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
@@ -211,6 +218,11 @@ absl::Status Database::CheckManifestBlocking(const DatabaseOptions& options) {
   std::vector<std::string> names;
   return FromRocks(rocksdb::DB::ListColumnFamilies(db_options, options.path, &names),
                    absl::StrCat("cannot read what files belong to the store in ", options.path));
+}
+
+absl::Status Database::RepairBlocking(const DatabaseOptions& options) {
+  return FromRocks(rocksdb::RepairDB(options.path, RocksOptions(options), Families(options.sizes)),
+                   absl::StrCat("cannot repair the store in ", options.path));
 }
 
 Database::~Database() {

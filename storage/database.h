@@ -46,8 +46,10 @@ struct DatabaseOptions {
   rocksdb::Env* env = nullptr;
   OpenMode mode = OpenMode::kReadWrite;
   rocksdb::WALRecoveryMode recovery = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  bool create = false;                  // There must be none yet.
-  base::Logger* logger = nullptr;       // For RocksDB's warnings and errors; may be null.
+  bool create = false;  // There must be none yet.
+  bool create_missing_families =
+      false;                       // After a repair, which makes only those that it finds data of.
+  base::Logger* logger = nullptr;  // For RocksDB's warnings and errors; may be null.
   StorageCounters* counters = nullptr;  // Must outlive the database, unless null; so must `fatal`.
   FatalError* fatal = nullptr;          // Told of every error in the background.
 };
@@ -58,6 +60,8 @@ class Database {
   static absl::StatusOr<std::unique_ptr<Database>> OpenBlocking(const DatabaseOptions& options);
   // Reads the list of files and families without changing anything: DataLoss if it is damaged.
   static absl::Status CheckManifestBlocking(const DatabaseOptions& options);
+  // Makes a database of whatever data and log files can still be read.
+  static absl::Status RepairBlocking(const DatabaseOptions& options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -76,10 +76,10 @@ DiskStatus DiskMonitor::PollBlocking() {
   status_.free_bytes = after.ok() ? after->free : space->free;
   status_.reserve_released = !Exists(reserve_path_);
   // While the reserve is given up, what is free is for acknowledgements, not for publishes.
-  const uint64_t for_publishes = status_.reserve_released
-                                     ? status_.free_bytes - std::min(status_.free_bytes, reserve)
-                                     : status_.free_bytes;
-  status_.alarm = for_publishes < options_.limit_bytes;
+  status_.free_for_publishes_bytes = status_.free_bytes;
+  if (status_.reserve_released)
+    status_.free_for_publishes_bytes -= std::min(status_.free_bytes, reserve);
+  status_.alarm = status_.free_for_publishes_bytes < options_.limit_bytes;
   return status_;
 }
 

@@ -23,6 +23,9 @@ inline constexpr uint64_t kDiskFreeLimitDefault = 50'000'000;
 // What an operator sees of the disk, and whether publishers must wait.
 struct DiskStatus {
   uint64_t free_bytes = 0;
+  // Of them for publishers: without what a reserve that was given up has promised to
+  // acknowledgements.
+  uint64_t free_for_publishes_bytes = 0;
   uint64_t limit_bytes = 0;
   bool alarm = false;  // Free space is below the limit: publishes stop, everything else goes on.
   bool reserve_released = false;  // It got so low that the reserve was given up.

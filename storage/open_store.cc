@@ -22,54 +22,6 @@ namespace {
 
 using rocksdb::WALRecoveryMode;
 
-DatabaseOptions BaseOptions(const RocksLogStoreOptions& options, base::Logger* logger) {
-  DatabaseOptions out;
-  out.path = StorePath(options.data_dir);
-  out.sizes = options.sizes.value_or(StoreSizes());
-  out.env = options.env;
-  out.logger = logger;
-  return out;
-}
-
-absl::StatusOr<uint64_t> BatchNumber(const Database& database) {
-  const MetaKey key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
-  absl::StatusOr<std::string> value = database.GetMeta(AsView(key));
-  if (absl::IsNotFound(value.status())) return uint64_t{0};
-  if (!value.ok()) return value.status();
-  return DecodeNumber(AsView(key), *value);
-}
-
-// Made beside its place and renamed once whole: a crash on the way leaves nothing that looks like a
-// store.
-absl::Status CreateStore(const RocksLogStoreOptions& options, base::Logger* logger) {
-  const std::string path = StorePath(options.data_dir);
-  const std::string temporary = path + ".new";
-  std::error_code error;
-  std::filesystem::remove_all(temporary, error);
-  if (error) return FileError("removing", temporary, error.value());
-  {
-    DatabaseOptions create = BaseOptions(options, logger);
-    create.path = temporary;
-    create.create = true;
-    absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(create);
-    if (!database.ok()) return database.status();
-    rocksdb::WriteBatch batch;
-    const MetaKey identity_key = MakeNodeMetaKey(NodeMetaKind::kIdentity);
-    const MetaKey number_key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
-    batch.Put((*database)->meta(), ToRocks(identity_key),
-              EncodeIdentity(AsView(identity_key), options.identity));
-    batch.Put((*database)->meta(), ToRocks(number_key), EncodeNumber(AsView(number_key), 1));
-    rocksdb::WriteOptions write;
-    write.sync = true;
-    absl::Status status =
-        FromRocks((*database)->db()->Write(write, &batch), "writing to the new store");
-    if (!status.ok()) return status;
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0)
-    return FileError("renaming", temporary, errno);
-  return SyncDirectoryBlocking(options.data_dir);
-}
-
 // The write-ahead log's files, which is where a missing tail was.
 std::string LogFileNames(const std::string& store) {
   absl::StatusOr<std::vector<std::string>> names = ListBlocking(store);
@@ -124,7 +76,7 @@ absl::Status Damaged(const RocksLogStoreOptions& options, const absl::Status& er
 // Which recovery mode gives everything up to the mark; looks without changing anything.
 absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint64_t marked) {
   const std::string store = StorePath(options.data_dir);
-  if (absl::Status status = Database::CheckManifestBlocking(BaseOptions(options, nullptr));
+  if (absl::Status status = Database::CheckManifestBlocking(DatabaseOptionsFor(options, nullptr));
       !status.ok()) {
     return Damaged(options, status);
   }
@@ -136,7 +88,7 @@ absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint6
     return WALRecoveryMode::kTolerateCorruptedTailRecords;
   }
   // RocksDB's own complaints become part of our one error.
-  DatabaseOptions look = BaseOptions(options, /*logger=*/nullptr);
+  DatabaseOptions look = DatabaseOptionsFor(options, /*logger=*/nullptr);
   look.mode = OpenMode::kReadOnly;
   absl::Status first_refusal;
   for (const WALRecoveryMode mode :
@@ -148,7 +100,7 @@ absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint6
       if (first_refusal.ok()) first_refusal = database.status();
       continue;
     }
-    absl::StatusOr<uint64_t> recovered = BatchNumber(**database);
+    absl::StatusOr<uint64_t> recovered = ReadBatchNumber(**database);
     if (!recovered.ok()) return recovered.status();
     if (*recovered >= marked) return mode;
     return absl::DataLossError(
@@ -207,8 +159,61 @@ absl::StatusOr<GroupLog> ReadGroupLog(const Database& database, base::GroupId gr
   return log;
 }
 
-absl::Status ReadGroups(OpenedStore* store) {
-  const Database& database = *store->database;
+}  // namespace
+
+std::string StorePath(const std::string& data_dir) { return data_dir + "/store"; }
+std::string MarkPath(const std::string& data_dir) { return data_dir + "/durable.mark"; }
+
+DatabaseOptions DatabaseOptionsFor(const RocksLogStoreOptions& options, base::Logger* logger) {
+  DatabaseOptions out;
+  out.path = StorePath(options.data_dir);
+  out.sizes = options.sizes.value_or(StoreSizes());
+  out.env = options.env;
+  out.logger = logger;
+  return out;
+}
+
+absl::StatusOr<uint64_t> ReadBatchNumber(const Database& database) {
+  const MetaKey key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
+  absl::StatusOr<std::string> value = database.GetMeta(AsView(key));
+  if (absl::IsNotFound(value.status())) return uint64_t{0};
+  if (!value.ok()) return value.status();
+  return DecodeNumber(AsView(key), *value);
+}
+
+// Beside its place and renamed once whole: a crash on the way leaves nothing that looks like a
+// store.
+absl::Status CreateStoreBlocking(const RocksLogStoreOptions& options, base::Logger* logger) {
+  const std::string path = StorePath(options.data_dir);
+  const std::string temporary = path + ".new";
+  std::error_code error;
+  std::filesystem::remove_all(temporary, error);
+  if (error) return FileError("removing", temporary, error.value());
+  {
+    DatabaseOptions create = DatabaseOptionsFor(options, logger);
+    create.path = temporary;
+    create.create = true;
+    absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(create);
+    if (!database.ok()) return database.status();
+    rocksdb::WriteBatch batch;
+    const MetaKey identity_key = MakeNodeMetaKey(NodeMetaKind::kIdentity);
+    const MetaKey number_key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
+    batch.Put((*database)->meta(), ToRocks(identity_key),
+              EncodeIdentity(AsView(identity_key), options.identity));
+    batch.Put((*database)->meta(), ToRocks(number_key), EncodeNumber(AsView(number_key), 1));
+    rocksdb::WriteOptions write;
+    write.sync = true;
+    absl::Status status =
+        FromRocks((*database)->db()->Write(write, &batch), "writing to the new store");
+    if (!status.ok()) return status;
+  }
+  if (std::rename(temporary.c_str(), path.c_str()) != 0)
+    return FileError("renaming", temporary, errno);
+  return SyncDirectoryBlocking(options.data_dir);
+}
+
+absl::StatusOr<absl::btree_map<base::GroupId, GroupLog>> ReadGroups(const Database& database) {
+  absl::btree_map<base::GroupId, GroupLog> groups;
   const std::unique_ptr<rocksdb::Iterator> it(
       database.db()->NewIterator(rocksdb::ReadOptions(), database.meta()));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
@@ -219,15 +224,11 @@ absl::Status ReadGroups(OpenedStore* store) {
     if (!epoch.ok()) return epoch.status();
     absl::StatusOr<GroupLog> log = ReadGroupLog(database, *group, *epoch);
     if (!log.ok()) return log.status();
-    store->groups[*group] = *log;
+    groups[*group] = *log;
   }
-  return FromRocks(it->status(), "reading from the store");
+  if (!it->status().ok()) return FromRocks(it->status(), "reading from the store");
+  return groups;
 }
-
-}  // namespace
-
-std::string StorePath(const std::string& data_dir) { return data_dir + "/store"; }
-std::string MarkPath(const std::string& data_dir) { return data_dir + "/durable.mark"; }
 
 absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& options,
                                               base::Logger* logger, StorageCounters* counters,
@@ -256,7 +257,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
     return absl::FailedPreconditionError(absl::StrCat(mark_path, " belongs to another node"));
   }
 
-  DatabaseOptions open = BaseOptions(options, logger);
+  DatabaseOptions open = DatabaseOptionsFor(options, logger);
   open.counters = counters;
   open.fatal = fatal;
   if (is_new) {
@@ -264,7 +265,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
       return absl::DataLossError(absl::StrCat(
           store_path, " is missing, with all data of this node.", HowToAccept(options.data_dir)));
     }
-    if (absl::Status status = CreateStore(options, logger); !status.ok()) return status;
+    if (absl::Status status = CreateStoreBlocking(options, logger); !status.ok()) return status;
   } else {
     absl::StatusOr<WALRecoveryMode> mode = Judge(options, out.mark.batch);
     if (!mode.ok()) return mode.status();
@@ -284,7 +285,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
   absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(open);
   if (!database.ok()) return Damaged(options, database.status());
   out.database = *std::move(database);
-  absl::StatusOr<uint64_t> last_batch = BatchNumber(*out.database);
+  absl::StatusOr<uint64_t> last_batch = ReadBatchNumber(*out.database);
   if (!last_batch.ok()) return last_batch.status();
   out.last_batch = *last_batch;
   if (out.last_batch < out.mark.batch) {
@@ -301,7 +302,9 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
         FromRocks(out.database->db()->Flush(flush, out.database->families()), "flushing the store");
     if (!status.ok()) return status;
   }
-  if (absl::Status status = ReadGroups(&out); !status.ok()) return status;
+  absl::StatusOr<absl::btree_map<base::GroupId, GroupLog>> groups = ReadGroups(*out.database);
+  if (!groups.ok()) return groups.status();
+  out.groups = *std::move(groups);
   return out;
 }
 

@@ -39,6 +39,14 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
                                               base::Logger* logger, StorageCounters* counters,
                                               FatalError* fatal);
 
+// The parts, for whoever repairs a store.
+DatabaseOptions DatabaseOptionsFor(const RocksLogStoreOptions& options, base::Logger* logger);
+// Makes a store where there is none; its first batch names whose it is.
+absl::Status CreateStoreBlocking(const RocksLogStoreOptions& options, base::Logger* logger);
+// The newest batch that the database holds; 0 if it holds none.
+absl::StatusOr<uint64_t> ReadBatchNumber(const Database& database);
+absl::StatusOr<absl::btree_map<base::GroupId, GroupLog>> ReadGroups(const Database& database);
+
 }  // namespace pontoon::storage
 
 #endif  // PONTOON_STORAGE_OPEN_STORE_H_

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "absl/strings/match.h"
+#include "storage/accept_data_loss.h"
 #include "storage/durable_mark.h"
 #include "storage/files.h"
 #include "storage/rocks_log_store.h"
@@ -32,9 +33,10 @@ std::string BodyOf(uint64_t index) {
 class StoreDamageTest : public ::testing::Test {
  protected:
   // Writes entries 1 to kEntries, each synced in a batch of its own, and copies the folder while
-  // the server still runs: what kill -9 leaves. Then the mark vouches for all of them.
-  void SetUp() override {
-    const std::string running = dir_ / "running";
+  // the server still runs: what kill -9 leaves.
+  static void SetUpTestSuite() {
+    killed_ = new testing::TempDir();
+    const std::string running = *killed_ / "running";
     ASSERT_EQ(mkdir(running.c_str(), 0755), 0);
     testing::RecordingEvents events;
     auto store = RocksLogStore::OpenBlocking(testing::TestOptions(running), nullptr, &events);
@@ -44,7 +46,12 @@ class StoreDamageTest : public ::testing::Test {
       ASSERT_TRUE(events.AwaitDone(1, i));
     }
     last_batch_ = (*store)->Metrics().last_batch;
-    ASSERT_TRUE(CopyBlocking(running, path_).ok());
+    ASSERT_TRUE(CopyBlocking(running, *killed_ / "killed").ok());
+  }
+  static void TearDownTestSuite() { delete std::exchange(killed_, nullptr); }
+  // The mark vouches for all of them.
+  void SetUp() override {
+    ASSERT_TRUE(CopyBlocking(*killed_ / "killed", path_).ok());
     SetMark(last_batch_);
   }
 
@@ -134,7 +141,8 @@ class StoreDamageTest : public ::testing::Test {
   testing::TempDir dir_;
   const std::string path_ = dir_ / "data";
   testing::CapturingLogger logger_;
-  uint64_t last_batch_ = 0;
+  static inline testing::TempDir* killed_ = nullptr;
+  static inline uint64_t last_batch_ = 0;
 };
 
 TEST_F(StoreDamageTest, AfterKillEverythingReportedIsThere) { ExpectEntries(kEntries); }
@@ -266,6 +274,38 @@ TEST_F(StoreDamageTest, MissingDataFileStopsTheNode) {
   ASSERT_NE(file, "");
   ASSERT_EQ(unlink(absl::StrCat(path_, "/store/", file).c_str()), 0);
   ExpectRefused(file);
+}
+
+// The operator's way on: the folder is copied, then what is left is the truth.
+TEST_F(StoreDamageTest, AcceptedLossGoesOnWithWhatIsLeftAndKeepsACopy) {
+  FlipBit(WalPath(), OffsetOf(kEntries / 2) + 500);
+  const auto before = Contents();
+  const auto accepted = AcceptDataLossBlocking(path_, Options().identity, &logger_);
+  ASSERT_TRUE(accepted.ok()) << accepted.status();
+  EXPECT_EQ(accepted->marked_batch, last_batch_);
+  EXPECT_LT(accepted->recovered_batch, last_batch_);
+  EXPECT_EQ(accepted->lost.size(), 1u);
+  for (const auto& [name, bytes] : before) {
+    const std::string copy = accepted->copy + name.substr(path_.size());
+    EXPECT_EQ(*ReadFileBlocking(copy), bytes) << copy;
+  }
+  ExpectEntries(kEntries / 2 - 1);
+}
+
+TEST_F(StoreDamageTest, LossOfMarkManifestOrStoreCanBeAccepted) {
+  unlink((path_ + "/durable.mark").c_str());
+  ASSERT_TRUE(AcceptDataLossBlocking(path_, Options().identity, &logger_).ok());
+  for (const std::string& name : StoreFiles()) {
+    if (absl::StartsWith(name, "MANIFEST")) FlipBit(absl::StrCat(path_, "/store/", name), 100);
+  }
+  const auto repaired = AcceptDataLossBlocking(path_, Options().identity, &logger_);
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  ExpectEntries(kEntries);
+  std::filesystem::remove_all(path_ + "/store");
+  const auto empty = AcceptDataLossBlocking(path_, Options().identity, &logger_);
+  ASSERT_TRUE(empty.ok()) << empty.status();
+  testing::RecordingEvents events;
+  EXPECT_TRUE(RocksLogStore::OpenBlocking(Options(), &logger_, &events).ok());
 }
 
 TEST_F(StoreDamageTest, ServerKilledAtAnyInstantLosesNothingReported) {
