@@ -14,11 +14,15 @@ namespace {
 Answer Refuse(absl::Status status) { return Answer{std::move(status), {}, false}; }
 Answer Done(bool created = false) { return Answer{absl::OkStatus(), {}, created}; }
 
+// The texts are what RabbitMQ's command line prints, which is not of one mind about quotes.
 Answer NoUser(absl::string_view name) {
-  return Refuse(absl::NotFoundError(absl::StrCat("user '", name, "' does not exist")));
+  return Refuse(absl::NotFoundError(absl::StrCat("User \"", name, "\" does not exist")));
 }
-Answer NoVhost(absl::string_view name) {
-  return Refuse(absl::NotFoundError(absl::StrCat("virtual host '", name, "' does not exist")));
+Answer NoUserForPermission(absl::string_view name) {
+  return Refuse(absl::NotFoundError(absl::StrCat("User ", name, " does not exist")));
+}
+Answer NoVhostForPermission(absl::string_view name) {
+  return Refuse(absl::NotFoundError(absl::StrCat("Virtual host ", name, " does not exist")));
 }
 
 void InsertUser(UserRecord record, Editor* editor) {
@@ -35,9 +39,7 @@ void InsertPermission(PermissionRecord record, Editor* editor) {
 }  // namespace
 
 Answer Commands::Run(const AddVhost& command) {
-  if (state().vhosts.Find(command.name) != nullptr) {
-    return Refuse(absl::AlreadyExistsError(absl::StrCat("virtual host '", command.name, "' already exists")));
-  }
+  if (state().vhosts.Find(command.name) != nullptr) return Done();  // RabbitMQ: as it is, and that is fine.
   editor_->AddVhost(
       {VhostId::Make({}, index_), command.name, command.description, command.tags, command.default_queue_type});
   return Done(true);
@@ -45,7 +47,9 @@ Answer Commands::Run(const AddVhost& command) {
 
 Answer Commands::Run(const DeleteVhost& command) {
   const VhostNode* vhost = FindNode(state().vhosts, command.name);
-  if (vhost == nullptr) return NoVhost(command.name);
+  if (vhost == nullptr) {
+    return Refuse(absl::NotFoundError(absl::StrCat("Virtual host '", command.name, "' does not exist")));
+  }
   const VhostId id = vhost->record.id;
   for (const Ref<QueueNode>& queue : editor_->RemoveVhost(id)) NoteForgotten(queue->record, false);
   ErasePermissions("", command.name);
@@ -56,7 +60,7 @@ Answer Commands::Run(const DeleteVhost& command) {
 Answer Commands::Run(const PutUser& command) {
   const UserNode* existing = FindNode(state().users, command.user.name);
   if (!command.replace && existing != nullptr) {
-    return Refuse(absl::AlreadyExistsError(absl::StrCat("user '", command.user.name, "' already exists")));
+    return Refuse(absl::AlreadyExistsError(absl::StrCat("User \"", command.user.name, "\" already exists")));
   }
   if (command.replace && existing == nullptr) return NoUser(command.user.name);
   UserRecord record = command.user;
@@ -85,8 +89,8 @@ Answer Commands::Run(const DeleteUser& command) {
 
 Answer Commands::Run(const SetPermission& command) {
   const PermissionRecord& permission = command.permission;
-  if (state().users.Find(permission.user) == nullptr) return NoUser(permission.user);
-  if (state().vhosts.Find(permission.vhost) == nullptr) return NoVhost(permission.vhost);
+  if (state().users.Find(permission.user) == nullptr) return NoUserForPermission(permission.user);
+  if (state().vhosts.Find(permission.vhost) == nullptr) return NoVhostForPermission(permission.vhost);
   const bool created = state().permissions.Find({permission.user, permission.vhost}) == nullptr;
   InsertPermission(permission, editor_);
   changes_->push_back(UserChanged{permission.user});
@@ -94,8 +98,8 @@ Answer Commands::Run(const SetPermission& command) {
 }
 
 Answer Commands::Run(const ClearPermission& command) {
-  if (state().users.Find(command.user) == nullptr) return NoUser(command.user);
-  if (state().vhosts.Find(command.vhost) == nullptr) return NoVhost(command.vhost);
+  if (state().users.Find(command.user) == nullptr) return NoUserForPermission(command.user);
+  if (state().vhosts.Find(command.vhost) == nullptr) return NoVhostForPermission(command.vhost);
   if (editor_->mutable_state()->permissions.Erase({command.user, command.vhost})) {
     changes_->push_back(UserChanged{command.user});
   }

@@ -74,7 +74,9 @@ class MachineImpl final : public Machine {
 
   // Over what was applied and what came of it, so that replicas that read the same but did not do the same differ.
   void UpdateDigest(uint64_t index, const std::string& entry, const Answer& answer) {
-    const uint64_t outcome = base::Crc32c(absl::string_view(answer.status.message().data(), answer.status.message().size()));
+    // Not the text, which another version may word otherwise.
+    const auto reply = amqp::ReplyCodeOf(answer.status);
+    const uint64_t outcome = reply ? amqp::ReplyNumber(*reply) : static_cast<uint64_t>(answer.status.code());
     digest_ = HashId(digest_ ^ index);
     digest_ = HashId(digest_ ^ (uint64_t{base::Crc32c(entry)} << 32 | outcome));
     digest_ = HashId(digest_ ^ answer.queue.value ^ (answer.created ? uint64_t{1} << 63 : 0));

@@ -94,10 +94,7 @@ class Router {
     matched_ = false;
     switch (record.kind) {
       case ExchangeKind::kDirect:
-        if (record.name.empty()) {  // Reached as an alternate exchange.
-          RouteDefault(record.vhost);
-          break;
-        }
+        // The default exchange as an alternate has no bindings stored, so it takes nothing: as in RabbitMQ 3.10.
         for (absl::string_view key : keys_) {
           if (const DirectEntry* entry = exchange->direct.Find(key)) TakeAll(entry->destinations);
         }
