@@ -1,11 +1,12 @@
 #include "server/catalog/checkpoint.h"
 
+#include <google/protobuf/arena.h>
+
 #include <limits>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include <google/protobuf/arena.h>
 #include "server/amqp/reply_code.h"
 #include "server/amqp/table.h"
 #include "server/catalog/codec.h"
@@ -15,7 +16,8 @@ namespace {
 
 using proto::CatalogCheckpoint;
 
-void WriteExchange(const ExchangeRecord& record, const base::SessionId& home, CatalogCheckpoint* out) {
+void WriteExchange(const ExchangeRecord& record, const base::SessionId& home,
+                   CatalogCheckpoint* out) {
   auto* exchange = out->add_exchanges();
   exchange->set_id(record.id.value);
   exchange->set_vhost(record.vhost.value);
@@ -84,10 +86,12 @@ absl::Status ReadMembers(const CatalogCheckpoint& in, Members* members) {
       Answer answer{absl::OkStatus(), QueueId::Of(kept.queue()), kept.created()};
       if (kept.reply_code() != 0) {
         const auto code = amqp::ReplyCodeFromNumber(static_cast<uint16_t>(kept.reply_code()));
-        if (!code) return absl::DataLossError(absl::StrCat("unknown reply code ", kept.reply_code()));
+        if (!code)
+          return absl::DataLossError(absl::StrCat("unknown reply code ", kept.reply_code()));
         answer.status = amqp::MakeError(*code, kept.text());
       } else if (kept.status_code() != 0) {
-        answer.status = absl::Status(static_cast<absl::StatusCode>(kept.status_code()), kept.text());
+        answer.status =
+            absl::Status(static_cast<absl::StatusCode>(kept.status_code()), kept.text());
       }
       members->Remember({FromProto(group.session()), kept.number()}, std::move(answer));
     }
@@ -95,7 +99,8 @@ absl::Status ReadMembers(const CatalogCheckpoint& in, Members* members) {
   return absl::OkStatus();
 }
 
-// Rebuilds the state; whatever does not fit together is damage, since it was written from a whole state.
+// Rebuilds the state; whatever does not fit together is damage, since it was written from a whole
+// state.
 class Builder {
  public:
   Builder(const CatalogCheckpoint& in, Editor* editor) : in_(in), editor_(editor) {}
@@ -106,8 +111,11 @@ class Builder {
           state().vhost_states.Find(vhost.id()) != nullptr) {
         return Damaged("virtual host", vhost.name());
       }
-      editor_->AddVhost({VhostId::Of(vhost.id()), vhost.name(), vhost.description(),
-                         {vhost.tags().begin(), vhost.tags().end()}, vhost.default_queue_type()});
+      editor_->AddVhost({VhostId::Of(vhost.id()),
+                         vhost.name(),
+                         vhost.description(),
+                         {vhost.tags().begin(), vhost.tags().end()},
+                         vhost.default_queue_type()});
     }
     for (const auto& user : in_.users()) {
       absl::StatusOr<UserRecord> record = FromProto(user);
@@ -130,7 +138,8 @@ class Builder {
  private:
   const State& state() const { return editor_->state(); }
   static absl::Status Damaged(absl::string_view what, absl::string_view name) {
-    return absl::DataLossError(absl::StrCat("checkpoint of the catalog: ", what, " '", name, "' does not fit"));
+    return absl::DataLossError(
+        absl::StrCat("checkpoint of the catalog: ", what, " '", name, "' does not fit"));
   }
 
   absl::Status AddExchanges() {
@@ -142,8 +151,9 @@ class Builder {
       }
       const absl::StatusOr<ExchangeKind> kind = ExchangeKindFromProto(in.kind());
       if (!kind.ok()) return kind.status();
-      ExchangeRecord record{ExchangeId::Of(in.id()), VhostId::Of(in.vhost()), in.name(),      *kind, in.durable(),
-                            in.auto_delete(),        in.internal(),           in.arguments(), ""};
+      ExchangeRecord record{
+          ExchangeId::Of(in.id()), VhostId::Of(in.vhost()), in.name(),      *kind, in.durable(),
+          in.auto_delete(),        in.internal(),           in.arguments(), ""};
       if (!record.arguments.empty()) {
         const absl::StatusOr<amqp::Table> arguments = amqp::Table::Parse(record.arguments);
         if (!arguments.ok()) return Damaged("exchange", in.name());
@@ -174,7 +184,8 @@ class Builder {
       record.arguments = in.arguments();
       record.shard = GroupId{in.shard()};
       record.home = FromProto(in.home());
-      if (in.has_owner()) record.owner = ConnectionId{FromProto(in.owner().loop()), in.owner().number()};
+      if (in.has_owner())
+        record.owner = ConnectionId{FromProto(in.owner().loop()), in.owner().number()};
       record.created_by = in.user();
       editor_->AddQueue(std::move(record));
     }
@@ -229,7 +240,8 @@ std::string WriteCheckpoint(const State& state, const Members& members, uint64_t
   WriteMembers(members, out);
   const VersionPtr version = NewVersion(state);
   for (const UserRecord* user : version->ListUsers()) ToProto(*user, out->add_users());
-  for (const PermissionRecord* permission : version->ListPermissions()) ToProto(*permission, out->add_permissions());
+  for (const PermissionRecord* permission : version->ListPermissions())
+    ToProto(*permission, out->add_permissions());
   for (const VhostRecord* vhost : version->ListVhosts()) {
     auto* written = out->add_vhosts();
     written->set_id(vhost->id.value);
@@ -259,14 +271,14 @@ absl::StatusOr<CheckpointContents> ReadCheckpoint(uint64_t applied, absl::string
     return absl::DataLossError("not a checkpoint of the catalog");
   }
   if (in->layout() > kCheckpointLayout) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("checkpoint of the catalog has layout ", in->layout(),
-                     ": made by a newer version of this program; it needs that version or a later one"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "checkpoint of the catalog has layout ", in->layout(),
+        ": made by a newer version of this program; it needs that version or a later one"));
   }
   if (absl::Status status = CheckNoUnknownFields(*in); !status.ok()) return status;
   if (in->applied() != applied) {
-    return absl::DataLossError(
-        absl::StrCat("checkpoint of the catalog is of index ", in->applied(), ", not of ", applied));
+    return absl::DataLossError(absl::StrCat("checkpoint of the catalog is of index ", in->applied(),
+                                            ", not of ", applied));
   }
   CheckpointContents contents;
   contents.digest = in->digest();

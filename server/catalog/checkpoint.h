@@ -17,12 +17,12 @@ struct CheckpointContents {
   uint64_t digest = 0;
 };
 
-// [format] A checkpoint's root: a CatalogCheckpoint (proto/catalog.proto). The same state gives the same bytes on
-// every node.
+// [format] A checkpoint's root: a CatalogCheckpoint (proto/catalog.proto). The same state gives the
+// same bytes on every node.
 std::string WriteCheckpoint(const State& state, const Members& members, uint64_t digest);
 
-// FailedPrecondition: made by a newer Pontoon. DataLoss: not a checkpoint of the catalog at `applied`, or one that contradicts
-// itself.
+// FailedPrecondition: made by a newer Pontoon. DataLoss: not a checkpoint of the catalog at
+// `applied`, or one that contradicts itself.
 absl::StatusOr<CheckpointContents> ReadCheckpoint(uint64_t applied, absl::string_view root);
 
 }  // namespace pontoon::catalog

@@ -9,7 +9,8 @@
 
 namespace pontoon::catalog {
 
-absl::Status QueueEquivalence(absl::string_view vhost, const QueueRecord& existing, const DeclareQueue& command);
+absl::Status QueueEquivalence(absl::string_view vhost, const QueueRecord& existing,
+                              const DeclareQueue& command);
 absl::Status ExchangeEquivalence(absl::string_view vhost, const ExchangeRecord& existing,
                                  const DeclareExchange& command);
 

@@ -20,11 +20,13 @@ TEST(QueueEquivalenceTest, FlagsThatDifferAreNamed) {
   EXPECT_EQ(again.queue, first.queue);
   DeclareQueue other = catalog.TransientQueue("anheng");
   EXPECT_EQ(catalog.Try(other),
-            "406 inequivalent arg 'durable' for queue 'anheng' in vhost '/': received 'false' but current is 'true'");
+            "406 inequivalent arg 'durable' for queue 'anheng' in vhost '/': received 'false' but "
+            "current is 'true'");
   other = catalog.Queue("anheng");
   other.auto_delete = true;
   EXPECT_EQ(catalog.Try(other),
-            "406 inequivalent arg 'auto_delete' for queue 'anheng' in vhost '/': received 'true' but current is 'false'");
+            "406 inequivalent arg 'auto_delete' for queue 'anheng' in vhost '/': received 'true' "
+            "but current is 'false'");
 }
 
 TEST(QueueEquivalenceTest, AnExclusiveQueueIsLockedForAllOthers) {
@@ -33,7 +35,8 @@ TEST(QueueEquivalenceTest, AnExclusiveQueueIsLockedForAllOthers) {
   mine.exclusive = true;
   catalog.Run(mine);
   const std::string locked =
-      "405 cannot obtain exclusive access to locked queue 'ex' in vhost '/'. It could be originally declared on another "
+      "405 cannot obtain exclusive access to locked queue 'ex' in vhost '/'. It could be "
+      "originally declared on another "
       "connection or the exclusive property value does not match that of the original declaration.";
   EXPECT_EQ(catalog.Try(mine), "");
   DeclareQueue theirs = mine;
@@ -59,33 +62,45 @@ struct ArgumentCase {
 TEST(QueueEquivalenceTest, ArgumentsCompareAsInRabbitMq) {
   const std::string of = " for queue 'q' in vhost '/': received ";
   const std::vector<ArgumentCase> cases = {
-      {{}, {{"x-max-length", Value::Int(5)}},
+      {{},
+       {{"x-max-length", Value::Int(5)}},
        "'x-max-length'" + of + "the value '5' of type 'signedint' but current is none"},
-      {{{"x-max-length", Value::Int(5)}}, {},
+      {{{"x-max-length", Value::Int(5)}},
+       {},
        "'x-max-length'" + of + "none but current is the value '5' of type 'signedint'"},
-      {{{"x-max-length", Value::Int(5)}}, {{"x-max-length", Value::Int(6)}},
+      {{{"x-max-length", Value::Int(5)}},
+       {{"x-max-length", Value::Int(6)}},
        "'x-max-length'" + of + "'6' but current is '5'"},
       {{{"x-max-length", Value::Int(5)}}, {{"x-max-length", Value::Long(5)}}, ""},
-      {{{"x-max-length", Value::Byte(5)}}, {{"x-max-length", Value::Long(int64_t{1} << 33)}},
+      {{{"x-max-length", Value::Byte(5)}},
+       {{"x-max-length", Value::Long(int64_t{1} << 33)}},
        "'x-max-length'" + of + "'8589934592' but current is '5'"},
       {{{"foo", Value::Int(1)}}, {{"foo", Value::Int(2)}}, ""},
       {{}, {{"x-consumer-timeout", Value::Int(2)}}, ""},
       {{}, {{"x-queue-type", Value::String("classic")}}, ""},
       {{{"x-queue-type", Value::String("classic")}}, {}, ""},
-      {{}, {{"x-queue-type", Value::String("quorum")}},
+      {{},
+       {{"x-queue-type", Value::String("quorum")}},
        "'x-queue-type'" + of + "the value 'quorum' of type 'longstr' but current is none"},
-      {{{"x-queue-type", Value::String("quorum")}}, {},
+      {{{"x-queue-type", Value::String("quorum")}},
+       {},
        "'x-queue-type'" + of + "none but current is the value 'quorum' of type 'longstr'"},
-      {{{"x-queue-type", Value::String("quorum")}}, {{"x-queue-type", Value::String("classic")}},
+      {{{"x-queue-type", Value::String("quorum")}},
+       {{"x-queue-type", Value::String("classic")}},
        "'x-queue-type'" + of + "'classic' but current is 'quorum'"},
-      {{{"x-single-active-consumer", Value::Bool(true)}}, {{"x-single-active-consumer", Value::Bool(false)}},
+      {{{"x-single-active-consumer", Value::Bool(true)}},
+       {{"x-single-active-consumer", Value::Bool(false)}},
        "'x-single-active-consumer'" + of + "'false' but current is 'true'"},
-      {{{"x-expires", Value::Int(9)}, {"x-max-length", Value::Int(5)}}, {},
+      {{{"x-expires", Value::Int(9)}, {"x-max-length", Value::Int(5)}},
+       {},
        "'x-expires'" + of + "none but current is the value '9' of type 'signedint'"},
-      {{{"x-max-length", Value::Int(5)}}, {{"x-max-length", Value::Int(5)}, {"x-overflow", Value::String("drop-head")}},
+      {{{"x-max-length", Value::Int(5)}},
+       {{"x-max-length", Value::Int(5)}, {"x-overflow", Value::String("drop-head")}},
        "'x-overflow'" + of + "the value 'drop-head' of type 'longstr' but current is none"},
-      {{}, {{"x-queue-master-locator", Value::String("random")}},
-       "'x-queue-master-locator'" + of + "the value 'random' of type 'longstr' but current is none"},
+      {{},
+       {{"x-queue-master-locator", Value::String("random")}},
+       "'x-queue-master-locator'" + of +
+           "the value 'random' of type 'longstr' but current is none"},
   };
   for (const ArgumentCase& one : cases) {
     TestCatalog catalog;
@@ -122,13 +137,16 @@ TEST(QueueArgumentsTest, BadValuesAreRefusedInRabbitMqsWords) {
   EXPECT_EQ(reason("x-queue-version", Value::Int(3)), "\"unsupported queue version '3'\"");
   EXPECT_EQ(reason("x-queue-type", Value::String("foo")), "\"unsupported queue type 'foo'\"");
   EXPECT_EQ(reason("x-queue-type", Value::Int(5)), "{unacceptable_type,signedint}");
-  EXPECT_EQ(reason("x-single-active-consumer", Value::String("true")), "{unacceptable_type,longstr}");
-  EXPECT_EQ(reason("x-dead-letter-routing-key", Value::String("k")), "routing_key_but_no_dlx_defined");
+  EXPECT_EQ(reason("x-single-active-consumer", Value::String("true")),
+            "{unacceptable_type,longstr}");
+  EXPECT_EQ(reason("x-dead-letter-routing-key", Value::String("k")),
+            "routing_key_but_no_dlx_defined");
   EXPECT_EQ(reason("x-dead-letter-routing-key", Value::Int(5)), "{unacceptable_type,signedint}");
   EXPECT_EQ(reason("x-dead-letter-strategy", Value::String("foo")), "invalid_dlx_strategy");
   EXPECT_EQ(reason("x-quorum-initial-group-size", Value::Int(0)), "{value_zero,0}");
-  EXPECT_EQ(check({{"x-dead-letter-exchange", Value::Int(5)}, {"x-expires", Value::Int(0)}}),
-            "406 invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue 'q' in vhost '/'");
+  EXPECT_EQ(
+      check({{"x-dead-letter-exchange", Value::Int(5)}, {"x-expires", Value::Int(0)}}),
+      "406 invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue 'q' in vhost '/'");
 }
 
 TEST(QueueArgumentsTest, EveryTypeOfQueueTakesEveryArgumentAndUnknownOnesAreKept) {
@@ -147,22 +165,29 @@ TEST(QueueArgumentsTest, OfTwoMistakesRabbitMqsFirstIsNamed) {
   const auto first = [](const Table& arguments) {
     return TestCatalog::Text(CheckQueueArguments("q", "/", arguments)).substr(17, 7);
   };
-  EXPECT_EQ(first({{"x-max-priority", Value::Int(-1)}, {"x-max-length", Value::Int(-1)}}), "x-max-l");
-  EXPECT_EQ(first({{"x-max-length", Value::Int(-1)}, {"x-message-ttl", Value::Int(-1)}, {"x-expires", Value::Int(0)}}),
+  EXPECT_EQ(first({{"x-max-priority", Value::Int(-1)}, {"x-max-length", Value::Int(-1)}}),
+            "x-max-l");
+  EXPECT_EQ(first({{"x-max-length", Value::Int(-1)},
+                   {"x-message-ttl", Value::Int(-1)},
+                   {"x-expires", Value::Int(0)}}),
             "x-expir");
-  EXPECT_EQ(first({{"x-expires", Value::Int(0)}, {"x-queue-type", Value::String("zz")}}), "x-queue");
+  EXPECT_EQ(first({{"x-expires", Value::Int(0)}, {"x-queue-type", Value::String("zz")}}),
+            "x-queue");
 }
 
 TEST(QueueArgumentsTest, ArgumentsThatAreOnlyStoredAreNamedForTheLog) {
-  EXPECT_THAT(UnsupportedQueueArguments({{"x-message-ttl", Value::Int(1)}, {"x-queue-mode", Value::String("lazy")}}),
+  EXPECT_THAT(UnsupportedQueueArguments(
+                  {{"x-message-ttl", Value::Int(1)}, {"x-queue-mode", Value::String("lazy")}}),
               ElementsAre("x-message-ttl"));
   EXPECT_THAT(UnsupportedQueueArguments({{"x-queue-type", Value::String("quorum")}}), IsEmpty());
-  EXPECT_THAT(UnsupportedQueueArguments({{"x-queue-type", Value::String("stream")}}), ElementsAre("x-queue-type"));
+  EXPECT_THAT(UnsupportedQueueArguments({{"x-queue-type", Value::String("stream")}}),
+              ElementsAre("x-queue-type"));
 }
 
 TEST(ExchangeTypeTest, UnknownTypesCloseTheConnection) {
   EXPECT_EQ(*ParseExchangeKind("headers"), ExchangeKind::kHeaders);
-  EXPECT_EQ(TestCatalog::Text(ParseExchangeKind("nope").status()), "503 unknown exchange type 'nope'");
+  EXPECT_EQ(TestCatalog::Text(ParseExchangeKind("nope").status()),
+            "503 unknown exchange type 'nope'");
   EXPECT_EQ(TestCatalog::Text(ParseExchangeKind("").status()), "503 invalid exchange type ''");
 }
 

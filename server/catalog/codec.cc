@@ -1,13 +1,14 @@
 #include "server/catalog/codec.h"
 
+#include <google/protobuf/arena.h>
+#include <google/protobuf/message.h>
+
 #include <limits>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include <google/protobuf/arena.h>
-#include <google/protobuf/message.h>
 
 namespace pontoon::catalog {
 namespace {
@@ -23,8 +24,8 @@ void PutTags(const std::vector<std::string>& tags, Message* out) {
 }
 
 absl::Status Newer(absl::string_view what) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("made by a newer version of this program: ", what, "; it needs that version or a later one"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "made by a newer version of this program: ", what, "; it needs that version or a later one"));
 }
 
 // ---- each command into the entry.
@@ -78,7 +79,9 @@ void Put(const AddVhost& command, CatalogEntry* entry) {
   PutTags(command.tags, out);
   out->set_default_queue_type(command.default_queue_type);
 }
-void Put(const DeleteVhost& command, CatalogEntry* entry) { entry->mutable_delete_vhost()->set_name(command.name); }
+void Put(const DeleteVhost& command, CatalogEntry* entry) {
+  entry->mutable_delete_vhost()->set_name(command.name);
+}
 void Put(const PutUser& command, CatalogEntry* entry) {
   ToProto(command.user, entry->mutable_put_user()->mutable_user());
   entry->mutable_put_user()->set_replace(command.replace);
@@ -87,7 +90,9 @@ void Put(const SetUserTags& command, CatalogEntry* entry) {
   entry->mutable_set_user_tags()->set_name(command.name);
   PutTags(command.tags, entry->mutable_set_user_tags());
 }
-void Put(const DeleteUser& command, CatalogEntry* entry) { entry->mutable_delete_user()->set_name(command.name); }
+void Put(const DeleteUser& command, CatalogEntry* entry) {
+  entry->mutable_delete_user()->set_name(command.name);
+}
 void Put(const SetPermission& command, CatalogEntry* entry) {
   ToProto(command.permission, entry->mutable_set_permission());
 }
@@ -115,8 +120,9 @@ void Put(const FoundCluster& command, CatalogEntry* entry) {
 absl::StatusOr<Command> Take(const proto::CatalogExchange& in) {
   const absl::StatusOr<ExchangeKind> kind = ExchangeKindFromProto(in.kind());
   if (!kind.ok()) return kind.status();
-  return DeclareExchange{VhostId::Of(in.vhost()), in.name(),      *kind,           in.durable(), in.auto_delete(),
-                         in.internal(),           in.arguments(), FromProto(in.home())};
+  return DeclareExchange{
+      VhostId::Of(in.vhost()), in.name(),     *kind,          in.durable(),
+      in.auto_delete(),        in.internal(), in.arguments(), FromProto(in.home())};
 }
 Command Take(const proto::CatalogQueue& in) {
   return DeclareQueue{VhostId::Of(in.vhost()),
@@ -206,7 +212,8 @@ absl::StatusOr<std::pair<Origin, Command>> DecodeCommand(absl::string_view bytes
   google::protobuf::Arena arena;
   auto* entry = google::protobuf::Arena::CreateMessage<CatalogEntry>(&arena);
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max()) ||
-      !entry->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || entry->layout() == 0) {
+      !entry->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) ||
+      entry->layout() == 0) {
     return absl::DataLossError("not an entry of the catalog");
   }
   if (entry->layout() > kEntryLayout) return Newer(absl::StrCat("entry layout ", entry->layout()));
@@ -232,8 +239,10 @@ void ToProto(const UserRecord& user, proto::CatalogUser* out) {
   PutTags(user.tags, out);
 }
 absl::StatusOr<UserRecord> FromProto(const proto::CatalogUser& in) {
-  if (in.algorithm() > static_cast<uint32_t>(HashAlgorithm::kMd5)) return Newer("a password hash of an unknown kind");
-  return UserRecord{in.name(), in.password_hash(), static_cast<HashAlgorithm>(in.algorithm()), Strings(in.tags())};
+  if (in.algorithm() > static_cast<uint32_t>(HashAlgorithm::kMd5))
+    return Newer("a password hash of an unknown kind");
+  return UserRecord{in.name(), in.password_hash(), static_cast<HashAlgorithm>(in.algorithm()),
+                    Strings(in.tags())};
 }
 
 void ToProto(const PermissionRecord& permission, proto::CatalogPermission* out) {
@@ -255,13 +264,15 @@ void ToProto(const BindingRecord& binding, proto::CatalogBinding* out) {
   out->set_arguments(binding.arguments);
 }
 absl::StatusOr<BindingRecord> FromProto(const proto::CatalogBinding& in) {
-  if (in.kind() > static_cast<uint32_t>(DestinationKind::kExchange)) return Newer("a destination of an unknown kind");
-  return BindingRecord{in.source(), static_cast<DestinationKind>(in.kind()), in.destination(), in.routing_key(),
-                       in.arguments()};
+  if (in.kind() > static_cast<uint32_t>(DestinationKind::kExchange))
+    return Newer("a destination of an unknown kind");
+  return BindingRecord{in.source(), static_cast<DestinationKind>(in.kind()), in.destination(),
+                       in.routing_key(), in.arguments()};
 }
 
 absl::StatusOr<ExchangeKind> ExchangeKindFromProto(uint32_t kind) {
-  if (kind > static_cast<uint32_t>(ExchangeKind::kHeaders)) return Newer("an exchange of an unknown type");
+  if (kind > static_cast<uint32_t>(ExchangeKind::kHeaders))
+    return Newer("an exchange of an unknown type");
   return static_cast<ExchangeKind>(kind);
 }
 
@@ -276,9 +287,9 @@ absl::Status CheckNoUnknownFields(const google::protobuf::Message& message) {
     if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
     const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
     for (int i = 0; i < count; ++i) {
-      const absl::Status status = CheckNoUnknownFields(field->is_repeated()
-                                                           ? reflection->GetRepeatedMessage(message, field, i)
-                                                           : reflection->GetMessage(message, field));
+      const absl::Status status = CheckNoUnknownFields(
+          field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
+                               : reflection->GetMessage(message, field));
       if (!status.ok()) return status;
     }
   }

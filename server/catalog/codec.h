@@ -9,15 +9,16 @@
 #include "proto/catalog.pb.h"
 #include "server/catalog/catalog.h"
 
-// Between the catalog's own types and their Protobuf [format]; EncodeCommand is declared in catalog.h.
+// Between the catalog's own types and their Protobuf [format]; EncodeCommand is declared in
+// catalog.h.
 
 namespace pontoon::catalog {
 
 inline constexpr uint32_t kEntryLayout = 1;
 inline constexpr uint32_t kCheckpointLayout = 1;
 
-// FailedPrecondition: made by a newer Pontoon (a higher layout, a command or a field that this one does not know).
-// DataLoss: not an entry of the catalog.
+// FailedPrecondition: made by a newer Pontoon (a higher layout, a command or a field that this one
+// does not know). DataLoss: not an entry of the catalog.
 absl::StatusOr<std::pair<Origin, Command>> DecodeCommand(absl::string_view entry);
 
 void ToProto(const base::SessionId& session, proto::CatalogSession* out);

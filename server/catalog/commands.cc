@@ -25,14 +25,16 @@ Answer RefuseGoneVhost() { return Refuse(amqp::NotFound("the virtual host is gon
 Answer NoExchange(absl::string_view name, absl::string_view vhost) {
   return Refuse(amqp::NotFound(absl::StrCat("no exchange '", name, "' in vhost '", vhost, "'")));
 }
-// Arguments of a binding are a set of names: in one order, so that two bindings of the same are one.
+// Arguments of a binding are a set of names: in one order, so that two bindings of the same are
+// one.
 absl::StatusOr<std::string> Canonical(const std::string& arguments) {
   if (arguments.empty()) return std::string();
   absl::StatusOr<amqp::Table> table = amqp::Table::Parse(arguments);
   if (!table.ok()) return table.status();
   std::vector<amqp::TableEntry> entries = table->entries();
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const amqp::TableEntry& a, const amqp::TableEntry& b) { return a.name < b.name; });
+  std::stable_sort(
+      entries.begin(), entries.end(),
+      [](const amqp::TableEntry& a, const amqp::TableEntry& b) { return a.name < b.name; });
   amqp::Table sorted;
   for (amqp::TableEntry& entry : entries) sorted.Append(entry.name, std::move(entry.value));
   return sorted.EncodeContents();
@@ -48,7 +50,8 @@ Answer Commands::Run(const DeclareExchange& command) {
   if (const ExchangeNode* existing = FindNode(vhost->exchanges, command.name)) {
     return Refuse(ExchangeEquivalence(vhost_name, existing->record, command));
   }
-  if (absl::Status status = CheckReservedName("exchange", command.name); !status.ok()) return Refuse(std::move(status));
+  if (absl::Status status = CheckReservedName("exchange", command.name); !status.ok())
+    return Refuse(std::move(status));
   ExchangeRecord record;
   if (!command.arguments.empty()) {
     const absl::StatusOr<amqp::Table> arguments = amqp::Table::Parse(command.arguments);
@@ -78,7 +81,8 @@ Answer Commands::Run(const DeleteExchange& command) {
   const std::string resource =
       absl::StrCat("exchange '", command.name, "' in vhost '", vhost->node->record.name, "'");
   if (absl::StartsWith(command.name, "amq.")) {
-    return Refuse(amqp::AccessRefused(absl::StrCat("deletion of system ", resource, " not allowed")));
+    return Refuse(
+        amqp::AccessRefused(absl::StrCat("deletion of system ", resource, " not allowed")));
   }
   const ExchangeNode* exchange = FindNode(vhost->exchanges, command.name);
   if (exchange == nullptr) return Done();
@@ -137,7 +141,8 @@ Answer Commands::Run(const Bind& command) {
   const std::string& vhost_name = vhost->node->record.name;
   const BindingRecord& wanted = command.binding;
   const bool to_exchange = wanted.kind == DestinationKind::kExchange;
-  if (wanted.source.empty() || (to_exchange && wanted.destination.empty())) return RefuseDefaultExchange();
+  if (wanted.source.empty() || (to_exchange && wanted.destination.empty()))
+    return RefuseDefaultExchange();
   const ExchangeNode* source = FindNode(vhost->exchanges, wanted.source);
   if (source == nullptr) return NoExchange(wanted.source, vhost_name);
   Ref<BindingNode> binding(new BindingNode());
@@ -148,8 +153,8 @@ Answer Commands::Run(const Bind& command) {
   } else {
     const QueueNode* destination = FindNode(vhost->queues, wanted.destination);
     if (destination == nullptr) {
-      return Refuse(
-          amqp::NotFound(absl::StrCat("no queue '", wanted.destination, "' in vhost '", vhost_name, "'")));
+      return Refuse(amqp::NotFound(
+          absl::StrCat("no queue '", wanted.destination, "' in vhost '", vhost_name, "'")));
     }
     binding->destination = destination->record.id.value;
   }
@@ -158,7 +163,8 @@ Answer Commands::Run(const Bind& command) {
   if (source->record.kind == ExchangeKind::kHeaders) {
     const absl::StatusOr<amqp::Table> table = amqp::Table::Parse(*arguments);
     if (!table.ok()) return Refuse(table.status());
-    if (absl::Status status = CheckHeadersBinding(*table); !status.ok()) return Refuse(std::move(status));
+    if (absl::Status status = CheckHeadersBinding(*table); !status.ok())
+      return Refuse(std::move(status));
     binding->pattern = std::make_unique<const HeaderPattern>(*table);
   }
   binding->source = source->record.id.value;
@@ -173,7 +179,8 @@ Answer Commands::Run(const Unbind& command) {
   if (vhost == nullptr) return RefuseGoneVhost();
   const BindingRecord& wanted = command.binding;
   const bool to_exchange = wanted.kind == DestinationKind::kExchange;
-  if (wanted.source.empty() || (to_exchange && wanted.destination.empty())) return RefuseDefaultExchange();
+  if (wanted.source.empty() || (to_exchange && wanted.destination.empty()))
+    return RefuseDefaultExchange();
   // Whatever is missing: then there is no such binding, and that is what was asked for.
   const ExchangeNode* source = FindNode(vhost->exchanges, wanted.source);
   if (source == nullptr) return Done();

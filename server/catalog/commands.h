@@ -10,11 +10,12 @@
 
 namespace pontoon::catalog {
 
-// What each command does, one Run per kind: checks it against the newest state, and either refuses it in RabbitMQ's words
-// and changes nothing, or edits the state and notes what changed.
+// What each command does, one Run per kind: checks it against the newest state, and either refuses
+// it in RabbitMQ's words and changes nothing, or edits the state and notes what changed.
 class Commands {
  public:
-  // All borrowed. `index` is the entry's; `home` of things that it declares is the origin's when it names none.
+  // All borrowed. `index` is the entry's; `home` of things that it declares is the origin's when it
+  // names none.
   Commands(uint64_t index, Editor* editor, Members* members, std::vector<Change>* changes)
       : index_(index), editor_(editor), members_(members), changes_(changes) {}
 

@@ -6,7 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "server/catalog/commands.h"
 
-// Commands about virtual hosts, users, permissions and nodes: what operators do and what starting nodes do.
+// Commands about virtual hosts, users, permissions and nodes: what operators do and what starting
+// nodes do.
 
 namespace pontoon::catalog {
 namespace {
@@ -39,16 +40,18 @@ void InsertPermission(PermissionRecord record, Editor* editor) {
 }  // namespace
 
 Answer Commands::Run(const AddVhost& command) {
-  if (state().vhosts.Find(command.name) != nullptr) return Done();  // RabbitMQ: as it is, and that is fine.
-  editor_->AddVhost(
-      {VhostId::Make({}, index_), command.name, command.description, command.tags, command.default_queue_type});
+  if (state().vhosts.Find(command.name) != nullptr)
+    return Done();  // RabbitMQ: as it is, and that is fine.
+  editor_->AddVhost({VhostId::Make({}, index_), command.name, command.description, command.tags,
+                     command.default_queue_type});
   return Done(true);
 }
 
 Answer Commands::Run(const DeleteVhost& command) {
   const VhostNode* vhost = FindNode(state().vhosts, command.name);
   if (vhost == nullptr) {
-    return Refuse(absl::NotFoundError(absl::StrCat("Virtual host '", command.name, "' does not exist")));
+    return Refuse(
+        absl::NotFoundError(absl::StrCat("Virtual host '", command.name, "' does not exist")));
   }
   const VhostId id = vhost->record.id;
   for (const Ref<QueueNode>& queue : editor_->RemoveVhost(id)) NoteForgotten(queue->record, false);
@@ -60,7 +63,8 @@ Answer Commands::Run(const DeleteVhost& command) {
 Answer Commands::Run(const PutUser& command) {
   const UserNode* existing = FindNode(state().users, command.user.name);
   if (!command.replace && existing != nullptr) {
-    return Refuse(absl::AlreadyExistsError(absl::StrCat("User \"", command.user.name, "\" already exists")));
+    return Refuse(
+        absl::AlreadyExistsError(absl::StrCat("User \"", command.user.name, "\" already exists")));
   }
   if (command.replace && existing == nullptr) return NoUser(command.user.name);
   UserRecord record = command.user;
@@ -90,7 +94,8 @@ Answer Commands::Run(const DeleteUser& command) {
 Answer Commands::Run(const SetPermission& command) {
   const PermissionRecord& permission = command.permission;
   if (state().users.Find(permission.user) == nullptr) return NoUserForPermission(permission.user);
-  if (state().vhosts.Find(permission.vhost) == nullptr) return NoVhostForPermission(permission.vhost);
+  if (state().vhosts.Find(permission.vhost) == nullptr)
+    return NoVhostForPermission(permission.vhost);
   const bool created = state().permissions.Find({permission.user, permission.vhost}) == nullptr;
   InsertPermission(permission, editor_);
   changes_->push_back(UserChanged{permission.user});
@@ -137,22 +142,25 @@ Answer Commands::Run(const FoundCluster& command) {
   if (!members_->cluster_id.empty()) {
     return Refuse(absl::AlreadyExistsError("the cluster is founded already"));
   }
-  if (command.cluster_id.empty()) return Refuse(absl::InvalidArgumentError("a cluster needs an id"));
+  if (command.cluster_id.empty())
+    return Refuse(absl::InvalidArgumentError("a cluster needs an id"));
   members_->cluster_id = command.cluster_id;
   members_->shards = command.shards;
   if (state().vhosts.Find(command.default_vhost) == nullptr) {
-    editor_->AddVhost({VhostId::Make({}, index_), command.default_vhost, "Default virtual host", {}, ""});
+    editor_->AddVhost(
+        {VhostId::Make({}, index_), command.default_vhost, "Default virtual host", {}, ""});
   }
   if (!command.default_user.name.empty()) {
     InsertUser(command.default_user, editor_);
     changes_->push_back(UserChanged{command.default_user.name});
   }
-  if (!command.default_permission.user.empty()) InsertPermission(command.default_permission, editor_);
+  if (!command.default_permission.user.empty())
+    InsertPermission(command.default_permission, editor_);
   return Done(true);
 }
 
-// Those of the user, or those in the virtual host; the other one is empty. Both names may be those of records that are
-// being erased.
+// Those of the user, or those in the virtual host; the other one is empty. Both names may be those
+// of records that are being erased.
 void Commands::ErasePermissions(absl::string_view user, absl::string_view vhost) {
   std::vector<Ref<PermissionNode>> erased;
   state().permissions.ForEach([&](const Ref<PermissionNode>& permission) {

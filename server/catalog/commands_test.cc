@@ -47,13 +47,17 @@ TEST_F(CommandsTest, EveryNewVirtualHostHasThePredeclaredExchanges) {
   const VhostId id = catalog_.version().FindVhost("/my_vhost")->id;
   std::vector<std::string> names;
   for (const ExchangeRecord* exchange : catalog_.version().ListExchanges(id)) {
-    names.push_back(absl::StrCat(exchange->name, "=", absl::string_view(ExchangeKindName(exchange->kind)),
-                                 exchange->internal ? " internal" : "", exchange->durable ? " durable" : ""));
+    names.push_back(
+        absl::StrCat(exchange->name, "=", absl::string_view(ExchangeKindName(exchange->kind)),
+                     exchange->internal ? " internal" : "", exchange->durable ? " durable" : ""));
   }
-  EXPECT_THAT(names, ElementsAre("=direct durable", "amq.direct=direct durable", "amq.fanout=fanout durable",
-                                 "amq.headers=headers durable", "amq.match=headers durable",
-                                 "amq.rabbitmq.trace=topic internal durable", "amq.topic=topic durable"));
-  EXPECT_FALSE(catalog_.Run(AddVhost{"/my_vhost", "", {}, ""}).created) << "adding it again changes nothing";
+  EXPECT_THAT(
+      names,
+      ElementsAre("=direct durable", "amq.direct=direct durable", "amq.fanout=fanout durable",
+                  "amq.headers=headers durable", "amq.match=headers durable",
+                  "amq.rabbitmq.trace=topic internal durable", "amq.topic=topic durable"));
+  EXPECT_FALSE(catalog_.Run(AddVhost{"/my_vhost", "", {}, ""}).created)
+      << "adding it again changes nothing";
   EXPECT_EQ(catalog_.version().FindVhost("/my_vhost")->id, id);
 }
 
@@ -61,33 +65,44 @@ TEST_F(CommandsTest, ExchangeRedeclaredWithOtherPropertiesIsRefusedWithTheDiffer
   catalog_.Run(catalog_.Exchange("x"));
   EXPECT_EQ(catalog_.Try(catalog_.Exchange("x")), "");
   EXPECT_EQ(catalog_.Try(catalog_.Exchange("x", ExchangeKind::kFanout)),
-            "406 inequivalent arg 'type' for exchange 'x' in vhost '/': received 'fanout' but current is 'direct'");
+            "406 inequivalent arg 'type' for exchange 'x' in vhost '/': received 'fanout' but "
+            "current is 'direct'");
   DeclareExchange other = catalog_.Exchange("x");
   other.durable = false;
   EXPECT_EQ(catalog_.Try(other),
-            "406 inequivalent arg 'durable' for exchange 'x' in vhost '/': received 'false' but current is 'true'");
+            "406 inequivalent arg 'durable' for exchange 'x' in vhost '/': received 'false' but "
+            "current is 'true'");
   other = catalog_.Exchange("x");
   other.auto_delete = true;
   EXPECT_EQ(catalog_.Try(other),
-            "406 inequivalent arg 'auto_delete' for exchange 'x' in vhost '/': received 'true' but current is 'false'");
+            "406 inequivalent arg 'auto_delete' for exchange 'x' in vhost '/': received 'true' but "
+            "current is 'false'");
   other = catalog_.Exchange("x");
   other.internal = true;
   EXPECT_EQ(catalog_.Try(other),
-            "406 inequivalent arg 'internal' for exchange 'x' in vhost '/': received 'true' but current is 'false'");
-  EXPECT_EQ(catalog_.Try(catalog_.Exchange("x", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("foo")}})),
-            "406 inequivalent arg 'alternate-exchange' for exchange 'x' in vhost '/': received the value 'foo' of type "
+            "406 inequivalent arg 'internal' for exchange 'x' in vhost '/': received 'true' but "
+            "current is 'false'");
+  EXPECT_EQ(catalog_.Try(catalog_.Exchange("x", ExchangeKind::kDirect,
+                                           {{"alternate-exchange", Value::String("foo")}})),
+            "406 inequivalent arg 'alternate-exchange' for exchange 'x' in vhost '/': received the "
+            "value 'foo' of type "
             "'longstr' but current is none");
-  EXPECT_EQ(catalog_.Try(catalog_.Exchange("x", ExchangeKind::kDirect, {{"foo", Value::String("foo")}})), "");
+  EXPECT_EQ(
+      catalog_.Try(catalog_.Exchange("x", ExchangeKind::kDirect, {{"foo", Value::String("foo")}})),
+      "");
 }
 
 TEST_F(CommandsTest, AlternateExchangeOfAnotherTypeThanTextIsRefused) {
-  EXPECT_EQ(catalog_.Try(catalog_.Exchange("x", ExchangeKind::kDirect, {{"alternate-exchange", Value::Int(5)}})),
-            "406 invalid type 'signedint' for arg 'alternate-exchange' in exchange 'x' in vhost '/'");
+  EXPECT_EQ(
+      catalog_.Try(
+          catalog_.Exchange("x", ExchangeKind::kDirect, {{"alternate-exchange", Value::Int(5)}})),
+      "406 invalid type 'signedint' for arg 'alternate-exchange' in exchange 'x' in vhost '/'");
   EXPECT_FALSE(HasExchange("x"));
 }
 
 TEST_F(CommandsTest, ReservedAndDefaultExchangesAreProtected) {
-  EXPECT_EQ(catalog_.Try(catalog_.Exchange("amq.x")), "403 exchange name 'amq.x' contains reserved prefix 'amq.*'");
+  EXPECT_EQ(catalog_.Try(catalog_.Exchange("amq.x")),
+            "403 exchange name 'amq.x' contains reserved prefix 'amq.*'");
   EXPECT_EQ(catalog_.Try(catalog_.Exchange("amq.direct")), "");
   EXPECT_EQ(catalog_.Try(catalog_.Exchange("amq")), "");
   const std::string refused = "403 operation not permitted on the default exchange";
@@ -97,8 +112,10 @@ TEST_F(CommandsTest, ReservedAndDefaultExchangesAreProtected) {
   EXPECT_EQ(catalog_.Try(catalog_.BindQueue("", "q", "q")), refused);
   EXPECT_EQ(catalog_.Try(UnbindQueue("", "q", "q")), refused);
   EXPECT_EQ(catalog_.Try(catalog_.BindExchange("amq.direct", "")), refused);
-  EXPECT_EQ(Delete("amq.direct"), "403 deletion of system exchange 'amq.direct' in vhost '/' not allowed");
-  EXPECT_EQ(Delete("amq.missing", true), "403 deletion of system exchange 'amq.missing' in vhost '/' not allowed");
+  EXPECT_EQ(Delete("amq.direct"),
+            "403 deletion of system exchange 'amq.direct' in vhost '/' not allowed");
+  EXPECT_EQ(Delete("amq.missing", true),
+            "403 deletion of system exchange 'amq.missing' in vhost '/' not allowed");
 }
 
 TEST_F(CommandsTest, DeletingAnExchangeIfUnusedLooksAtItsOutgoingBindings) {
@@ -128,20 +145,24 @@ TEST_F(CommandsTest, BindingsAreOnePerKeyAndArguments) {
   catalog_.Run(catalog_.Queue("q"));
   EXPECT_TRUE(catalog_.Run(catalog_.BindQueue("amq.direct", "q", "k")).created);
   EXPECT_FALSE(catalog_.Run(catalog_.BindQueue("amq.direct", "q", "k")).created);
-  const Table ab = {{"a", Value::Int(1)}, {"b", Value::Int(2)}}, ba = {{"b", Value::Int(2)}, {"a", Value::Int(1)}};
+  const Table ab = {{"a", Value::Int(1)}, {"b", Value::Int(2)}},
+              ba = {{"b", Value::Int(2)}, {"a", Value::Int(1)}};
   EXPECT_TRUE(catalog_.Run(catalog_.BindQueue("amq.direct", "q", "k", ab)).created);
-  EXPECT_FALSE(catalog_.Run(catalog_.BindQueue("amq.direct", "q", "k", ba)).created) << "a table has no order";
+  EXPECT_FALSE(catalog_.Run(catalog_.BindQueue("amq.direct", "q", "k", ba)).created)
+      << "a table has no order";
   EXPECT_THAT(Bindings("amq.direct"), ElementsAre("q:k", "q:k"));
   catalog_.Run(UnbindQueue("amq.direct", "q", "k"));
-  EXPECT_THAT(catalog_.Route("amq.direct", {"k"}), ElementsAre("q")) << "the one with arguments is still there";
+  EXPECT_THAT(catalog_.Route("amq.direct", {"k"}), ElementsAre("q"))
+      << "the one with arguments is still there";
   catalog_.Run(UnbindQueue("amq.direct", "q", "k", ba));
   EXPECT_THAT(catalog_.Route("amq.direct", {"k"}), IsEmpty());
 }
 
 TEST_F(CommandsTest, HeadersBindingWithAnUnknownMatchIsRefused) {
   catalog_.Run(catalog_.Queue("q"));
-  EXPECT_EQ(catalog_.Try(catalog_.BindQueue("amq.headers", "q", "", {{"x-match", Value::String("foo")}})),
-            "406 Invalid x-match field value <<\"foo\">>; expected all, any, all-with-x, or any-with-x");
+  EXPECT_EQ(
+      catalog_.Try(catalog_.BindQueue("amq.headers", "q", "", {{"x-match", Value::String("foo")}})),
+      "406 Invalid x-match field value <<\"foo\">>; expected all, any, all-with-x, or any-with-x");
   EXPECT_EQ(catalog_.Try(catalog_.BindQueue("amq.headers", "q", "", {{"x-match", Value::Int(5)}})),
             "406 Invalid x-match field type signedint (value 5); expected longstr");
 }
@@ -207,7 +228,8 @@ TEST_F(CommandsTest, OldVersionsKeepWhatTheyHad) {
   EXPECT_EQ(queue->name, "q");
   const absl::string_view key = "k";
   std::vector<Target> targets;
-  before->Route(*before->FindExchange(catalog_.vhost(), "amq.direct"), {&key, 1}, nullptr, &targets);
+  before->Route(*before->FindExchange(catalog_.vhost(), "amq.direct"), {&key, 1}, nullptr,
+                &targets);
   ASSERT_EQ(targets.size(), 1u);
   EXPECT_EQ(targets[0].queue, queue->id);
   EXPECT_LT(before->index(), catalog_.version().index());
@@ -254,8 +276,10 @@ TEST_F(CommandsTest, UsersTagsAndPermissions) {
   EXPECT_THAT(user->tags, ElementsAre("administrator")) << "a new password leaves the tags";
   EXPECT_EQ(catalog_.Try(SetPermission{{"lqz", "/", "a", "b", "c"}}), "");
   EXPECT_EQ(catalog_.version().FindPermission("lqz", "/")->write, "b");
-  EXPECT_EQ(catalog_.Try(SetPermission{{"nobody", "/", "", "", ""}}), "NOT_FOUND User nobody does not exist");
-  EXPECT_EQ(catalog_.Try(SetPermission{{"lqz", "nov", "", "", ""}}), "NOT_FOUND Virtual host nov does not exist");
+  EXPECT_EQ(catalog_.Try(SetPermission{{"nobody", "/", "", "", ""}}),
+            "NOT_FOUND User nobody does not exist");
+  EXPECT_EQ(catalog_.Try(SetPermission{{"lqz", "nov", "", "", ""}}),
+            "NOT_FOUND Virtual host nov does not exist");
   EXPECT_EQ(catalog_.Try(ClearPermission{"lqz", "/"}), "");
   EXPECT_EQ(catalog_.version().FindPermission("lqz", "/"), nullptr);
   catalog_.Run(SetPermission{{"lqz", "/", "a", "b", "c"}});
@@ -266,7 +290,8 @@ TEST_F(CommandsTest, UsersTagsAndPermissions) {
 }
 
 TEST_F(CommandsTest, ANewBootTakesAwayWhatEarlierBootsOfThatNodeHeld) {
-  const base::SessionId old_loop = TestCatalog::Session(1, 1), other_node = TestCatalog::Session(2, 1);
+  const base::SessionId old_loop = TestCatalog::Session(1, 1),
+                        other_node = TestCatalog::Session(2, 1);
   catalog_.Run(RegisterBoot{{1}, {1}, "rabbit@a"});
   catalog_.Run(RegisterBoot{{2}, {1}, "rabbit@b"});
   catalog_.Run(catalog_.TransientQueue("gone", old_loop));

@@ -9,8 +9,8 @@
 
 namespace pontoon::catalog {
 
-// Where a message goes that matched: a queue with all that routing wants to know of it, or an exchange. Ids of queues
-// and exchanges never meet: each is of another catalog index.
+// Where a message goes that matched: a queue with all that routing wants to know of it, or an
+// exchange. Ids of queues and exchanges never meet: each is of another catalog index.
 struct Destination {
   uint64_t id = 0;
   base::SessionId home;
@@ -27,7 +27,8 @@ struct DestinationById {
   static uint64_t Hash(Key id) { return HashId(id); }
 };
 
-// Destinations of all bindings that match the same, each once; walked in an order that depends on nothing but the ids.
+// Destinations of all bindings that match the same, each once; walked in an order that depends on
+// nothing but the ids.
 class DestinationSet {
  public:
   bool empty() const { return map_.empty(); }

@@ -24,8 +24,8 @@ constexpr std::array<Predeclared, 7> kPredeclared = {{
     {"amq.topic", ExchangeKind::kTopic, false},
 }};
 
-// [format] Predeclared exchanges are declared by one entry with their virtual host: their ids are its id with their
-// number, from 1, in bits 44 to 47, which no catalog index reaches.
+// [format] Predeclared exchanges are declared by one entry with their virtual host: their ids are
+// its id with their number, from 1, in bits 44 to 47, which no catalog index reaches.
 ExchangeId PredeclaredId(VhostId vhost, size_t number) {
   return ExchangeId::Of(vhost.value | static_cast<uint64_t>(number + 1) << 44);
 }
@@ -76,10 +76,12 @@ std::vector<Ref<QueueNode>> Editor::RemoveVhost(VhostId id) {
   std::vector<Ref<QueueNode>> queues;
   queues.reserve(vhost->queues.size());
   vhost->queues.ForEach([&](const Ref<QueueNode>& queue) { queues.push_back(queue); });
-  std::sort(queues.begin(), queues.end(),
-            [](const Ref<QueueNode>& a, const Ref<QueueNode>& b) { return a->record.name < b->record.name; });
+  std::sort(queues.begin(), queues.end(), [](const Ref<QueueNode>& a, const Ref<QueueNode>& b) {
+    return a->record.name < b->record.name;
+  });
   std::vector<ExchangeId> exchanges;
-  vhost->exchanges.ForEach([&](const Ref<ExchangeNode>& exchange) { exchanges.push_back(exchange->record.id); });
+  vhost->exchanges.ForEach(
+      [&](const Ref<ExchangeNode>& exchange) { exchanges.push_back(exchange->record.id); });
   const std::string name = vhost->node->record.name;
   for (const ExchangeId exchange : exchanges) RemoveExchange(exchange);
   for (const Ref<QueueNode>& queue : queues) RemoveQueue(queue->record.id);
@@ -135,7 +137,9 @@ void Editor::RemoveExchange(ExchangeId id) {
   const Ref<ExchangeNode> node = exchange->node;
   // The exchange goes first: a cycle of automatic exchanges would come back to it.
   state_.exchanges.Erase(id.value);
-  state_.vhost_states.FindMutable(node->record.vhost.value)->Mutable().exchanges.Erase(node->record.name);
+  state_.vhost_states.FindMutable(node->record.vhost.value)
+      ->Mutable()
+      .exchanges.Erase(node->record.name);
   RemoveBindingsTo(id.value);
 }
 
@@ -160,7 +164,8 @@ bool Editor::AddBinding(Ref<BindingNode> binding) {
   ExchangeState& exchange = state_.exchanges.FindMutable(added.source)->Mutable();
   switch (exchange.node->record.kind) {
     case ExchangeKind::kDirect: {
-      if (exchange.direct.Find(added.routing_key) == nullptr) exchange.direct.Insert({added.routing_key, {}});
+      if (exchange.direct.Find(added.routing_key) == nullptr)
+        exchange.direct.Insert({added.routing_key, {}});
       exchange.direct.FindMutable(added.routing_key)->destinations.Add(DestinationOf(added));
       break;
     }
@@ -187,7 +192,8 @@ bool Editor::RemoveBinding(uint64_t source, const BindingKey& key) {
   ExchangeState& exchange = state_.exchanges.FindMutable(source)->Mutable();
   switch (exchange.node->record.kind) {
     case ExchangeKind::kDirect: {
-      DestinationSet& destinations = exchange.direct.FindMutable(binding->routing_key)->destinations;
+      DestinationSet& destinations =
+          exchange.direct.FindMutable(binding->routing_key)->destinations;
       destinations.Remove(binding->destination);
       if (destinations.empty()) exchange.direct.Erase(binding->routing_key);
       break;
@@ -206,7 +212,8 @@ bool Editor::RemoveBinding(uint64_t source, const BindingKey& key) {
     it->second.erase(binding.get());
     if (it->second.empty()) incoming_.erase(it);
   }
-  if (exchange.node->record.auto_delete && exchange.bindings.empty()) RemoveExchange(exchange.node->record.id);
+  if (exchange.node->record.auto_delete && exchange.bindings.empty())
+    RemoveExchange(exchange.node->record.id);
   return true;
 }
 
@@ -215,7 +222,8 @@ void Editor::RemoveBindingsTo(uint64_t destination) {
   if (it == incoming_.end()) return;
   const Bindings bindings = std::move(it->second);
   incoming_.erase(it);
-  for (const BindingNode* binding : bindings) RemoveBinding(binding->source, ByBinding::Of(*binding));
+  for (const BindingNode* binding : bindings)
+    RemoveBinding(binding->source, ByBinding::Of(*binding));
 }
 
 void Editor::RemoveBindingsFrom(const ExchangeState& exchange) {

@@ -13,8 +13,9 @@ namespace pontoon::catalog {
 // One of those that every virtual host has from the start.
 bool IsPredeclared(const ExchangeRecord& exchange);
 
-// Changes the newest state and keeps what hangs together together: a queue in all its lists, a binding in its exchange's
-// table and under its destination, automatic deletion of exchanges. Decides nothing about clients' rights or texts.
+// Changes the newest state and keeps what hangs together together: a queue in all its lists, a
+// binding in its exchange's table and under its destination, automatic deletion of exchanges.
+// Decides nothing about clients' rights or texts.
 class Editor {
  public:
   const State& state() const { return state_; }
@@ -48,7 +49,8 @@ class Editor {
   void RemoveBindingsFrom(const ExchangeState& exchange);
 
   State state_;
-  // Bindings under what they lead to; only the newest state needs it. They are owned by their exchanges.
+  // Bindings under what they lead to; only the newest state needs it. They are owned by their
+  // exchanges.
   absl::flat_hash_map<uint64_t, Bindings> incoming_;
 };
 

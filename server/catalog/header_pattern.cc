@@ -31,7 +31,8 @@ bool SameTable(const amqp::Table& a, const amqp::Table& b) {
   for (size_t i = 0; i < a.size(); ++i) {
     const amqp::TableEntry& x = a.entries()[i];
     const amqp::TableEntry& y = b.entries()[i];
-    if (x.name != y.name || amqp::FieldTypeName(x.value.type()) != amqp::FieldTypeName(y.value.type()) ||
+    if (x.name != y.name ||
+        amqp::FieldTypeName(x.value.type()) != amqp::FieldTypeName(y.value.type()) ||
         !SameTerm(x.value, y.value)) {
       return false;
     }
@@ -42,7 +43,9 @@ bool SameTable(const amqp::Table& a, const amqp::Table& b) {
 bool SameArray(const amqp::Array& a, const amqp::Array& b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (amqp::FieldTypeName(a[i].type()) != amqp::FieldTypeName(b[i].type()) || !SameTerm(a[i], b[i])) return false;
+    if (amqp::FieldTypeName(a[i].type()) != amqp::FieldTypeName(b[i].type()) ||
+        !SameTerm(a[i], b[i]))
+      return false;
   }
   return true;
 }
@@ -83,8 +86,10 @@ bool SameTerm(const Value& a, const Value& b) {
     const auto y = b.AsDecimal();
     return y && *x == *y;
   }
-  if (const amqp::Table* x = a.AsTable()) return b.AsTable() != nullptr && SameTable(*x, *b.AsTable());
-  if (const amqp::Array* x = a.AsArray()) return b.AsArray() != nullptr && SameArray(*x, *b.AsArray());
+  if (const amqp::Table* x = a.AsTable())
+    return b.AsTable() != nullptr && SameTable(*x, *b.AsTable());
+  if (const amqp::Array* x = a.AsArray())
+    return b.AsArray() != nullptr && SameArray(*x, *b.AsArray());
   return a.is_void() && b.is_void();
 }
 
@@ -94,8 +99,9 @@ SortedHeaders::SortedHeaders(const amqp::Table* headers) {
   if (headers == nullptr) return;
   entries_.reserve(headers->size());
   for (const amqp::TableEntry& entry : headers->entries()) entries_.push_back(&entry);
-  std::stable_sort(entries_.begin(), entries_.end(),
-                   [](const amqp::TableEntry* a, const amqp::TableEntry* b) { return a->name < b->name; });
+  std::stable_sort(
+      entries_.begin(), entries_.end(),
+      [](const amqp::TableEntry* a, const amqp::TableEntry* b) { return a->name < b->name; });
 }
 
 HeaderPattern::HeaderPattern(const amqp::Table& arguments) {
@@ -109,12 +115,13 @@ HeaderPattern::HeaderPattern(const amqp::Table& arguments) {
     if (with_x ? entry.name == "x-match" : absl::StartsWith(entry.name, "x-")) continue;
     fields_.push_back(entry);
   }
-  std::stable_sort(fields_.begin(), fields_.end(),
-                   [](const amqp::TableEntry& a, const amqp::TableEntry& b) { return a.name < b.name; });
+  std::stable_sort(
+      fields_.begin(), fields_.end(),
+      [](const amqp::TableEntry& a, const amqp::TableEntry& b) { return a.name < b.name; });
 }
 
-// Both lists are walked side by side, so of a name that comes twice the first is compared with the first, the second with
-// the second: what RabbitMQ does with such tables.
+// Both lists are walked side by side, so of a name that comes twice the first is compared with the
+// first, the second with the second: what RabbitMQ does with such tables.
 bool HeaderPattern::Matches(const SortedHeaders& headers) const {
   size_t next = 0;
   const auto& entries = headers.entries();
@@ -137,11 +144,13 @@ absl::Status CheckHeadersBinding(const amqp::Table& arguments) {
   const auto word = match->AsString();
   if (!word) {
     return amqp::PreconditionFailed(absl::StrCat(
-        "Invalid x-match field type ", absl::string_view(amqp::FieldTypeName(match->type())), " (value ",
-        amqp::ErlangText(*match), "); expected longstr"));
+        "Invalid x-match field type ", absl::string_view(amqp::FieldTypeName(match->type())),
+        " (value ", amqp::ErlangText(*match), "); expected longstr"));
   }
-  if (*word == "all" || *word == "any" || *word == "all-with-x" || *word == "any-with-x") return absl::OkStatus();
-  return amqp::PreconditionFailed(absl::StrCat("Invalid x-match field value ", amqp::ErlangBinary(*word),
+  if (*word == "all" || *word == "any" || *word == "all-with-x" || *word == "any-with-x")
+    return absl::OkStatus();
+  return amqp::PreconditionFailed(absl::StrCat("Invalid x-match field value ",
+                                               amqp::ErlangBinary(*word),
                                                "; expected all, any, all-with-x, or any-with-x"));
 }
 

@@ -19,15 +19,16 @@ class SortedHeaders {
   std::vector<const amqp::TableEntry*> entries_;
 };
 
-// What the arguments of a binding ask of a message's headers (AMQP 0-9-1 section 3.1.3.4, with RabbitMQ's two more forms
-// of x-match).
+// What the arguments of a binding ask of a message's headers (AMQP 0-9-1 section 3.1.3.4, with
+// RabbitMQ's two more forms of x-match).
 class HeaderPattern {
  public:
   explicit HeaderPattern(const amqp::Table& arguments);
 
-  // "all" (the default) asks for every field, "any" for one of them; a void field asks only that the name is there. Fields
-  // whose name begins with "x-" count only in "all-with-x" and "any-with-x". With nothing to ask, "all" matches every
-  // message and "any" none. Values are compared as RabbitMQ does: numbers by value, strings by octets, whatever their types.
+  // "all" (the default) asks for every field, "any" for one of them; a void field asks only that
+  // the name is there. Fields whose name begins with "x-" count only in "all-with-x" and
+  // "any-with-x". With nothing to ask, "all" matches every message and "any" none. Values are
+  // compared as RabbitMQ does: numbers by value, strings by octets, whatever their types.
   bool Matches(const SortedHeaders& headers) const;
 
  private:

@@ -43,7 +43,9 @@ class MachineImpl final : public Machine {
     return batch;
   }
 
-  std::string MakeCheckpoint() const override { return WriteCheckpoint(editor_.state(), members_, digest_); }
+  std::string MakeCheckpoint() const override {
+    return WriteCheckpoint(editor_.state(), members_, digest_);
+  }
   VersionPtr version() const override { return version_; }
   uint64_t digest() const override { return digest_; }
 
@@ -51,8 +53,8 @@ class MachineImpl final : public Machine {
   void ApplyOne(uint64_t index, const std::string& entry, AppliedBatch* batch) {
     absl::StatusOr<std::pair<Origin, Command>> decoded = DecodeCommand(entry);
     if (!decoded.ok()) {
-      stopped_ = absl::Status(decoded.status().code(),
-                              absl::StrCat("catalog entry ", index, ": ", decoded.status().message()));
+      stopped_ = absl::Status(decoded.status().code(), absl::StrCat("catalog entry ", index, ": ",
+                                                                    decoded.status().message()));
       batch->status = stopped_;
       return;
     }
@@ -64,19 +66,23 @@ class MachineImpl final : public Machine {
       answer.status = std::move(status);
     } else {
       Commands commands(index, &editor_, &members_, &batch->changes);
-      answer = std::visit([&](const auto& command) { return commands.Run(command); }, decoded->second);
+      answer =
+          std::visit([&](const auto& command) { return commands.Run(command); }, decoded->second);
       members_.Remember(origin, answer);
     }
     editor_.mutable_state()->index = index;
     UpdateDigest(index, entry, answer);
-    batch->outcomes.push_back({index, origin, std::move(answer.status), answer.queue, answer.created});
+    batch->outcomes.push_back(
+        {index, origin, std::move(answer.status), answer.queue, answer.created});
   }
 
-  // Over what was applied and what came of it, so that replicas that read the same but did not do the same differ.
+  // Over what was applied and what came of it, so that replicas that read the same but did not do
+  // the same differ.
   void UpdateDigest(uint64_t index, const std::string& entry, const Answer& answer) {
     // Not the text, which another version may word otherwise.
     const auto reply = amqp::ReplyCodeOf(answer.status);
-    const uint64_t outcome = reply ? amqp::ReplyNumber(*reply) : static_cast<uint64_t>(answer.status.code());
+    const uint64_t outcome =
+        reply ? amqp::ReplyNumber(*reply) : static_cast<uint64_t>(answer.status.code());
     digest_ = HashId(digest_ ^ index);
     digest_ = HashId(digest_ ^ (uint64_t{base::Crc32c(entry)} << 32 | outcome));
     digest_ = HashId(digest_ ^ answer.queue.value ^ (answer.created ? uint64_t{1} << 63 : 0));

@@ -18,7 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::vector<Command> OneOfEachCommand(const TestCatalog& catalog) {
-  DeclareExchange exchange = catalog.Exchange("x", ExchangeKind::kTopic, {{"alternate-exchange", Value::String("amq.fanout")}});
+  DeclareExchange exchange = catalog.Exchange(
+      "x", ExchangeKind::kTopic, {{"alternate-exchange", Value::String("amq.fanout")}});
   exchange.auto_delete = exchange.internal = true;
   DeclareQueue queue = catalog.Queue("q\xff", {{"x-max-length", Value::Long(5)}});
   queue.exclusive = queue.auto_delete = true;
@@ -29,7 +30,8 @@ std::vector<Command> OneOfEachCommand(const TestCatalog& catalog) {
           catalog.BindQueue("x", "q\xff", "a.#", {{"k", Value::Bool(true)}}),
           catalog.BindExchange("amq.direct", "x", "k"),
           Unbind{catalog.vhost(), catalog.Binding("x", "durable", "nothing")},
-          PutUser{{"u", std::string("\0\1\2\3digest", 10), HashAlgorithm::kSha512, {"monitoring"}}, false},
+          PutUser{{"u", std::string("\0\1\2\3digest", 10), HashAlgorithm::kSha512, {"monitoring"}},
+                  false},
           SetUserTags{"u", {"administrator", "policymaker"}},
           SetPermission{{"u", "/", "^c", "^w", "^r"}},
           PutUser{{"gone", "", HashAlgorithm::kMd5, {}}, false},
@@ -37,7 +39,10 @@ std::vector<Command> OneOfEachCommand(const TestCatalog& catalog) {
           ClearPermission{"gone", "v"},
           DeleteUser{"gone"},
           RegisterBoot{{1}, {1}, "rabbit@here"},
-          FoundCluster{"cluster", 32, "/", {"guest", "h", HashAlgorithm::kSha256, {"administrator"}},
+          FoundCluster{"cluster",
+                       32,
+                       "/",
+                       {"guest", "h", HashAlgorithm::kSha256, {"administrator"}},
                        {"guest", "/", ".*", ".*", ".*"}},
           DeleteExchange{catalog.vhost(), "missing", true},
           ForgetQueue{QueueId::Of(77)},
@@ -71,8 +76,12 @@ TEST(MachineTest, WhatANewerVersionWroteStopsItAndIsNeverMisread) {
   };
   const std::vector<std::string> newer = {
       with([](auto* entry) { entry->set_layout(2); }),
-      with([](auto* entry) { entry->clear_command(); }),  // As an unknown command looks to an old reader.
-      with([](auto* entry) { entry->GetReflection()->MutableUnknownFields(entry)->AddVarint(99, 1); }),
+      with([](auto* entry) {
+        entry->clear_command();
+      }),  // As an unknown command looks to an old reader.
+      with([](auto* entry) {
+        entry->GetReflection()->MutableUnknownFields(entry)->AddVarint(99, 1);
+      }),
       with([](auto* entry) {
         auto* queue = entry->mutable_declare_queue();
         queue->GetReflection()->MutableUnknownFields(queue)->AddVarint(99, 1);
@@ -82,8 +91,8 @@ TEST(MachineTest, WhatANewerVersionWroteStopsItAndIsNeverMisread) {
   for (const std::string& bytes : newer) {
     TestCatalog catalog;
     const uint64_t next = catalog.index() + 1, digest = catalog.machine().digest();
-    const std::vector<std::pair<uint64_t, std::string>> entries = {{next, bytes},
-                                                                   {next + 1, EncodeCommand({}, catalog.Queue("r"))}};
+    const std::vector<std::pair<uint64_t, std::string>> entries = {
+        {next, bytes}, {next + 1, EncodeCommand({}, catalog.Queue("r"))}};
     const AppliedBatch batch = catalog.machine().Apply(entries);
     EXPECT_TRUE(absl::IsFailedPrecondition(batch.status)) << batch.status;
     EXPECT_THAT(std::string(batch.status.message()), HasSubstr("newer version"));
@@ -108,10 +117,13 @@ TEST(MachineTest, ACommandSentAgainGetsItsFirstAnswer) {
   EXPECT_TRUE(catalog.changes().empty());
   EXPECT_EQ(catalog.version().queue_count(), 0u) << "it was forgotten since";
   const Origin third{TestCatalog::Session(), 3};
-  const std::string refusal = TestCatalog::Text(catalog.RunFrom(third, catalog.BindQueue("no", "q")).status);
+  const std::string refusal =
+      TestCatalog::Text(catalog.RunFrom(third, catalog.BindQueue("no", "q")).status);
   catalog.Run(catalog.Exchange("no"));
-  EXPECT_EQ(TestCatalog::Text(catalog.RunFrom(third, catalog.BindQueue("no", "q")).status), refusal);
-  EXPECT_TRUE(catalog.RunFrom({{{1}, {1}, {5}}, 1}, catalog.Queue("q")).created) << "another loop's number 1";
+  EXPECT_EQ(TestCatalog::Text(catalog.RunFrom(third, catalog.BindQueue("no", "q")).status),
+            refusal);
+  EXPECT_TRUE(catalog.RunFrom({{{1}, {1}, {5}}, 1}, catalog.Queue("q")).created)
+      << "another loop's number 1";
 }
 
 TEST(MachineTest, AnswersOfABootAreKeptWithinBoundsAndUntilItIsOver) {
@@ -121,7 +133,8 @@ TEST(MachineTest, AnswersOfABootAreKeptWithinBoundsAndUntilItIsOver) {
   for (uint64_t number = 2; number <= kUnansweredChangesMax + 1; ++number) {
     catalog.RunFrom({session, number}, catalog.Exchange("x"));
   }
-  EXPECT_TRUE(absl::IsFailedPrecondition(catalog.RunFrom({session, 1}, catalog.Exchange("x")).status))
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(catalog.RunFrom({session, 1}, catalog.Exchange("x")).status))
       << "too old to be known: it must not be done twice";
   EXPECT_TRUE(catalog.RunFrom({session, 2}, catalog.Queue("never")).status.ok());
   EXPECT_EQ(catalog.version().FindQueue(catalog.vhost(), "never"), nullptr);
@@ -132,13 +145,17 @@ TEST(MachineTest, AnswersOfABootAreKeptWithinBoundsAndUntilItIsOver) {
 
 TEST(MachineTest, AClusterIsFoundedOnce) {
   TestCatalog catalog;
-  const FoundCluster found{"c1", 32, "/", {"guest", "h", HashAlgorithm::kSha256, {"administrator"}},
+  const FoundCluster found{"c1",
+                           32,
+                           "/",
+                           {"guest", "h", HashAlgorithm::kSha256, {"administrator"}},
                            {"guest", "/", ".*", ".*", ".*"}};
   EXPECT_TRUE(catalog.Run(found).created);
   EXPECT_NE(catalog.version().FindUser("guest"), nullptr);
   EXPECT_NE(catalog.version().FindPermission("guest", "/"), nullptr);
   catalog.Run(DeleteUser{"guest"});
-  EXPECT_EQ(TestCatalog::Text(catalog.Run(found).status), "ALREADY_EXISTS the cluster is founded already");
+  EXPECT_EQ(TestCatalog::Text(catalog.Run(found).status),
+            "ALREADY_EXISTS the cluster is founded already");
   EXPECT_EQ(catalog.version().FindUser("guest"), nullptr) << "a deleted guest does not come back";
 }
 
@@ -147,40 +164,47 @@ TEST(MachineTest, OneVersionForAWholeBatch) {
   const VersionPtr before = catalog.held_version();
   std::vector<std::pair<uint64_t, std::string>> entries;
   for (uint64_t i = 1; i <= 100; ++i) {
-    entries.emplace_back(catalog.index() + i, EncodeCommand({}, catalog.Queue("q" + std::to_string(i))));
+    entries.emplace_back(catalog.index() + i,
+                         EncodeCommand({}, catalog.Queue("q" + std::to_string(i))));
   }
   const AppliedBatch batch = catalog.machine().Apply(entries);
   EXPECT_EQ(batch.outcomes.size(), 100u);
   EXPECT_EQ(batch.version->queue_count(), 100u);
   EXPECT_EQ(before->queue_count(), 0u);
   EXPECT_EQ(batch.version->index(), catalog.index() + 100);
-  EXPECT_EQ(catalog.machine().Apply(entries).outcomes.size(), 0u) << "entries up to the applied index are passed over";
+  EXPECT_EQ(catalog.machine().Apply(entries).outcomes.size(), 0u)
+      << "entries up to the applied index are passed over";
 }
 
 // Everything that can be asked of a version, as text.
 std::string Describe(const Version& version) {
   std::string text = absl::StrCat("index ", version.index(), "\n");
   for (const VhostRecord* vhost : version.ListVhosts()) {
-    absl::StrAppend(&text, "vhost ", vhost->id.value, " ", vhost->name, " ", vhost->description, "\n");
+    absl::StrAppend(&text, "vhost ", vhost->id.value, " ", vhost->name, " ", vhost->description,
+                    "\n");
     for (const ExchangeRecord* x : version.ListExchanges(vhost->id)) {
-      absl::StrAppend(&text, "exchange ", x->id.value, " ", x->name, " ", static_cast<int>(x->kind), x->durable,
-                      x->auto_delete, x->internal, " ", x->alternate_exchange, " ", x->arguments.size(), "\n");
+      absl::StrAppend(&text, "exchange ", x->id.value, " ", x->name, " ", static_cast<int>(x->kind),
+                      x->durable, x->auto_delete, x->internal, " ", x->alternate_exchange, " ",
+                      x->arguments.size(), "\n");
     }
     for (const QueueRecord* q : version.ListQueues(vhost->id)) {
-      absl::StrAppend(&text, "queue ", q->id.value, " ", q->name, " ", q->durable, q->exclusive, q->auto_delete, " ",
-                      q->shard.value, " ", q->home.node.value, ".", q->home.boot.value, " ",
-                      q->owner ? q->owner->number : 0, " ", q->created_by, " ", q->arguments.size(), "\n");
+      absl::StrAppend(&text, "queue ", q->id.value, " ", q->name, " ", q->durable, q->exclusive,
+                      q->auto_delete, " ", q->shard.value, " ", q->home.node.value, ".",
+                      q->home.boot.value, " ", q->owner ? q->owner->number : 0, " ", q->created_by,
+                      " ", q->arguments.size(), "\n");
     }
     for (const BindingRecord& b : version.ListBindings(vhost->id)) {
-      absl::StrAppend(&text, "binding ", b.source, " ", static_cast<int>(b.kind), " ", b.destination, " ", b.routing_key,
-                      " ", b.arguments.size(), "\n");
+      absl::StrAppend(&text, "binding ", b.source, " ", static_cast<int>(b.kind), " ",
+                      b.destination, " ", b.routing_key, " ", b.arguments.size(), "\n");
     }
   }
   for (const UserRecord* user : version.ListUsers()) {
-    absl::StrAppend(&text, "user ", user->name, " ", user->password_hash.size(), " ", user->tags.size(), "\n");
+    absl::StrAppend(&text, "user ", user->name, " ", user->password_hash.size(), " ",
+                    user->tags.size(), "\n");
   }
   for (const PermissionRecord* p : version.ListPermissions()) {
-    absl::StrAppend(&text, "permission ", p->user, " ", p->vhost, " ", p->configure, p->write, p->read, "\n");
+    absl::StrAppend(&text, "permission ", p->user, " ", p->vhost, " ", p->configure, p->write,
+                    p->read, "\n");
   }
   return text;
 }
@@ -188,7 +212,8 @@ std::string Describe(const Version& version) {
 // One of the many things that clients do, on few names so that they meet.
 Command RandomCommand(const TestCatalog& catalog, base::Random* random) {
   const auto name = [&](const char* kind) { return kind + std::to_string(random->Below(12)); };
-  const std::string key = std::vector<std::string>{"a", "a.b", "#", "*.b", "a.#.b"}[random->Below(5)];
+  const std::string key =
+      std::vector<std::string>{"a", "a.b", "#", "*.b", "a.#.b"}[random->Below(5)];
   switch (random->Below(12)) {
     case 0:
     case 1: {
@@ -197,13 +222,15 @@ Command RandomCommand(const TestCatalog& catalog, base::Random* random) {
       return catalog.Queue(name("q"));
     }
     case 2: {
-      DeclareQueue queue = catalog.TransientQueue(name("q"), TestCatalog::Session(1 + random->Below(2)));
+      DeclareQueue queue =
+          catalog.TransientQueue(name("q"), TestCatalog::Session(1 + random->Below(2)));
       queue.exclusive = random->Below(2) == 0;
       return queue;
     }
     case 3:
     case 4: {
-      DeclareExchange exchange = catalog.Exchange(name("x"), static_cast<ExchangeKind>(random->Below(4)));
+      DeclareExchange exchange =
+          catalog.Exchange(name("x"), static_cast<ExchangeKind>(random->Below(4)));
       exchange.auto_delete = random->Below(3) == 0;
       exchange.durable = random->Below(2) == 0;
       return exchange;
@@ -250,7 +277,8 @@ TEST(MachineTest, ACheckpointAndTheRestOfTheLogGiveTheSameState) {
     EXPECT_EQ(restored->MakeCheckpoint(), catalog.machine().MakeCheckpoint());
     // Routes the same, and nothing leads to what is gone.
     for (int i = 0; i < 12; ++i) {
-      const ExchangeRecord* exchange = catalog.version().FindExchange(catalog.vhost(), "x" + std::to_string(i));
+      const ExchangeRecord* exchange =
+          catalog.version().FindExchange(catalog.vhost(), "x" + std::to_string(i));
       if (exchange == nullptr) continue;
       const absl::string_view key = "a.b";
       const VersionPtr version = restored->version(), original = catalog.held_version();
@@ -309,7 +337,8 @@ std::string ReadFixture(const std::string& name) {
   return bytes.str();
 }
 
-// Entries with their sizes in front (4 octets, big endian), as written by layout 1: OneOfEachCommand in order.
+// Entries with their sizes in front (4 octets, big endian), as written by layout 1:
+// OneOfEachCommand in order.
 std::vector<std::pair<uint64_t, std::string>> FixtureLog(const std::string& bytes) {
   std::vector<std::pair<uint64_t, std::string>> log;
   for (size_t at = 0; at + 4 <= bytes.size();) {
@@ -340,18 +369,21 @@ TEST(FixtureTest, TheCheckpointOfLayout1IsReadForEver) {
   EXPECT_EQ(absl::StrCat(absl::Hex(machine->digest())), "7b985777c430fe16");
 }
 
-// Writes what the two tests above read; run by hand, once for each new layout, with the name of a folder.
+// Writes what the two tests above read; run by hand, once for each new layout, with the name of a
+// folder.
 TEST(FixtureTest, DISABLED_Write) {
   const std::string folder = PONTOON_CATALOG_TESTDATA;
   TestCatalog catalog;
   uint64_t number = 0;
-  for (const Command& command : OneOfEachCommand(catalog)) catalog.RunFrom({TestCatalog::Session(), ++number}, command);
+  for (const Command& command : OneOfEachCommand(catalog))
+    catalog.RunFrom({TestCatalog::Session(), ++number}, command);
   std::ofstream log(folder + "/log-1.bin", std::ios::binary);
   for (const auto& [index, entry] : catalog.log()) {
     for (int shift = 24; shift >= 0; shift -= 8) log.put(static_cast<char>(entry.size() >> shift));
     log << entry;
   }
-  std::ofstream(folder + "/checkpoint-1.bin", std::ios::binary) << catalog.machine().MakeCheckpoint();
+  std::ofstream(folder + "/checkpoint-1.bin", std::ios::binary)
+      << catalog.machine().MakeCheckpoint();
   std::ofstream(folder + "/state-1.txt", std::ios::binary) << Describe(catalog.version());
   std::printf("digest %s\n", absl::StrCat(absl::Hex(catalog.machine().digest())).c_str());
 }

@@ -9,12 +9,13 @@ namespace pontoon::catalog {
 absl::Status Members::CheckOrigin(const Origin& origin) const {
   const auto node = nodes_.find(origin.session.node);
   if (node != nodes_.end() && origin.session.boot < node->second.boot) {
-    return absl::FailedPreconditionError(absl::StrCat("boot ", origin.session.boot.value, " of this node is over: boot ",
+    return absl::FailedPreconditionError(absl::StrCat("boot ", origin.session.boot.value,
+                                                      " of this node is over: boot ",
                                                       node->second.boot.value, " has started"));
   }
   const auto session = answers_.find(origin.session);
-  if (session != answers_.end() && session->second.size() >= kUnansweredChangesMax && origin.number != 0 &&
-      origin.number < session->second.begin()->first) {
+  if (session != answers_.end() && session->second.size() >= kUnansweredChangesMax &&
+      origin.number != 0 && origin.number < session->second.begin()->first) {
     return absl::FailedPreconditionError(
         absl::StrCat("change ", origin.number, " is too old: its answer is no longer known"));
   }
@@ -38,8 +39,8 @@ void Members::Remember(const Origin& origin, Answer answer) {
 absl::Status Members::Register(base::NodeId node, base::BootId boot, std::string name) {
   Node& known = nodes_[node];
   if (boot < known.boot) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("boot ", boot.value, " of node ", name, " is older than boot ", known.boot.value));
+    return absl::FailedPreconditionError(absl::StrCat("boot ", boot.value, " of node ", name,
+                                                      " is older than boot ", known.boot.value));
   }
   known = {boot, std::move(name)};
   for (auto it = answers_.begin(); it != answers_.end();) {

@@ -16,7 +16,8 @@ struct Answer {
   bool created = false;
 };
 
-// The cluster and its nodes' boots with their sessions: who may change the catalog, and what it was answered.
+// The cluster and its nodes' boots with their sessions: who may change the catalog, and what it was
+// answered.
 class Members {
  public:
   struct Node {
@@ -25,7 +26,8 @@ class Members {
   };
   using Answers = std::map<uint64_t, Answer>;  // By number.
 
-  // FailedPrecondition if a later boot of that node is known, or if the number is so old that its answer is forgotten.
+  // FailedPrecondition if a later boot of that node is known, or if the number is so old that its
+  // answer is forgotten.
   absl::Status CheckOrigin(const Origin& origin) const;
   // Null if this command is new.
   const Answer* FindAnswer(const Origin& origin) const;

@@ -1,10 +1,11 @@
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
 #include <cstdint>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include "server/catalog/catalog.h"
 
 namespace pontoon::catalog {
@@ -29,7 +30,8 @@ std::string Salted(absl::string_view salt, absl::string_view password, HashAlgor
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   const std::string salted = absl::StrCat(salt, password);
-  const int made = EVP_Digest(salted.data(), salted.size(), digest, &size, DigestOf(algorithm), nullptr);
+  const int made =
+      EVP_Digest(salted.data(), salted.size(), digest, &size, DigestOf(algorithm), nullptr);
   PONTOON_CHECK_MSG(made == 1, "OpenSSL has no such digest");
   return absl::StrCat(salt, absl::string_view(reinterpret_cast<const char*>(digest), size));
 }

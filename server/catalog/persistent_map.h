@@ -14,20 +14,20 @@
 
 namespace pontoon::catalog {
 
-// A hash array mapped trie whose copies share their nodes: copying a map costs one count, changing a copy costs the
-// nodes on one path. A node that only this map can reach is edited in place, so a batch of changes copies a node at
-// most once.
+// A hash array mapped trie whose copies share their nodes: copying a map costs one count, changing
+// a copy costs the nodes on one path. A node that only this map can reach is edited in place, so a
+// batch of changes copies a node at most once.
 //
 // `Entry` holds its own key. `KeyOf` names it:
-//   using Key = ...;                            // Cheap to pass: an integer or a view into the entry.
-//   static Key Get(const Entry& entry);
-//   static uint64_t Hash(const Key& key);
+//   using Key = ...;                            // Cheap to pass: an integer or a view into the
+//   entry. static Key Get(const Entry& entry); static uint64_t Hash(const Key& key);
 // and keys are compared with ==. The order of ForEach is that of the hashes.
 //
 // A map belongs to one thread; its copies may be read and dropped on others at the same time.
 //
 // Invariants (checked by persistent_map_test):
-// 1. every node but the root holds at least two entries in its subtree, so a map has one shape for one content;
+// 1. every node but the root holds at least two entries in its subtree, so a map has one shape for
+// one content;
 // 2. an entry lies at the lowest depth at which the bits of its hash are its own.
 template <typename Entry, typename KeyOf>
 class PersistentMap {
@@ -69,7 +69,8 @@ class PersistentMap {
     return nullptr;
   }
 
-  // To change what is not part of the key; null if it is not there. Valid until the map changes or is copied.
+  // To change what is not part of the key; null if it is not there. Valid until the map changes or
+  // is copied.
   Entry* FindMutable(const Key& key) {
     if (Find(key) == nullptr) return nullptr;
     Node** slot = &root_;
@@ -84,8 +85,8 @@ class PersistentMap {
     }
   }
 
-  // Puts it in, in the place of an entry of the same key. True if there was none. The entry's key must stay valid while
-  // the entry lives.
+  // Puts it in, in the place of an entry of the same key. True if there was none. The entry's key
+  // must stay valid while the entry lives.
   bool Insert(Entry entry) {
     const uint64_t hash = KeyOf::Hash(KeyOf::Get(entry));
     const bool added = InsertAt(&root_, std::move(entry), hash, 0);
@@ -115,23 +116,31 @@ class PersistentMap {
 
  private:
   static constexpr int kBits = 5;
-  // Past this depth no bits of the hash are left: a node there is a plain list of entries with one hash.
+  // Past this depth no bits of the hash are left: a node there is a plain list of entries with one
+  // hash.
   static constexpr int kDepthMax = 13;
   static_assert(kDepthMax * kBits >= 64);
 
   struct Node {
     std::atomic<uint32_t> refs{1};
-    uint32_t entry_bits = 0;  // Which of the 32 places hold an entry; not used in a list of collisions.
+    uint32_t entry_bits =
+        0;  // Which of the 32 places hold an entry; not used in a list of collisions.
     uint32_t child_bits = 0;  // Which hold a node.
     uint32_t entry_count = 0;
 
     Entry* entries() { return reinterpret_cast<Entry*>(this + 1); }
     const Entry* entries() const { return reinterpret_cast<const Entry*>(this + 1); }
     Node** children() { return reinterpret_cast<Node**>(entries() + entry_count); }
-    Node* const* children() const { return reinterpret_cast<Node* const*>(entries() + entry_count); }
+    Node* const* children() const {
+      return reinterpret_cast<Node* const*>(entries() + entry_count);
+    }
     uint32_t child_count() const { return static_cast<uint32_t>(std::popcount(child_bits)); }
-    uint32_t EntryIndex(uint32_t bit) const { return static_cast<uint32_t>(std::popcount(entry_bits & (bit - 1))); }
-    uint32_t ChildIndex(uint32_t bit) const { return static_cast<uint32_t>(std::popcount(child_bits & (bit - 1))); }
+    uint32_t EntryIndex(uint32_t bit) const {
+      return static_cast<uint32_t>(std::popcount(entry_bits & (bit - 1)));
+    }
+    uint32_t ChildIndex(uint32_t bit) const {
+      return static_cast<uint32_t>(std::popcount(child_bits & (bit - 1)));
+    }
   };
   static_assert(sizeof(Node) == 16 && alignof(Entry) <= 8 && sizeof(Entry) % 8 == 0);
 
@@ -159,11 +168,13 @@ class PersistentMap {
     return node;
   }
 
-  // A node of the new form with `old`'s entries but the one at `skip_entry`, a hole (not constructed) at `new_entry`,
-  // and likewise for children. Consumes one reference to `old`: moves what only we can see, copies what is shared.
+  // A node of the new form with `old`'s entries but the one at `skip_entry`, a hole (not
+  // constructed) at `new_entry`, and likewise for children. Consumes one reference to `old`: moves
+  // what only we can see, copies what is shared.
   static constexpr uint32_t kNone = ~uint32_t{0};
-  static Node* Reshape(Node* old, uint32_t entry_bits, uint32_t child_bits, uint32_t entry_count, uint32_t skip_entry,
-                       uint32_t new_entry, uint32_t skip_child, uint32_t new_child) {
+  static Node* Reshape(Node* old, uint32_t entry_bits, uint32_t child_bits, uint32_t entry_count,
+                       uint32_t skip_entry, uint32_t new_entry, uint32_t skip_child,
+                       uint32_t new_child) {
     Node* node = Allocate(entry_bits, child_bits, entry_count);
     const bool shared = IsShared(old);
     uint32_t to = 0;
@@ -200,7 +211,8 @@ class PersistentMap {
   static void Unshare(Node** slot) {
     Node* old = *slot;
     if (!IsShared(old)) return;
-    *slot = Reshape(old, old->entry_bits, old->child_bits, old->entry_count, kNone, kNone, kNone, kNone);
+    *slot = Reshape(old, old->entry_bits, old->child_bits, old->entry_count, kNone, kNone, kNone,
+                    kNone);
   }
 
   static const Entry* FindCollision(const Node* node, const Key& key) {
@@ -221,7 +233,8 @@ class PersistentMap {
     const uint32_t bit_a = BitOf(hash_a), bit_b = BitOf(hash_b);
     if (bit_a == bit_b) {
       Node* node = Allocate(0, bit_a, 0);
-      node->children()[0] = Pair(std::move(a), hash_a >> kBits, std::move(b), hash_b >> kBits, depth + 1);
+      node->children()[0] =
+          Pair(std::move(a), hash_a >> kBits, std::move(b), hash_b >> kBits, depth + 1);
       return node;
     }
     Node* node = Allocate(bit_a | bit_b, 0, 2);
@@ -261,19 +274,22 @@ class PersistentMap {
       // Two keys share this place: both go one deeper.
       Entry other = node->entries()[index];
       const uint64_t other_hash = KeyOf::Hash(KeyOf::Get(other)) >> (kBits * depth);
-      Node* child = Pair(std::move(other), other_hash >> kBits, std::move(entry), hash >> kBits, depth + 1);
+      Node* child =
+          Pair(std::move(other), other_hash >> kBits, std::move(entry), hash >> kBits, depth + 1);
       const uint32_t child_index = node->ChildIndex(bit);
-      *slot = Reshape(node, node->entry_bits & ~bit, node->child_bits | bit, node->entry_count - 1, index, kNone, kNone,
-                      child_index);
+      *slot = Reshape(node, node->entry_bits & ~bit, node->child_bits | bit, node->entry_count - 1,
+                      index, kNone, kNone, child_index);
       (*slot)->children()[child_index] = child;
       return true;
     }
     if (node->child_bits & bit) {
       Unshare(slot);
-      return InsertAt(&(*slot)->children()[(*slot)->ChildIndex(bit)], std::move(entry), hash >> kBits, depth + 1);
+      return InsertAt(&(*slot)->children()[(*slot)->ChildIndex(bit)], std::move(entry),
+                      hash >> kBits, depth + 1);
     }
     const uint32_t index = node->EntryIndex(bit);
-    *slot = Reshape(node, node->entry_bits | bit, node->child_bits, node->entry_count + 1, kNone, index, kNone, kNone);
+    *slot = Reshape(node, node->entry_bits | bit, node->child_bits, node->entry_count + 1, kNone,
+                    index, kNone, kNone);
     new (&(*slot)->entries()[index]) Entry(std::move(entry));
     return true;
   }
@@ -295,7 +311,8 @@ class PersistentMap {
         return;
       }
       const uint32_t bits = depth == kDepthMax ? 0 : node->entry_bits & ~bit;
-      *slot = Reshape(node, bits, node->child_bits, node->entry_count - 1, index, kNone, kNone, kNone);
+      *slot =
+          Reshape(node, bits, node->child_bits, node->entry_count - 1, index, kNone, kNone, kNone);
       return;
     }
     Unshare(slot);
@@ -309,7 +326,8 @@ class PersistentMap {
     Entry lone = child->entries()[0];
     const uint32_t entry_bits = node->entry_bits | bit;
     const uint32_t index = static_cast<uint32_t>(std::popcount(entry_bits & (bit - 1)));
-    *slot = Reshape(node, entry_bits, node->child_bits & ~bit, node->entry_count + 1, kNone, index, child_index, kNone);
+    *slot = Reshape(node, entry_bits, node->child_bits & ~bit, node->entry_count + 1, kNone, index,
+                    child_index, kNone);
     new (&(*slot)->entries()[index]) Entry(std::move(lone));
   }
 
@@ -323,12 +341,14 @@ class PersistentMap {
     size_t below = 0;
     for (uint32_t i = 0; i < node->entry_count; ++i) {
       const uint64_t hash = KeyOf::Hash(KeyOf::Get(node->entries()[i]));
-      PONTOON_CHECK(depth == 0 || ((hash ^ prefix) << (depth == kDepthMax ? 0 : 64 - kBits * depth)) == 0);
+      PONTOON_CHECK(depth == 0 ||
+                    ((hash ^ prefix) << (depth == kDepthMax ? 0 : 64 - kBits * depth)) == 0);
       PONTOON_CHECK(depth == kDepthMax || node->EntryIndex(BitOf(hash >> (kBits * depth))) == i);
       ++below;
     }
     PONTOON_CHECK((node->entry_bits & node->child_bits) == 0);
-    PONTOON_CHECK(depth == kDepthMax || static_cast<uint32_t>(std::popcount(node->entry_bits)) == node->entry_count);
+    PONTOON_CHECK(depth == kDepthMax ||
+                  static_cast<uint32_t>(std::popcount(node->entry_bits)) == node->entry_count);
     for (uint32_t bits = node->child_bits, i = 0; bits != 0; bits &= bits - 1, ++i) {
       const uint64_t place = static_cast<uint64_t>(std::countr_zero(bits));
       CheckNode(node->children()[i], depth + 1, prefix | place << (kBits * depth), &below);

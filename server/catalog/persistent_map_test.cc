@@ -68,7 +68,9 @@ void RunAgainstModel(uint64_t seed) {
       default: {
         const Pair* found = map.Find(key);
         ASSERT_EQ(found != nullptr, model.count(key) == 1);
-        if (found != nullptr) { ASSERT_EQ(found->value, model.at(key)); }
+        if (found != nullptr) {
+          ASSERT_EQ(found->value, model.at(key));
+        }
       }
     }
     ASSERT_EQ(map.size(), model.size());

@@ -8,7 +8,8 @@
 
 #include "base/ids.h"
 
-// What the catalog knows, as its readers see it. Records are immutable; names are as the client gave them.
+// What the catalog knows, as its readers see it. Records are immutable; names are as the client
+// gave them.
 
 namespace pontoon::catalog {
 
@@ -17,7 +18,8 @@ using base::GroupId;
 using base::QueueId;
 using base::VhostId;
 
-// A connection, in the whole cluster and for ever: the front-end's loop and a number that counts up there.
+// A connection, in the whole cluster and for ever: the front-end's loop and a number that counts up
+// there.
 struct ConnectionId {
   base::SessionId loop;
   uint64_t number = 0;
@@ -42,7 +44,8 @@ struct UserRecord {
 struct PermissionRecord {
   std::string user;
   std::string vhost;
-  std::string configure, write, read;  // Regular expressions (PCRE), searched, not anchored, as in RabbitMQ.
+  std::string configure, write,
+      read;  // Regular expressions (PCRE), searched, not anchored, as in RabbitMQ.
 };
 
 enum class ExchangeKind : uint8_t { kDirect = 0, kFanout = 1, kTopic = 2, kHeaders = 3 };
@@ -62,12 +65,12 @@ struct QueueRecord {
   QueueId id;
   VhostId vhost;
   std::string name;
-  bool durable = false;      // As declared (an exclusive queue is transient whatever this says).
+  bool durable = false;  // As declared (an exclusive queue is transient whatever this says).
   bool exclusive = false;
   bool auto_delete = false;
-  std::string arguments;     // The encoded field table, as declared.
-  // Where its messages live: a replicated shard's group (1..), or for a transient queue (exclusive, or not durable)
-  // group 0 and `home`, the loop that declared it.
+  std::string arguments;  // The encoded field table, as declared.
+  // Where its messages live: a replicated shard's group (1..), or for a transient queue (exclusive,
+  // or not durable) group 0 and `home`, the loop that declared it.
   GroupId shard;
   base::SessionId home;
   std::optional<ConnectionId> owner;  // Of an exclusive queue.

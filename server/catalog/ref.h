@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <utility>
 
-// Counted references inside the versions of the catalog. std::shared_ptr is twice as large and cannot tell safely that
-// it is the only one, which is what lets a batch edit its own nodes in place.
+// Counted references inside the versions of the catalog. std::shared_ptr is twice as large and
+// cannot tell safely that it is the only one, which is what lets a batch edit its own nodes in
+// place.
 
 namespace pontoon::catalog {
 
-// Base of what a Ref points to. The count is shared between threads; the rest is immutable while anybody else can see it.
+// Base of what a Ref points to. The count is shared between threads; the rest is immutable while
+// anybody else can see it.
 class RefCounted {
  public:
   RefCounted() = default;
@@ -35,8 +37,10 @@ class Ref {
     return *this;
   }
   ~Ref() {
-    // Release, so that what this thread did with the object is over for whoever then finds itself alone with it.
-    if (object_ != nullptr && object_->refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete object_;
+    // Release, so that what this thread did with the object is over for whoever then finds itself
+    // alone with it.
+    if (object_ != nullptr && object_->refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete object_;
   }
 
   T* get() const { return object_; }

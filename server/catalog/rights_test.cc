@@ -24,8 +24,10 @@ class RightsTest : public ::testing::Test {
 TEST_F(RightsTest, RefusalsReadAsRabbitMqs) {
   Permit("^a", "^b", "");
   EXPECT_EQ(Check(Right::kConfigure, "queue", "a1"), "");
-  EXPECT_EQ(Check(Right::kConfigure, "queue", "q"), "403 access to queue 'q' in vhost '/' refused for user 'u'");
-  EXPECT_EQ(Check(Right::kRead, "queue", "a1"), "403 access to queue 'a1' in vhost '/' refused for user 'u'")
+  EXPECT_EQ(Check(Right::kConfigure, "queue", "q"),
+            "403 access to queue 'q' in vhost '/' refused for user 'u'");
+  EXPECT_EQ(Check(Right::kRead, "queue", "a1"),
+            "403 access to queue 'a1' in vhost '/' refused for user 'u'")
       << "the empty pattern matches nothing that has a name";
   EXPECT_EQ(Check(Right::kWrite, "exchange", ""),
             "403 access to exchange 'amq.default' in vhost '/' refused for user 'u'");
@@ -67,7 +69,8 @@ TEST_F(RightsTest, RemembersMoreNamesThanItHasRoomFor) {
 TEST_F(RightsTest, APatternThatBacktracksForEverRefuses) {
   Permit("^(a+)+$", "^(a|aa)+$", "(.*)*(.*)*(.*)*x");
   const std::string name = absl::StrCat(std::string(200, 'a'), "!");
-  for (Right right : {Right::kConfigure, Right::kWrite, Right::kRead}) EXPECT_NE(Check(right, "queue", name), "");
+  for (Right right : {Right::kConfigure, Right::kWrite, Right::kRead})
+    EXPECT_NE(Check(right, "queue", name), "");
   EXPECT_EQ(Check(Right::kConfigure, "queue", std::string(200, 'a')), "");
 }
 
@@ -76,8 +79,9 @@ TEST_F(RightsTest, APatternThatDoesNotCompileRefusesAndIsExplained) {
   EXPECT_NE(Check(Right::kConfigure, "queue", "("), "");
   EXPECT_EQ(Check(Right::kWrite, "queue", "("), "");
   EXPECT_TRUE(CheckPattern("^(?!a).*$").ok());
-  EXPECT_EQ(TestCatalog::Text(CheckPattern("(")),
-            "INVALID_ARGUMENT invalid regular expression '(': missing closing parenthesis at offset 1");
+  EXPECT_EQ(
+      TestCatalog::Text(CheckPattern("(")),
+      "INVALID_ARGUMENT invalid regular expression '(': missing closing parenthesis at offset 1");
   EXPECT_FALSE(CheckPattern("((((a{1000}){1000}){1000}){1000})").ok());
 }
 
@@ -86,18 +90,21 @@ TEST(PasswordTest, HashesInRabbitMqsFormat) {
   const std::string hash = HashPassword("test12", HashAlgorithm::kSha256, 0x908DC60A);
   EXPECT_EQ(hash.size(), 36u);
   std::string hex;
-  for (const char c : hash) absl::StrAppend(&hex, absl::Hex(static_cast<uint8_t>(c), absl::kZeroPad2));
+  for (const char c : hash)
+    absl::StrAppend(&hex, absl::Hex(static_cast<uint8_t>(c), absl::kZeroPad2));
   EXPECT_EQ(hex, "908dc60aa5b924b3096b8897d65a3b5f80fa5db62a94b83122cdf4f8fead10d515d8f391");
 }
 
 TEST(PasswordTest, OnlyTheRightPasswordPasses) {
-  for (HashAlgorithm algorithm : {HashAlgorithm::kSha256, HashAlgorithm::kSha512, HashAlgorithm::kMd5}) {
+  for (HashAlgorithm algorithm :
+       {HashAlgorithm::kSha256, HashAlgorithm::kSha512, HashAlgorithm::kMd5}) {
     const UserRecord user{"u", HashPassword("secret", algorithm, 7), algorithm, {}};
     EXPECT_TRUE(CheckPassword(user, "secret"));
     EXPECT_FALSE(CheckPassword(user, "Secret"));
     EXPECT_FALSE(CheckPassword(user, ""));
   }
-  EXPECT_FALSE(CheckPassword({"u", "", HashAlgorithm::kSha256, {}}, "")) << "no password: no login with one";
+  EXPECT_FALSE(CheckPassword({"u", "", HashAlgorithm::kSha256, {}}, ""))
+      << "no password: no login with one";
   EXPECT_FALSE(CheckPassword({"u", "abc", HashAlgorithm::kSha256, {}}, "")) << "a damaged hash";
 }
 

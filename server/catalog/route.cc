@@ -17,16 +17,18 @@ void KeepFirst(size_t begin, std::vector<Target>* targets) {
   if (targets->size() - begin <= kFewMax) {
     auto end = first;
     for (auto it = first; it != targets->end(); ++it) {
-      if (std::none_of(first, end, [&](const Target& kept) { return kept.queue == it->queue; })) *end++ = *it;
+      if (std::none_of(first, end, [&](const Target& kept) { return kept.queue == it->queue; }))
+        *end++ = *it;
     }
     targets->erase(end, targets->end());
     return;
   }
   absl::flat_hash_set<uint64_t> seen;
   seen.reserve(targets->size() - begin);
-  targets->erase(std::remove_if(first, targets->end(),
-                                [&](const Target& target) { return !seen.insert(target.queue.value).second; }),
-                 targets->end());
+  targets->erase(
+      std::remove_if(first, targets->end(),
+                     [&](const Target& target) { return !seen.insert(target.queue.value).second; }),
+      targets->end());
 }
 
 // One message's way through the exchanges.
@@ -63,7 +65,9 @@ class Router {
 
   void Visit(uint64_t exchange) {
     if (waiting_.size() < 16) {
-      if (exchange == start_ || std::find(waiting_.begin(), waiting_.end(), exchange) != waiting_.end()) return;
+      if (exchange == start_ ||
+          std::find(waiting_.begin(), waiting_.end(), exchange) != waiting_.end())
+        return;
     } else {
       if (seen_.empty()) {
         seen_.insert(waiting_.begin(), waiting_.end());
@@ -94,7 +98,8 @@ class Router {
     matched_ = false;
     switch (record.kind) {
       case ExchangeKind::kDirect:
-        // The default exchange as an alternate has no bindings stored, so it takes nothing: as in RabbitMQ 3.10.
+        // The default exchange as an alternate has no bindings stored, so it takes nothing: as in
+        // RabbitMQ 3.10.
         for (absl::string_view key : keys_) {
           if (const DirectEntry* entry = exchange->direct.Find(key)) TakeAll(entry->destinations);
         }
@@ -128,8 +133,9 @@ class Router {
       if (binding->pattern->Matches(*sorted_headers_)) matches.push_back(binding.get());
     });
     // The order of `bindings` is that of a salted hash.
-    std::sort(matches.begin(), matches.end(),
-              [](const BindingNode* a, const BindingNode* b) { return a->destination < b->destination; });
+    std::sort(matches.begin(), matches.end(), [](const BindingNode* a, const BindingNode* b) {
+      return a->destination < b->destination;
+    });
     for (const BindingNode* binding : matches) {
       ++sets_;
       matched_ = true;
@@ -149,15 +155,17 @@ class Router {
   size_t sets_ = 0;  // Within one set no queue comes twice.
   bool matched_ = false;
   uint64_t start_ = 0;
-  absl::InlinedVector<uint64_t, 8> waiting_;  // Exchanges reached so far, in order; the first ones are done.
-  absl::flat_hash_set<uint64_t> seen_;        // Once they are many.
+  absl::InlinedVector<uint64_t, 8>
+      waiting_;  // Exchanges reached so far, in order; the first ones are done.
+  absl::flat_hash_set<uint64_t> seen_;  // Once they are many.
   std::optional<SortedHeaders> sorted_headers_;
 };
 
 }  // namespace
 
-void RouteMessage(const State& state, const ExchangeRecord& exchange, absl::Span<const absl::string_view> keys,
-                  const amqp::Table* headers, std::vector<Target>* targets) {
+void RouteMessage(const State& state, const ExchangeRecord& exchange,
+                  absl::Span<const absl::string_view> keys, const amqp::Table* headers,
+                  std::vector<Target>* targets) {
   Router(state, keys, headers, targets).Run(exchange);
 }
 

@@ -10,8 +10,9 @@
 namespace pontoon::catalog {
 
 // Appends to `targets` the queues that a message goes to; see Version::Route.
-void RouteMessage(const State& state, const ExchangeRecord& exchange, absl::Span<const absl::string_view> keys,
-                  const amqp::Table* headers, std::vector<Target>* targets);
+void RouteMessage(const State& state, const ExchangeRecord& exchange,
+                  absl::Span<const absl::string_view> keys, const amqp::Table* headers,
+                  std::vector<Target>* targets);
 
 }  // namespace pontoon::catalog
 

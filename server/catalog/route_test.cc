@@ -21,8 +21,10 @@ class RouteTest : public ::testing::Test {
   void Queues(const std::vector<std::string>& names) {
     for (const std::string& name : names) ASSERT_EQ(catalog_.Try(catalog_.Queue(name)), "");
   }
-  void BindAll(const std::string& exchange, const std::vector<std::pair<std::string, std::string>>& bindings) {
-    for (const auto& [queue, key] : bindings) ASSERT_EQ(catalog_.Try(catalog_.BindQueue(exchange, queue, key)), "");
+  void BindAll(const std::string& exchange,
+               const std::vector<std::pair<std::string, std::string>>& bindings) {
+    for (const auto& [queue, key] : bindings)
+      ASSERT_EQ(catalog_.Try(catalog_.BindQueue(exchange, queue, key)), "");
   }
   TestCatalog catalog_;
 };
@@ -31,7 +33,8 @@ TEST_F(RouteTest, DefaultExchangeRoutesByQueueNameWithoutBindings) {
   Queues({"ja", "hello"});
   EXPECT_THAT(catalog_.Route("", {"hello"}), ElementsAre("hello"));
   EXPECT_THAT(catalog_.Route("", {"unknown"}), IsEmpty());
-  EXPECT_THAT(catalog_.Route("", {"ja", "hello", "ja"}), ElementsAre("ja", "hello")) << "each queue once";
+  EXPECT_THAT(catalog_.Route("", {"ja", "hello", "ja"}), ElementsAre("ja", "hello"))
+      << "each queue once";
 }
 
 TEST_F(RouteTest, DirectReachesOnlyQueuesBoundWithExactlyThatKey) {
@@ -61,19 +64,22 @@ TEST_F(RouteTest, TopicWildcardsAsInTheTutorials) {
                         {"tail", "#.a"},
                         {"all", "#"},
                         {"first", "*.a"}});
-  EXPECT_THAT(catalog_.Route("amq.topic", {"log.warn"}), UnorderedElementsAre("star", "hash", "both", "all"));
-  EXPECT_THAT(catalog_.Route("amq.topic", {"log.warn.timeout"}), UnorderedElementsAre("hash", "both", "all"));
+  EXPECT_THAT(catalog_.Route("amq.topic", {"log.warn"}),
+              UnorderedElementsAre("star", "hash", "both", "all"));
+  EXPECT_THAT(catalog_.Route("amq.topic", {"log.warn.timeout"}),
+              UnorderedElementsAre("hash", "both", "all"));
   EXPECT_THAT(catalog_.Route("amq.topic", {"MQ.log.error"}), UnorderedElementsAre("both", "all"));
   EXPECT_THAT(catalog_.Route("amq.topic", {"aa.a"}), UnorderedElementsAre("tail", "all", "first"));
   EXPECT_THAT(catalog_.Route("amq.topic", {"log"}), UnorderedElementsAre("hash", "both", "all"));
   EXPECT_THAT(catalog_.Route("amq.topic", {""}), UnorderedElementsAre("all"));
-  EXPECT_THAT(catalog_.Route("amq.topic", {"log."}), UnorderedElementsAre("star", "hash", "both", "all"))
+  EXPECT_THAT(catalog_.Route("amq.topic", {"log."}),
+              UnorderedElementsAre("star", "hash", "both", "all"))
       << "an empty word counts";
 }
 
 // What the definition says, word by word, without any cleverness.
-bool MatchesNaively(const std::vector<std::string>& pattern, size_t p, const std::vector<std::string>& words,
-                    size_t w) {
+bool MatchesNaively(const std::vector<std::string>& pattern, size_t p,
+                    const std::vector<std::string>& words, size_t w) {
   if (p == pattern.size()) return w == words.size();
   if (pattern[p] == "#") {
     for (size_t skip = w; skip <= words.size(); ++skip) {
@@ -82,10 +88,12 @@ bool MatchesNaively(const std::vector<std::string>& pattern, size_t p, const std
     return false;
   }
   if (w == words.size()) return false;
-  return (pattern[p] == "*" || pattern[p] == words[w]) && MatchesNaively(pattern, p + 1, words, w + 1);
+  return (pattern[p] == "*" || pattern[p] == words[w]) &&
+         MatchesNaively(pattern, p + 1, words, w + 1);
 }
 std::vector<std::string> Words(const std::string& key) {
-  return key.empty() ? std::vector<std::string>() : std::vector<std::string>(absl::StrSplit(key, '.'));
+  return key.empty() ? std::vector<std::string>()
+                     : std::vector<std::string>(absl::StrSplit(key, '.'));
 }
 std::string RandomKey(base::Random* random, const std::vector<std::string>& alphabet) {
   std::vector<std::string> words(random->Below(6));
@@ -108,19 +116,23 @@ TEST(TopicTrieTest, MatchesLikeANaiveMatcherWhileBindingsComeAndGo) {
         trie.Add(key, destination);
       }
     } else if (!bindings.empty() && random.Below(3) == 0) {
-      const auto victim = std::next(bindings.begin(), static_cast<int>(random.Below(bindings.size())));
+      const auto victim =
+          std::next(bindings.begin(), static_cast<int>(random.Below(bindings.size())));
       trie.Remove(victim->first, victim->second);
       bindings.erase(victim);
     }
     if (step % 3000 == 0) versions.emplace_back(trie, bindings);
-    const auto check = [&](const TopicTrie& checked, const std::set<std::pair<std::string, uint64_t>>& expected) {
+    const auto check = [&](const TopicTrie& checked,
+                           const std::set<std::pair<std::string, uint64_t>>& expected) {
       const std::string key = RandomKey(&random, {"a", "b", "c", ""});
       TopicTrie::Matches matches;
       checked.Match(key, &matches);
       std::multiset<std::pair<uint64_t, uint32_t>> got, want;
       std::map<std::string, std::map<uint64_t, uint32_t>> wanted;
       for (const DestinationSet* set : matches) {
-        set->ForEach([&](const Destination& destination) { got.insert({destination.id, destination.bindings}); });
+        set->ForEach([&](const Destination& destination) {
+          got.insert({destination.id, destination.bindings});
+        });
       }
       for (const auto& [pattern, id] : expected) {
         if (MatchesNaively(Words(pattern), 0, Words(key), 0)) ++wanted[pattern][id];
@@ -136,12 +148,14 @@ TEST(TopicTrieTest, MatchesLikeANaiveMatcherWhileBindingsComeAndGo) {
       }
     }
   }
-  for (const auto& [key, id] : std::set<std::pair<std::string, uint64_t>>(bindings)) trie.Remove(key, id);
+  for (const auto& [key, id] : std::set<std::pair<std::string, uint64_t>>(bindings))
+    trie.Remove(key, id);
   EXPECT_EQ(trie.node_count(), 0u) << "unbinding must not leave nodes behind";
 }
 
 TEST(TopicTrieTest, ManyHashesTakeNoExponentialTime) {
-  // 127 times `#`, and patterns that share long prefixes of `#.a`: a backtracking matcher does not end.
+  // 127 times `#`, and patterns that share long prefixes of `#.a`: a backtracking matcher does not
+  // end.
   TopicTrie trie;
   Destination destination;
   destination.id = 1;
@@ -170,8 +184,11 @@ TEST_F(RouteTest, HeadersMatchAllByDefaultAndVoidAsksForPresence) {
   bind("present", {{"a", Value::Void()}});
   bind("none", {});
   bind("any-none", {{"x-match", Value::String("any")}});
-  const auto route = [&](const Table& headers) { return catalog_.Route("amq.headers", {"key"}, &headers); };
-  EXPECT_THAT(route({{"b", Value::String("x")}, {"a", Value::Int(1)}}), ElementsAre("all", "any", "present", "none"));
+  const auto route = [&](const Table& headers) {
+    return catalog_.Route("amq.headers", {"key"}, &headers);
+  };
+  EXPECT_THAT(route({{"b", Value::String("x")}, {"a", Value::Int(1)}}),
+              ElementsAre("all", "any", "present", "none"));
   EXPECT_THAT(route({{"a", Value::Int(1)}}), ElementsAre("any", "present", "none"));
   EXPECT_THAT(route({{"a", Value::Int(2)}}), ElementsAre("present", "none"));
   EXPECT_THAT(route({}), ElementsAre("none"));
@@ -187,23 +204,28 @@ TEST_F(RouteTest, HeadersCountXFieldsOnlyWhereAsked) {
   using amqp::Value;
   Queues({"all", "all-x", "any-x"});
   const auto bind = [&](const std::string& queue, const std::string& match) {
-    ASSERT_EQ(catalog_.Try(catalog_.BindQueue(
-                  "amq.headers", queue, "",
-                  {{"x-match", Value::String(match)}, {"x-a", Value::Int(1)}, {"b", Value::Int(2)}})),
-              "");
+    ASSERT_EQ(
+        catalog_.Try(catalog_.BindQueue(
+            "amq.headers", queue, "",
+            {{"x-match", Value::String(match)}, {"x-a", Value::Int(1)}, {"b", Value::Int(2)}})),
+        "");
   };
   bind("all", "all");
   bind("all-x", "all-with-x");
   bind("any-x", "any-with-x");
-  const auto route = [&](const Table& headers) { return catalog_.Route("amq.headers", {""}, &headers); };
+  const auto route = [&](const Table& headers) {
+    return catalog_.Route("amq.headers", {""}, &headers);
+  };
   EXPECT_THAT(route({{"b", Value::Int(2)}}), ElementsAre("all", "any-x"));
-  EXPECT_THAT(route({{"b", Value::Int(2)}, {"x-a", Value::Int(1)}}), ElementsAre("all", "all-x", "any-x"));
+  EXPECT_THAT(route({{"b", Value::Int(2)}, {"x-a", Value::Int(1)}}),
+              ElementsAre("all", "all-x", "any-x"));
   EXPECT_THAT(route({{"x-a", Value::Int(1)}}), ElementsAre("any-x"));
 }
 
 TEST_F(RouteTest, ExchangesBoundInACycleDeliverOneCopyPerQueue) {
   Queues({"q", "r"});
-  for (const char* name : {"a", "b", "c"}) catalog_.Run(catalog_.Exchange(name, ExchangeKind::kFanout));
+  for (const char* name : {"a", "b", "c"})
+    catalog_.Run(catalog_.Exchange(name, ExchangeKind::kFanout));
   catalog_.Run(catalog_.BindExchange("a", "b"));
   catalog_.Run(catalog_.BindExchange("b", "c"));
   catalog_.Run(catalog_.BindExchange("c", "a"));
@@ -231,24 +253,32 @@ TEST_F(RouteTest, AFanOfManyExchangesDeliversOneCopy) {
 TEST_F(RouteTest, AlternateExchangeTakesWhatMatchedNothing) {
   using amqp::Value;
   Queues({"q", "last"});
-  catalog_.Run(catalog_.Exchange("a", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("b")}}));
-  catalog_.Run(catalog_.Exchange("b", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("c")}}));
+  catalog_.Run(
+      catalog_.Exchange("a", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("b")}}));
+  catalog_.Run(
+      catalog_.Exchange("b", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("c")}}));
   catalog_.Run(catalog_.Exchange("c", ExchangeKind::kFanout));
   BindAll("a", {{"q", "k"}});
   EXPECT_THAT(catalog_.Route("a", {"other"}), IsEmpty());
   BindAll("c", {{"last", ""}});
   EXPECT_THAT(catalog_.Route("a", {"other"}), ElementsAre("last"));
   EXPECT_THAT(catalog_.Route("a", {"k"}), ElementsAre("q"));
-  EXPECT_THAT(catalog_.Route("a", {"k", "other"}), ElementsAre("q")) << "one key matched: nothing is left over";
+  EXPECT_THAT(catalog_.Route("a", {"k", "other"}), ElementsAre("q"))
+      << "one key matched: nothing is left over";
 }
 
 TEST_F(RouteTest, AlternateExchangesInACycleEnd) {
   using amqp::Value;
-  catalog_.Run(catalog_.Exchange("a", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("b")}}));
-  catalog_.Run(catalog_.Exchange("b", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("a")}}));
-  catalog_.Run(catalog_.Exchange("self", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("self")}}));
-  catalog_.Run(catalog_.Exchange("to-missing", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("no")}}));
-  for (const char* name : {"a", "b", "self", "to-missing"}) EXPECT_THAT(catalog_.Route(name, {"k"}), IsEmpty());
+  catalog_.Run(
+      catalog_.Exchange("a", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("b")}}));
+  catalog_.Run(
+      catalog_.Exchange("b", ExchangeKind::kDirect, {{"alternate-exchange", Value::String("a")}}));
+  catalog_.Run(catalog_.Exchange("self", ExchangeKind::kDirect,
+                                 {{"alternate-exchange", Value::String("self")}}));
+  catalog_.Run(catalog_.Exchange("to-missing", ExchangeKind::kDirect,
+                                 {{"alternate-exchange", Value::String("no")}}));
+  for (const char* name : {"a", "b", "self", "to-missing"})
+    EXPECT_THAT(catalog_.Route(name, {"k"}), IsEmpty());
 }
 
 TEST_F(RouteTest, TheOrderOfTargetsIsTheSameInEveryCatalog) {
@@ -259,7 +289,8 @@ TEST_F(RouteTest, TheOrderOfTargetsIsTheSameInEveryCatalog) {
   const std::vector<std::string> order = catalog_.Route("amq.fanout", {""});
   ASSERT_EQ(order.size(), 100u);
   TestCatalog restored;
-  ASSERT_TRUE(restored.machine().Restore(catalog_.index(), catalog_.machine().MakeCheckpoint()).ok());
+  ASSERT_TRUE(
+      restored.machine().Restore(catalog_.index(), catalog_.machine().MakeCheckpoint()).ok());
   EXPECT_EQ(restored.Route("amq.fanout", {""}), order);
   EXPECT_EQ(catalog_.Route("amq.fanout", {""}), order);
 }

@@ -14,8 +14,8 @@
 #include "server/catalog/ref.h"
 #include "server/catalog/topic_trie.h"
 
-// What one version of the catalog is made of: persistent maps over immutable nodes, so that a new version shares all that
-// did not change with the one before.
+// What one version of the catalog is made of: persistent maps over immutable nodes, so that a new
+// version shares all that did not change with the one before.
 
 namespace pontoon::catalog {
 
@@ -36,7 +36,8 @@ struct ExchangeNode : RefCounted {
   ExchangeRecord record;
   base::SessionId home;  // Of a transient one: its node's next boot takes it away.
 };
-// A binding, by ids: names would have to be looked up on every route. What makes it one: all but `pattern`.
+// A binding, by ids: names would have to be looked up on every route. What makes it one: all but
+// `pattern`.
 struct BindingNode : RefCounted {
   uint64_t source = 0;
   uint64_t destination = 0;
@@ -69,15 +70,19 @@ struct BindingKey {
   absl::string_view routing_key;
   absl::string_view arguments;
   friend bool operator==(const BindingKey& a, const BindingKey& b) {
-    return a.destination == b.destination && a.routing_key == b.routing_key && a.arguments == b.arguments;
+    return a.destination == b.destination && a.routing_key == b.routing_key &&
+           a.arguments == b.arguments;
   }
 };
 struct ByBinding {
   using Key = BindingKey;
-  static Key Of(const BindingNode& node) { return {node.destination, node.routing_key, node.arguments}; }
+  static Key Of(const BindingNode& node) {
+    return {node.destination, node.routing_key, node.arguments};
+  }
   static Key Get(const Ref<BindingNode>& node) { return Of(*node); }
   static uint64_t Hash(const Key& key) {
-    return HashId(key.destination ^ HashName(key.routing_key)) ^ (key.arguments.empty() ? 0 : HashName(key.arguments));
+    return HashId(key.destination ^ HashName(key.routing_key)) ^
+           (key.arguments.empty() ? 0 : HashName(key.arguments));
   }
 };
 
@@ -153,7 +158,9 @@ struct PermissionKey {
 };
 struct ByPermission {
   using Key = PermissionKey;
-  static Key Get(const Ref<PermissionNode>& node) { return {node->record.user, node->record.vhost}; }
+  static Key Get(const Ref<PermissionNode>& node) {
+    return {node->record.user, node->record.vhost};
+  }
   static uint64_t Hash(const Key& key) { return HashId(HashName(key.user)) ^ HashName(key.vhost); }
 };
 

@@ -19,7 +19,9 @@ namespace pontoon::catalog {
 
 class TestCatalog {
  public:
-  static base::SessionId Session(uint64_t node = 1, uint32_t boot = 1) { return {{node}, {boot}, {0}}; }
+  static base::SessionId Session(uint64_t node = 1, uint32_t boot = 1) {
+    return {{node}, {boot}, {0}};
+  }
   static ConnectionId Owner(uint64_t number) { return {Session(), number}; }
 
   // With a virtual host "/".
@@ -44,8 +46,9 @@ class TestCatalog {
   static std::string Text(const absl::Status& status) {
     if (status.ok()) return "";
     const auto code = amqp::ReplyCodeOf(status);
-    return absl::StrCat(code ? absl::StrCat(amqp::ReplyNumber(*code)) : absl::StatusCodeToString(status.code()), " ",
-                        status.message());
+    return absl::StrCat(
+        code ? absl::StrCat(amqp::ReplyNumber(*code)) : absl::StatusCodeToString(status.code()),
+        " ", status.message());
   }
   std::string Try(const Command& command) { return Text(Run(command).status); }
 
@@ -76,13 +79,17 @@ class TestCatalog {
   }
   BindingRecord Binding(std::string source, std::string queue, std::string key = "",
                         const amqp::Table& arguments = {}) const {
-    return {std::move(source), DestinationKind::kQueue, std::move(queue), std::move(key), Arguments(arguments)};
+    return {std::move(source), DestinationKind::kQueue, std::move(queue), std::move(key),
+            Arguments(arguments)};
   }
-  Bind BindQueue(std::string source, std::string queue, std::string key = "", const amqp::Table& arguments = {}) const {
+  Bind BindQueue(std::string source, std::string queue, std::string key = "",
+                 const amqp::Table& arguments = {}) const {
     return {vhost_, Binding(std::move(source), std::move(queue), std::move(key), arguments)};
   }
   Bind BindExchange(std::string source, std::string destination, std::string key = "") const {
-    return {vhost_, {std::move(source), DestinationKind::kExchange, std::move(destination), std::move(key), ""}};
+    return {vhost_,
+            {std::move(source), DestinationKind::kExchange, std::move(destination), std::move(key),
+             ""}};
   }
 
   // Names of the queues that a message reaches, in the order given.

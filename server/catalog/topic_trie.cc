@@ -53,8 +53,10 @@ void RemoveAt(Ref<TopicNode>* slot, const Words& words, size_t next, uint64_t de
   if (node.IsEmpty()) *slot = Ref<TopicNode>();
 }
 
-// The nodes that the words so far lead to. A node below a word or `*` is reached in one way only, through its parent. A
-// `#` node stays reached once it is, since it takes any further word; `hashes_` holds those, each once.
+// The nodes that the words so far lead to. A node below a word or `*` is reached in one way only,
+// through its parent. A
+// `#` node stays reached once it is, since it takes any further word; `hashes_` holds those, each
+// once.
 class Walk {
  public:
   explicit Walk(const TopicNode* root) { Reach(root); }
@@ -83,7 +85,8 @@ class Walk {
   void Reach(const TopicNode* node) {
     reached_.push_back(node);
     // `#` also stands for no word.
-    for (const TopicNode* hash = node->hash.get(); hash != nullptr && IsNewHash(hash); hash = hash->hash.get()) {
+    for (const TopicNode* hash = node->hash.get(); hash != nullptr && IsNewHash(hash);
+         hash = hash->hash.get()) {
       hashes_.push_back(hash);
     }
   }

@@ -12,9 +12,10 @@ namespace pontoon::catalog {
 
 struct TopicNode;
 
-// The bindings of a topic exchange, as a trie over words (AMQP 0-9-1 section 3.1.3.3): `*` stands for one word, `#` for any
-// number of them, also none, and both may stand anywhere and often. Empty words count; an empty key has no word.
-// Persistent: copies share their nodes. A node that nothing leads through is taken out.
+// The bindings of a topic exchange, as a trie over words (AMQP 0-9-1 section 3.1.3.3): `*` stands
+// for one word, `#` for any number of them, also none, and both may stand anywhere and often. Empty
+// words count; an empty key has no word. Persistent: copies share their nodes. A node that nothing
+// leads through is taken out.
 class TopicTrie {
  public:
   using Matches = absl::InlinedVector<const DestinationSet*, 8>;
@@ -23,8 +24,8 @@ class TopicTrie {
   // It was added.
   void Remove(absl::string_view binding_key, uint64_t destination);
 
-  // Appends the sets of all binding keys that match, each once. Time: words of the key times the nodes that are reached by
-  // matching prefixes, whatever the number of `#`.
+  // Appends the sets of all binding keys that match, each once. Time: words of the key times the
+  // nodes that are reached by matching prefixes, whatever the number of `#`.
   void Match(absl::string_view routing_key, Matches* matches) const;
 
   size_t node_count() const;  // For tests.

@@ -37,7 +37,9 @@ class VersionImpl final : public Version {
 
   uint64_t index() const override { return state_.index; }
 
-  const VhostRecord* FindVhost(absl::string_view name) const override { return RecordOf(state_.vhosts, name); }
+  const VhostRecord* FindVhost(absl::string_view name) const override {
+    return RecordOf(state_.vhosts, name);
+  }
   const VhostRecord* FindVhost(VhostId id) const override {
     const VhostState* vhost = FindNode(state_.vhost_states, id.value);
     return vhost == nullptr ? nullptr : &vhost->node->record;
@@ -50,25 +52,36 @@ class VersionImpl final : public Version {
     const VhostState* found = FindNode(state_.vhost_states, vhost.value);
     return found == nullptr ? nullptr : RecordOf(found->queues, name);
   }
-  const QueueRecord* FindQueue(QueueId id) const override { return RecordOf(state_.queues, id.value); }
-  const UserRecord* FindUser(absl::string_view name) const override { return RecordOf(state_.users, name); }
-  const PermissionRecord* FindPermission(absl::string_view user, absl::string_view vhost) const override {
+  const QueueRecord* FindQueue(QueueId id) const override {
+    return RecordOf(state_.queues, id.value);
+  }
+  const UserRecord* FindUser(absl::string_view name) const override {
+    return RecordOf(state_.users, name);
+  }
+  const PermissionRecord* FindPermission(absl::string_view user,
+                                         absl::string_view vhost) const override {
     return RecordOf(state_.permissions, PermissionKey{user, vhost});
   }
 
-  void Route(const ExchangeRecord& exchange, absl::Span<const absl::string_view> keys, const amqp::Table* headers,
-             std::vector<Target>* targets) const override {
+  void Route(const ExchangeRecord& exchange, absl::Span<const absl::string_view> keys,
+             const amqp::Table* headers, std::vector<Target>* targets) const override {
     RouteMessage(state_, exchange, keys, headers, targets);
   }
 
-  std::vector<const VhostRecord*> ListVhosts() const override { return SortedByName<VhostRecord>(state_.vhosts); }
-  std::vector<const UserRecord*> ListUsers() const override { return SortedByName<UserRecord>(state_.users); }
+  std::vector<const VhostRecord*> ListVhosts() const override {
+    return SortedByName<VhostRecord>(state_.vhosts);
+  }
+  std::vector<const UserRecord*> ListUsers() const override {
+    return SortedByName<UserRecord>(state_.users);
+  }
   std::vector<const PermissionRecord*> ListPermissions() const override {
     std::vector<const PermissionRecord*> records;
-    state_.permissions.ForEach([&](const Ref<PermissionNode>& node) { records.push_back(&node->record); });
-    std::sort(records.begin(), records.end(), [](const PermissionRecord* a, const PermissionRecord* b) {
-      return std::tie(a->vhost, a->user) < std::tie(b->vhost, b->user);
-    });
+    state_.permissions.ForEach(
+        [&](const Ref<PermissionNode>& node) { records.push_back(&node->record); });
+    std::sort(records.begin(), records.end(),
+              [](const PermissionRecord* a, const PermissionRecord* b) {
+                return std::tie(a->vhost, a->user) < std::tie(b->vhost, b->user);
+              });
     return records;
   }
   std::vector<const ExchangeRecord*> ListExchanges(VhostId vhost) const override {
@@ -104,8 +117,8 @@ class VersionImpl final : public Version {
   const State state_;
 };
 
-// First each queue's binding to the default exchange, which is not stored, then the others by source, destination, key and
-// arguments.
+// First each queue's binding to the default exchange, which is not stored, then the others by
+// source, destination, key and arguments.
 std::vector<BindingRecord> VersionImpl::ListBindings(VhostId vhost) const {
   std::vector<BindingRecord> bindings;
   const VhostState* found = FindNode(state_.vhost_states, vhost.value);
@@ -123,13 +136,15 @@ std::vector<BindingRecord> VersionImpl::ListBindings(VhostId vhost) const {
       } else {
         destination = &FindNode(state_.exchanges, binding->destination)->node->record.name;
       }
-      bindings.push_back({exchange->record.name, binding->kind, *destination, binding->routing_key, binding->arguments});
+      bindings.push_back({exchange->record.name, binding->kind, *destination, binding->routing_key,
+                          binding->arguments});
     });
   });
-  std::sort(bindings.begin() + first_stored, bindings.end(), [](const BindingRecord& a, const BindingRecord& b) {
-    return std::tie(a.source, a.kind, a.destination, a.routing_key, a.arguments) <
-           std::tie(b.source, b.kind, b.destination, b.routing_key, b.arguments);
-  });
+  std::sort(bindings.begin() + first_stored, bindings.end(),
+            [](const BindingRecord& a, const BindingRecord& b) {
+              return std::tie(a.source, a.kind, a.destination, a.routing_key, a.arguments) <
+                     std::tie(b.source, b.kind, b.destination, b.routing_key, b.arguments);
+            });
   return bindings;
 }
 
