@@ -1,5 +1,3 @@
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -8,6 +6,7 @@
 #include "proto/catalog.pb.h"
 #include "server/catalog/codec.h"
 #include "server/catalog/testing.h"
+#include "server/catalog/testing_samples.h"
 
 namespace pontoon::catalog {
 namespace {
@@ -16,38 +15,6 @@ using amqp::Table;
 using amqp::Value;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::vector<Command> OneOfEachCommand(const TestCatalog& catalog) {
-  DeclareExchange exchange = catalog.Exchange(
-      "x", ExchangeKind::kTopic, {{"alternate-exchange", Value::String("amq.fanout")}});
-  exchange.auto_delete = exchange.internal = true;
-  DeclareQueue queue = catalog.Queue("q\xff", {{"x-max-length", Value::Long(5)}});
-  queue.exclusive = queue.auto_delete = true;
-  return {AddVhost{"v", "a description", {"one", "two"}, "quorum"},
-          exchange,
-          queue,
-          catalog.Queue("durable"),
-          catalog.BindQueue("x", "q\xff", "a.#", {{"k", Value::Bool(true)}}),
-          catalog.BindExchange("amq.direct", "x", "k"),
-          Unbind{catalog.vhost(), catalog.Binding("x", "durable", "nothing")},
-          PutUser{{"u", std::string("\0\1\2\3digest", 10), HashAlgorithm::kSha512, {"monitoring"}},
-                  false},
-          SetUserTags{"u", {"administrator", "policymaker"}},
-          SetPermission{{"u", "/", "^c", "^w", "^r"}},
-          PutUser{{"gone", "", HashAlgorithm::kMd5, {}}, false},
-          SetPermission{{"gone", "v", "", "", ""}},
-          ClearPermission{"gone", "v"},
-          DeleteUser{"gone"},
-          RegisterBoot{{1}, {1}, "rabbit@here"},
-          FoundCluster{"cluster",
-                       32,
-                       "/",
-                       {"guest", "h", HashAlgorithm::kSha256, {"administrator"}},
-                       {"guest", "/", ".*", ".*", ".*"}},
-          DeleteExchange{catalog.vhost(), "missing", true},
-          ForgetQueue{QueueId::Of(77)},
-          DeleteVhost{"v"}};
-}
 
 TEST(CodecTest, EveryCommandComesBackAsItWas) {
   TestCatalog catalog;
@@ -176,39 +143,6 @@ TEST(MachineTest, OneVersionForAWholeBatch) {
       << "entries up to the applied index are passed over";
 }
 
-// Everything that can be asked of a version, as text.
-std::string Describe(const Version& version) {
-  std::string text = absl::StrCat("index ", version.index(), "\n");
-  for (const VhostRecord* vhost : version.ListVhosts()) {
-    absl::StrAppend(&text, "vhost ", vhost->id.value, " ", vhost->name, " ", vhost->description,
-                    "\n");
-    for (const ExchangeRecord* x : version.ListExchanges(vhost->id)) {
-      absl::StrAppend(&text, "exchange ", x->id.value, " ", x->name, " ", static_cast<int>(x->kind),
-                      x->durable, x->auto_delete, x->internal, " ", x->alternate_exchange, " ",
-                      x->arguments.size(), "\n");
-    }
-    for (const QueueRecord* q : version.ListQueues(vhost->id)) {
-      absl::StrAppend(&text, "queue ", q->id.value, " ", q->name, " ", q->durable, q->exclusive,
-                      q->auto_delete, " ", q->shard.value, " ", q->home.node.value, ".",
-                      q->home.boot.value, " ", q->owner ? q->owner->number : 0, " ", q->created_by,
-                      " ", q->arguments.size(), "\n");
-    }
-    for (const BindingRecord& b : version.ListBindings(vhost->id)) {
-      absl::StrAppend(&text, "binding ", b.source, " ", static_cast<int>(b.kind), " ",
-                      b.destination, " ", b.routing_key, " ", b.arguments.size(), "\n");
-    }
-  }
-  for (const UserRecord* user : version.ListUsers()) {
-    absl::StrAppend(&text, "user ", user->name, " ", user->password_hash.size(), " ",
-                    user->tags.size(), "\n");
-  }
-  for (const PermissionRecord* p : version.ListPermissions()) {
-    absl::StrAppend(&text, "permission ", p->user, " ", p->vhost, " ", p->configure, p->write,
-                    p->read, "\n");
-  }
-  return text;
-}
-
 // One of the many things that clients do, on few names so that they meet.
 Command RandomCommand(const TestCatalog& catalog, base::Random* random) {
   const auto name = [&](const char* kind) { return kind + std::to_string(random->Below(12)); };
@@ -326,66 +260,6 @@ TEST(CheckpointTest, DamagedOrNewerOnesAreRefused) {
   EXPECT_TRUE(absl::IsDataLoss(machine->Restore(catalog.index() + 1, good)));
   EXPECT_TRUE(absl::IsDataLoss(machine->Restore(catalog.index(), good.substr(0, good.size() - 3))));
   EXPECT_TRUE(absl::IsDataLoss(machine->Restore(catalog.index(), "")));
-}
-
-// ---- the layouts on disk: written once, read by every later version.
-
-std::string ReadFixture(const std::string& name) {
-  std::ifstream file(std::string(PONTOON_CATALOG_TESTDATA) + "/" + name, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  return bytes.str();
-}
-
-// Entries with their sizes in front (4 octets, big endian), as written by layout 1:
-// OneOfEachCommand in order.
-std::vector<std::pair<uint64_t, std::string>> FixtureLog(const std::string& bytes) {
-  std::vector<std::pair<uint64_t, std::string>> log;
-  for (size_t at = 0; at + 4 <= bytes.size();) {
-    size_t size = 0;
-    for (int i = 0; i < 4; ++i) size = size << 8 | static_cast<uint8_t>(bytes[at++]);
-    log.emplace_back(log.size() + 1, bytes.substr(at, size));
-    at += size;
-  }
-  return log;
-}
-
-TEST(FixtureTest, TheLogOfLayout1IsReadForEver) {
-  const std::vector<std::pair<uint64_t, std::string>> log = FixtureLog(ReadFixture("log-1.bin"));
-  ASSERT_EQ(log.size(), 20u);
-  const std::unique_ptr<Machine> machine = NewMachine();
-  const AppliedBatch batch = machine->Apply(log);
-  ASSERT_TRUE(batch.status.ok()) << batch.status;
-  EXPECT_EQ(batch.outcomes[3].queue.value, 4u);
-  EXPECT_EQ(Describe(*batch.version), ReadFixture("state-1.txt"));
-  EXPECT_EQ(absl::StrCat(absl::Hex(machine->digest())), "7b985777c430fe16");
-}
-
-TEST(FixtureTest, TheCheckpointOfLayout1IsReadForEver) {
-  const std::unique_ptr<Machine> machine = NewMachine();
-  const absl::Status restored = machine->Restore(20, ReadFixture("checkpoint-1.bin"));
-  ASSERT_TRUE(restored.ok()) << restored;
-  EXPECT_EQ(Describe(*machine->version()), ReadFixture("state-1.txt"));
-  EXPECT_EQ(absl::StrCat(absl::Hex(machine->digest())), "7b985777c430fe16");
-}
-
-// Writes what the two tests above read; run by hand, once for each new layout, with the name of a
-// folder.
-TEST(FixtureTest, DISABLED_Write) {
-  const std::string folder = PONTOON_CATALOG_TESTDATA;
-  TestCatalog catalog;
-  uint64_t number = 0;
-  for (const Command& command : OneOfEachCommand(catalog))
-    catalog.RunFrom({TestCatalog::Session(), ++number}, command);
-  std::ofstream log(folder + "/log-1.bin", std::ios::binary);
-  for (const auto& [index, entry] : catalog.log()) {
-    for (int shift = 24; shift >= 0; shift -= 8) log.put(static_cast<char>(entry.size() >> shift));
-    log << entry;
-  }
-  std::ofstream(folder + "/checkpoint-1.bin", std::ios::binary)
-      << catalog.machine().MakeCheckpoint();
-  std::ofstream(folder + "/state-1.txt", std::ios::binary) << Describe(catalog.version());
-  std::printf("digest %s\n", absl::StrCat(absl::Hex(catalog.machine().digest())).c_str());
 }
 
 }  // namespace
