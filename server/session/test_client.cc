@@ -94,7 +94,10 @@ void TestLoop::Settle() {
     const uint64_t before = front_end.grants;
     more |= registry->OnTurnEnd();
     more |= front_end.grants != before;
-    for (TestClient* client : clients) more |= !client->wire.stalled && client->wire.written != client->wire.queued;
+    for (TestClient* client : clients) {
+      const Wire& wire = client->wire;
+      more |= client->connection != nullptr && !wire.stalled && wire.written != wire.queued;
+    }
   }
 }
 
