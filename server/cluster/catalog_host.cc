@@ -91,6 +91,10 @@ void CatalogHost::Apply(absl::Span<const raft::Entry> committed) {
 void CatalogHost::OnTurnEnd() {
   if (applied_.empty()) return;
   catalog::AppliedBatch batch = machine_->Apply(applied_);
+  // An entry of a newer version, or none at all: to go on would be to route by something else than the others do.
+  if (!batch.status.ok()) {
+    base::CheckFailed(__FILE__, __LINE__, "Machine::Apply", std::string(batch.status.message()).c_str());
+  }
   const uint64_t index = applied_.back().first;
   applied_.clear();
   waiting_.push_back({index, std::move(batch.outcomes)});
