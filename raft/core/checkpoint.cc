@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/check.h"
 #include "raft/core/core.h"
 
@@ -6,11 +8,25 @@
 namespace pontoon::raft {
 
 void Core::OnCheckpointDurable(EntryId applied) {
-  if (applied.index <= log_.base().index) return;
+  if (applied.index <= checkpoint_.index) return;
   PONTOON_CHECK_MSG(applied.index <= applied_ && log_.Contains(applied), "a checkpoint of another history");
-  log_.CompactTo(applied);
-  memberships_.CompactTo(applied.index);
-  Pending().compact_to = applied.index;
+  checkpoint_ = applied;
+  Compact();
+}
+
+// A leader keeps headers for the peers that it hears and that lack them, within bounds.
+void Core::Compact() {
+  Index to = checkpoint_.index;
+  if (log_.header_bytes() <= options_.kept_header_bytes_max) {
+    for (const auto& [peer, progress] : progress_) {
+      if (progress.state == Progress::State::kNeedsSnapshot || now_ - progress.heard >= options_.election_max) continue;
+      to = std::min(to, progress.match);
+    }
+  }
+  if (to <= log_.base().index) return;
+  log_.CompactTo({log_.TermAt(to).value(), to});
+  memberships_.CompactTo(to);
+  Pending().compact_to = to;
 }
 
 }  // namespace pontoon::raft

@@ -10,28 +10,42 @@
 namespace pontoon::raft {
 
 void Core::AdvanceCommit() {
-  const Index quorum = QuorumIndex(
-      membership(), [this](const ReplicaId& voter) { return voter == options_.self ? durable_ : Index{0}; });
+  const Index quorum = QuorumIndex(membership(), [this](const ReplicaId& voter) {
+    if (voter == options_.self) return durable_;
+    const auto progress = progress_.find(voter);
+    return progress == progress_.end() ? Index{0} : progress->second.match;
+  });
   // Older terms' entries are committed only together with one of this term (thesis §3.6.2), and everything from
   // term_start_ on is of this term.
   if (quorum < term_start_ || quorum <= commit_) return;
   commit_ = quorum;
-  AnswerReads();
+  FinishReconfiguration();
 }
 
+// A leader may apply before its own disk has it what a majority has; whoever follows waits for the own disk, and so does
+// a sole voter, being the majority.
+Index Core::HandOutLimit() const { return role_ == Role::kLeader ? commit_ : std::min(commit_, durable_); }
+
 void Core::HandOutCommitted(Output* out) {
-  const Index to = std::min(commit_, handed_out_ + options_.committed_entries_max);
-  if (to == handed_out_) return;
+  const Index to = std::min(HandOutLimit(), handed_out_ + options_.committed_entries_max);
+  if (to <= handed_out_) return;
+  const bool keep = role_ == Role::kLeader && !progress_.empty();
   out->committed.reserve(to.value - handed_out_.value);
   for (Index index = handed_out_ + 1; index <= to; index = index + 1) {
     Entry& entry = log_.At(index);
-    // Own proposals only: everything after the own kNoop, and nothing that was there before.
     if (role_ == Role::kLeader && index > term_start_) uncommitted_bytes_ -= EntryCost(entry);
-    out->committed.push_back(std::move(entry));
+    if (keep) {
+      out->committed.push_back(entry);
+    } else {
+      out->committed.push_back(std::move(entry));
+    }
   }
-  // Durable and applied soon, and nobody else needs them: their memory can go.
-  log_.ReleaseThrough(to);
   handed_out_ = to;
+  if (keep) {
+    ReleaseHeld();
+  } else {
+    log_.ReleaseThrough(to);
+  }
 }
 
 void Core::OnApplied(Index index) {

@@ -1,5 +1,6 @@
 #include "raft/core/core.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,17 +9,6 @@
 #include "raft/core/entry.h"
 
 namespace pontoon::raft {
-namespace {
-
-// What needs peers does not exist yet, and is not pretended.
-absl::Status RequireAtMostOneMember(const Membership& members) {
-  if (members.voters.size() > 1 || IsJoint(members) || !members.learners.empty()) {
-    return absl::UnimplementedError("groups of several members");
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 void Output::Clear() {
   storage.clear();
@@ -28,6 +18,7 @@ void Output::Clear() {
   dropped.clear();
   committed.clear();
   reads.clear();
+  entry_reads.clear();
 }
 
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(CoreOptions options, RecoveredGroup recovered,
@@ -78,9 +69,9 @@ absl::Status Core::Restore(RecoveredGroup recovered) {
   if (log_.last().index > Index{0} && memberships_.current().voters.empty()) {
     return damaged("a log without a membership");
   }
-  if (absl::Status supported = RequireAtMostOneMember(memberships_.current()); !supported.ok()) return supported;
   hard_state_ = durable_hard_state_ = recovered.hard_state;
   durable_ = log_.last().index;
+  checkpoint_ = base;
   commit_ = handed_out_ = applied_ = base.index;  // What is committed beyond is not known before an election.
   last_io_seq_ = options_.last_io_seq;
   return absl::OkStatus();
@@ -91,14 +82,14 @@ absl::Status Core::Found(const Membership& members) {
     return absl::FailedPreconditionError("this replica has a history");
   }
   if (absl::Status valid = ValidateMembership(members); !valid.ok()) return valid;
-  if (absl::Status supported = RequireAtMostOneMember(members); !supported.ok()) return supported;
   if (!IsVoter(members, options_.self)) return absl::InvalidArgumentError("this replica is not among the founders");
   // The same at every founder, as if all had received it from a leader of term 1.
   SetHardState({Term{1}, std::nullopt});
   Entry entry = MakeEntry(base::SliceChain(base::Slice::Copy(EncodeMembership(members))));
   entry.kind = EntryKind::kConfig;
-  memberships_.Append({Term{1}, log_.last().index + 1}, members);
-  AppendOwn(std::move(entry));
+  entry.id = {Term{1}, Index{1}};
+  memberships_.Append(entry.id, members);
+  AppendToLog(std::move(entry));
   return absl::OkStatus();
 }
 
@@ -150,12 +141,65 @@ void Core::OnStorageDone(IoSeq seq) {
   if (role_ == Role::kLeader) AdvanceCommit();
 }
 
+void Core::AppendToLog(Entry entry) {
+  StorageTask& task = Pending();
+  task.must_sync = true;
+  task.append.push_back(entry);
+  log_.Append(std::move(entry));
+}
+
+// What another leader's entries replace (Raft thesis §3.5). Completions of tasks that wrote the old ones still come in,
+// and must not count for the new ones.
+void Core::TruncateFrom(Index index) {
+  PONTOON_CHECK_MSG(index > commit_, "what is committed is never replaced");
+  if (led_term_ > Term{0}) {
+    const EntryId own = log_.LastAtMost(log_.last().index, led_term_);
+    const Index before = log_.LastAtMost(log_.last().index, Term{led_term_.value - 1}).index;
+    if (own.term == led_term_ && own.index >= index) {
+      output_.dropped.push_back({led_term_, std::max(index, before + 1), own.index});
+    }
+  }
+  log_.TruncateFrom(index);
+  memberships_.TruncateFrom(index);
+  durable_ = std::min(durable_, index - 1);
+  for (InFlight& task : in_flight_) task.durable_to = std::min(task.durable_to, index - 1);
+  StorageTask& task = Pending();
+  task.must_sync = true;
+  task.truncate_from = std::min(index, task.truncate_from.value_or(index));
+  while (!task.append.empty() && task.append.back().id.index >= index) task.append.pop_back();
+}
+
+Message Core::Make(MessageKind kind, const ReplicaId& to) const {
+  Message message;
+  message.kind = kind;
+  message.group = options_.group;
+  message.epoch = options_.epoch;
+  message.from = options_.self;
+  message.to = to;
+  message.term = term();
+  message.stamp = now_;
+  return message;
+}
+
+void Core::SendWhenDurable(Message message) {
+  if (pending_.has_value()) {
+    output_.send_after.push_back({pending_->seq, std::move(message)});
+  } else if (!in_flight_.empty()) {
+    output_.send_after.push_back({in_flight_.back().seq, std::move(message)});
+  } else {
+    Send(std::move(message));
+  }
+}
+
 bool Core::has_output() const {
-  return pending_.has_value() || handed_out_ < commit_ || output_.role.has_value() || !output_.reads.empty() ||
-         !output_.send_now.empty() || !output_.send_after.empty() || !output_.dropped.empty();
+  return pending_.has_value() || has_committed() || output_.role.has_value() || !output_.reads.empty() ||
+         !output_.send_now.empty() || !output_.send_after.empty() || !output_.dropped.empty() ||
+         !output_.entry_reads.empty() || replicate_ || (!early_reads_.empty() && commit_ >= term_start_);
 }
 
 void Core::TakeOutput(Output* out) {
+  StartReads();
+  Replicate();
   out->Clear();
   std::swap(*out, output_);
   if (pending_.has_value()) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -17,17 +18,38 @@
 #include "raft/core/log_store.h"
 #include "raft/core/membership.h"
 #include "raft/core/message.h"
+#include "raft/core/progress.h"
 #include "raft/core/types.h"
 
 namespace pontoon::raft {
 
-enum class Role : uint8_t { kFollower, kCandidate, kLeader };
+// kPreCandidate asks whether it would be elected, and changes nothing by it (Raft thesis §9.6).
+enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
 
 struct CoreOptions {
   GroupId group = {};
   base::RecoveryEpoch epoch = {};
   ReplicaId self = {};
   IoSeq last_io_seq = {};  // Numbers of storage tasks go on after this one (a group that was closed and opened again).
+
+  base::Duration heartbeat = base::Millis(50);
+  // A follower that hears no leader for a time drawn from [min, max) asks for an election; a leader that no majority
+  // answers for election_max steps down.
+  base::Duration election_min = base::Millis(300);
+  base::Duration election_max = base::Millis(600);
+  // For so long after it sent what a majority answered, the leader may take itself for the only one. A new leader must
+  // wait for as long before it does what that permits (PredecessorLeaseEnd).
+  base::Duration lease = base::Millis(300);
+  uint32_t clock_drift_percent = 1;  // By how much two nodes' monotonic clocks may differ in rate.
+
+  uint64_t append_bytes_max = 256 * 1024;          // Of one kAppend, but always at least one entry.
+  uint32_t inflight_messages_max = 64;             // Appends under way to one peer, at most.
+  uint64_t inflight_bytes_max = 4 * 1024 * 1024;   // Their bytes, at most.
+  uint64_t held_bytes_max = 64 * 1024 * 1024;      // Applied entries that a leader keeps in memory for slow peers.
+  uint64_t kept_header_bytes_max = 256 * 1024 * 1024;  // Headers below the checkpoint that it keeps for them on disk.
+  // A learner may become a voter once it has all but so many of the leader's entries.
+  uint64_t promotion_lag_max = 1024;
+
   // Bytes of own proposals that are not yet committed, at most; past it proposals are refused until some are.
   uint64_t uncommitted_bytes_max = 64 * 1024 * 1024;
   // What one TakeOutput hands out to apply, at most; the rest follows in the next (a turn is bounded in time).
@@ -54,6 +76,16 @@ struct RoleChange {
   bool ready = false;
 };
 
+// Entries that a peer needs and that are not in memory (any more): to be read from the log store, with their bodies, at
+// least one and about `bytes_max` of them, and handed to OnEntriesRead.
+struct EntryRead {
+  Term term;
+  ReplicaId peer;
+  Index from;
+  Index to;
+  uint64_t bytes_max = 0;
+};
+
 // A message that may leave once the storage task `after` is done: it promises something that must be durable first.
 struct HeldMessage {
   IoSeq after;
@@ -76,6 +108,7 @@ struct Output {
   std::vector<DroppedProposals> dropped;
   std::vector<Entry> committed;          // 5. Applied in order, each once in this life; then OnApplied.
   std::vector<ReadReady> reads;          // 6. Served once their index is applied.
+  std::vector<EntryRead> entry_reads;
 
   void Clear();
 };
@@ -92,12 +125,12 @@ struct Output {
 //  5. The membership in force is the last one in the log, else the checkpoint's (R12; thesis §4.1).
 //  6. Headers go only where a durable checkpoint covers them.
 //
-// Built so far: groups of one voter. What needs peers is refused with Unimplemented. Not thread-safe: one event loop
-// owns it.
+// Not built so far: snapshots. A peer that lacks what was compacted, or a body that is gone, gets nothing more in this
+// term (`Progress::State::kNeedsSnapshot`). Not thread-safe: one event loop owns it.
 class Core {
  public:
-  // A replica as its log store recovered it. DataLoss: what was recovered contradicts itself. Unimplemented: its
-  // membership has more than one member. `random` is borrowed.
+  // A replica as its log store recovered it. DataLoss: what was recovered contradicts itself. `random` is borrowed; only
+  // election timeouts draw from it.
   static absl::StatusOr<std::unique_ptr<Core>> Create(CoreOptions options, RecoveredGroup recovered,
                                                       base::Random* random);
 
@@ -110,29 +143,37 @@ class Core {
   // Time passes; `now` never goes back. Elections, heartbeats and the lease live by it.
   void Tick(base::MonotonicTime now);
 
-  // A peer's message. Unimplemented so far.
+  // A peer's message. InvalidArgument: not for this replica, or it cannot be true (damaged, out of order, against what
+  // is committed): dropped, and nothing has changed. What is merely late is ignored.
   absl::Status Step(Message message);
 
   // Appends `entries` (moved from; kind kNormal; their ids are set here) if this replica leads `expected_term`, and
   // returns the index of the first. They are durable and committed when they come out of TakeOutput, or never.
   // FailedPrecondition: does not lead that term. ResourceExhausted: too much is uncommitted; try again when some has
-  // been committed (never with Room::kAlways, for what frees room by itself). InvalidArgument: no entries, or one
-  // with a header or body above its limit. On an error nothing is taken.
+  // been committed (never with Room::kAlways, for what frees room by itself). Unavailable: leadership is being handed
+  // over. InvalidArgument: no entries, or one with a header or body above its limit. On an error nothing is taken.
   enum class Room { kBounded, kAlways };
   absl::StatusOr<Index> Propose(Term expected_term, absl::Span<Entry> entries, Room room = Room::kBounded);
 
-  // Changes the members to `wanted`, in a joint step (thesis §4.3). Unimplemented so far.
+  // Changes the members to `wanted`; where voters change, in a joint step that it leaves by itself once that is
+  // committed (thesis §4.3). In force at once. FailedPrecondition: does not lead that term, or a new voter is not a
+  // learner that has nearly everything. Unavailable: another change is not complete, or no entry of this term is
+  // committed yet; try again. InvalidArgument: no valid membership, or none that changes anything.
   absl::StatusOr<Index> ProposeConfig(Term expected_term, const Membership& wanted);
 
   // Asks for an index that a linearizable read must have seen; the answer comes in Output::reads, or never once the
   // role changed. FailedPrecondition: not the leader.
   absl::Status ReadIndex(ReadId id);
 
-  // Hands leadership to `target` (thesis §3.10). Unimplemented so far.
+  // Hands leadership to the voter `target` once it has everything (thesis §3.10). No proposals meanwhile; undone if it
+  // takes longer than election_max. FailedPrecondition: not the leader, or `target` does not vote.
   absl::Status TransferTo(ReplicaId target);
 
-  // Starts an election now. FailedPrecondition: not a voter, or leader already.
+  // Starts an election now. FailedPrecondition: may not campaign, or leads already.
   absl::Status Campaign();
+
+  // The answer to an EntryRead. NotFound or DataLoss: a body or header of them is gone.
+  void OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry>> entries);
 
   // All storage tasks up to `seq` are done. One that is older than what was reported before says nothing new.
   void OnStorageDone(IoSeq seq);
@@ -156,10 +197,21 @@ class Core {
   std::optional<ReplicaId> vote() const { return hard_state_.vote; }
   const HardState& durable_hard_state() const { return durable_hard_state_; }
   std::optional<ReplicaId> leader() const { return leader_; }
+  // There are committed entries to hand out. A follower applies only what it has durably itself.
+  bool has_committed() const { return handed_out_ < HandOutLimit(); }
   // Leader, and has applied an entry of its own term.
   bool ready() const { return role_ == Role::kLeader && ready_; }
+  // Whether it asks for elections at all: a voter, or one whose removal is not known to be committed. Without the latter,
+  // a leader that crashes in the middle of its own removal could leave a group in which nobody can be elected (thesis
+  // §4.2.2).
+  bool MayCampaign() const { return memberships_.IsVoterSince(commit_, options_.self); }
   // Nobody else can lead at `now`: what only the leader may do (dispatch) is safe. A sole voter always holds it.
   bool LeaseHolds(base::MonotonicTime now) const;
+  // From then on nobody who led an earlier term can still hold a lease. Only of a leader.
+  base::MonotonicTime PredecessorLeaseEnd() const { return predecessor_lease_end_; }
+  std::optional<ReplicaId> transfer_target() const { return transfer_target_; }
+  // Leader: what it knows of each other member.
+  const std::map<ReplicaId, Progress>& progress() const { return progress_; }
   Index commit() const { return commit_; }
   Index applied() const { return applied_; }
   Index durable() const { return durable_; }
@@ -179,24 +231,79 @@ class Core {
     HardState hard_state;
   };
 
+  struct WaitingRead {
+    ReadId id;
+    Index index;
+    uint64_t round;  // Answered once a majority has answered a heartbeat of this round.
+  };
+
   Core(CoreOptions options, base::Random* random) : options_(options), random_(random) {}
 
-  absl::Status Restore(RecoveredGroup recovered);  // core.cc
+  // core.cc
+  absl::Status Restore(RecoveredGroup recovered);
   absl::Status RequireLeaderOf(Term expected_term) const;
-  // The task being built; made if there is none.
-  StorageTask& Pending();
+  StorageTask& Pending();  // The task being built; made if there is none.
   void SetHardState(HardState hard_state);
-  void AppendOwn(Entry entry);  // replication.cc
+  void AppendToLog(Entry entry);  // Its id is set.
+  void TruncateFrom(Index index);
   void TellRole();
+  Message Make(MessageKind kind, const ReplicaId& to) const;
+  void Send(Message message) { output_.send_now.push_back(std::move(message)); }
+  // For a message that promises what is decided by now: after all storage tasks so far.
+  void SendWhenDurable(Message message);
 
-  bool IsSoleVoter() const;  // election.cc
-  void StartElection();
+  // step.cc
+  absl::Status CheckSender(const Message& message) const;
+
+  // election.cc
+  bool IsSoleVoter() const;
+  bool HearsLeader() const;
+  void ResetElectionTimer();
+  void BecomeFollower(Term term, std::optional<ReplicaId> leader);
+  void StartPreVote();
+  enum class Reason { kTimeout, kTransfer };
+  void StartElection(Reason reason);
   void CountVotes();
   void BecomeLeader();
+  void OnPreVote(const Message& message);
+  void OnVote(const Message& message);
+  void OnVoteReply(const Message& message);
 
-  void AdvanceCommit();              // commit.cc
+  // leadership.cc
+  void TickLeader();
+  bool MajorityAnswers() const;
+  void SendHeartbeats();
+  void OnHeartbeat(const Message& message);
+  void OnHeartbeatReply(const Message& message);
+  void NoteAnswer(const Message& message, Progress* progress);
+  void MaybeHandOver();
+  void OnTimeoutNow(const Message& message);
+
+  // replication.cc
+  void AppendOwn(EntryKind kind, Entry entry);
+  void AppendOwnMembership(const Membership& members);  // reconfiguration.cc
+  void SyncProgress();
+  void Replicate();
+  bool SendAppend(const ReplicaId& peer, Progress* progress);
+  void SendEntries(const ReplicaId& peer, Progress* progress, std::vector<Entry> entries);
+  absl::Status OnAppendReply(const Message& message);
+  void ReleaseHeld();
+
+  // follower.cc
+  void OnAppend(Message message);
+  absl::Status CheckAppend(const Message& message) const;
+
+  // commit.cc
+  void AdvanceCommit();
+  Index HandOutLimit() const;
   void HandOutCommitted(Output* out);
-  void AnswerReads();                // reads.cc
+  // reconfiguration.cc
+  void FinishReconfiguration();
+  // reads.cc
+  void StartReads();
+  void AnswerReads();
+  // checkpoint.cc
+  void Compact();
 
   const CoreOptions options_;
   base::Random* const random_;
@@ -209,19 +316,35 @@ class Core {
 
   Role role_ = Role::kFollower;
   std::optional<ReplicaId> leader_;
-  Index term_start_;   // Leader: its kNoop.
-  bool ready_ = false;
+  base::MonotonicTime leader_heard_;    // Follower: when the leader last spoke.
+  base::MonotonicTime election_due_;    // Not a leader: when to ask for an election.
+  std::map<ReplicaId, bool> votes_;     // Answers to the (pre-)election under way.
+
   Index durable_;      // Own log up to here is on the disk.
   Index commit_;
   Index handed_out_;
   Index applied_;
-  uint64_t uncommitted_bytes_ = 0;  // Leader: cost of own kNormal entries not yet handed out.
+  EntryId checkpoint_;  // The newest durable one; the log's base may lie below.
+
+  // Leader only.
+  Index term_start_;  // Its kNoop.
+  bool ready_ = false;
+  Term led_term_;     // The last term that this replica led in this life.
+  uint64_t uncommitted_bytes_ = 0;  // Cost of own entries after the kNoop not yet handed out.
+  std::map<ReplicaId, Progress> progress_;
+  bool replicate_ = false;  // There may be something to send.
+  base::MonotonicTime heartbeat_due_;
+  base::MonotonicTime predecessor_lease_end_;
+  std::optional<ReplicaId> transfer_target_;
+  base::MonotonicTime transfer_undo_;
+  uint64_t read_round_ = 0;  // The newest round of heartbeats.
 
   IoSeq last_io_seq_;
   std::optional<StorageTask> pending_;
   std::deque<InFlight> in_flight_;
 
-  std::vector<ReadId> waiting_reads_;  // Leader that has committed nothing in its own term yet.
+  std::vector<ReadId> early_reads_;         // Of a turn, or of a leader that has committed nothing in its own term yet.
+  std::deque<WaitingRead> waiting_reads_;   // Their round is under way; ascending.
   Output output_;                      // What is ready but for storage and committed.
 };
 

@@ -333,26 +333,6 @@ TEST_F(SoleVoterTest, ASoleVoterHoldsTheLeaseWhileItLeads) {
   EXPECT_TRUE(core_->LeaseHolds(now_ + base::Seconds(1000)));
 }
 
-TEST_F(SoleVoterTest, WhatNeedsPeersIsRefusedAndNotPretended) {
-  const ReplicaId other{NodeId{8}, 1};
-  const Membership three{.voters = {kSelf, other, {NodeId{9}, 1}}};
-  Create();
-  EXPECT_EQ(core_->Found(three).code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(core_->Found({.voters = {kSelf}, .learners = {other}}).code(),
-            absl::StatusCode::kUnimplemented);
-  EXPECT_FALSE(core_->has_output());
-  Lead();
-  EXPECT_EQ(core_->ProposeConfig(core_->term(), three).status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(core_->TransferTo(other).code(), absl::StatusCode::kUnimplemented);
-  Message message;
-  message.group = GroupId{3};
-  message.to = kSelf;
-  EXPECT_EQ(core_->Step(message).code(), absl::StatusCode::kUnimplemented);
-  message.to.incarnation = 0;
-  EXPECT_EQ(core_->Step(message).code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_FALSE(core_->has_output());
-}
-
 TEST(CoreRecoveryTest, ALogThatContradictsItselfIsDataLoss) {
   base::SeededRandom random(1);
   const auto code = [&random](RecoveredGroup recovered) {

@@ -1,7 +1,9 @@
+#include <utility>
+
 #include "raft/core/core.h"
 
-// Elections: Raft thesis §3.4, §3.6.1. With one voter there is nobody to ask, but the order is the same: a term and a
-// vote are on the disk before the vote counts, also the own one.
+// Terms, votes and who becomes leader: Raft thesis §3.4, §3.6.1, §9.6 (pre-vote). With one voter there is nobody to
+// ask, but the order is the same: a term and a vote are on the disk before the vote counts, also the own one.
 
 namespace pontoon::raft {
 
@@ -9,60 +11,158 @@ bool Core::IsSoleVoter() const {
   return membership().voters.size() == 1 && !IsJoint(membership()) && membership().voters[0] == options_.self;
 }
 
+// A voter that still hears the leader helps no candidate.
+bool Core::HearsLeader() const {
+  if (role_ == Role::kLeader) return true;
+  return leader_.has_value() && now_ - leader_heard_ < options_.election_min;
+}
+
+void Core::ResetElectionTimer() {
+  const uint64_t spread = static_cast<uint64_t>((options_.election_max - options_.election_min).nanos);
+  election_due_ = now_ + options_.election_min + base::Duration{static_cast<int64_t>(random_->Below(spread))};
+}
+
 void Core::Tick(base::MonotonicTime now) {
   PONTOON_CHECK(now >= now_);
+  const bool first = now_ == base::MonotonicTime{};
   now_ = now;
-  // Nobody else can lead, so there is nothing to wait for.
-  if (role_ == Role::kFollower && IsSoleVoter()) StartElection();
+  if (first) ResetElectionTimer();
+  if (role_ == Role::kLeader) return TickLeader();
+  if (IsSoleVoter()) {
+    // Nobody else can be elected, so there is nothing to wait for but for a leader that is about to leave.
+    if (role_ != Role::kCandidate && !HearsLeader()) StartElection(Reason::kTimeout);
+    return;
+  }
+  if (now_ < election_due_) return;
+  ResetElectionTimer();
+  if (MayCampaign()) StartPreVote();
 }
 
 absl::Status Core::Campaign() {
   if (role_ == Role::kLeader) return absl::FailedPreconditionError("leads already");
-  if (!IsVoter(membership(), options_.self)) return absl::FailedPreconditionError("not a voter");
-  if (role_ == Role::kFollower) StartElection();
+  if (!MayCampaign()) return absl::FailedPreconditionError("not a voter");
+  if (role_ == Role::kCandidate) return absl::OkStatus();
+  ResetElectionTimer();
+  if (IsSoleVoter()) {
+    StartElection(Reason::kTimeout);
+  } else {
+    StartPreVote();
+  }
   return absl::OkStatus();
 }
 
-absl::Status Core::TransferTo(ReplicaId target) {
-  if (role_ != Role::kLeader) return absl::FailedPreconditionError("not the leader");
-  if (target == options_.self) return absl::OkStatus();
-  return absl::UnimplementedError("leadership transfer");
-}
-
-absl::Status Core::Step(Message message) {
-  if (message.group != options_.group || message.to != options_.self || message.epoch != options_.epoch) {
-    return absl::InvalidArgumentError("a message for another replica, group or epoch");
+void Core::BecomeFollower(Term term, std::optional<ReplicaId> leader) {
+  const bool changed = role_ != Role::kFollower || term != this->term() || leader != leader_;
+  if (term > this->term()) SetHardState({term, std::nullopt});
+  if (role_ == Role::kLeader) {
+    progress_.clear();
+    early_reads_.clear();
+    waiting_reads_.clear();
+    output_.reads.clear();
+    transfer_target_.reset();
+    uncommitted_bytes_ = 0;
+    ready_ = false;
+    ResetElectionTimer();
   }
-  return absl::UnimplementedError("messages of peers");
+  role_ = Role::kFollower;
+  leader_ = leader;
+  if (changed) TellRole();
 }
 
-void Core::StartElection() {
+void Core::StartPreVote() {
+  role_ = Role::kPreCandidate;
+  leader_.reset();
+  votes_.clear();
+  TellRole();
+  for (const ReplicaId& voter : AllVoters(membership())) {
+    if (voter == options_.self) continue;
+    Message message = Make(MessageKind::kPreVote, voter);
+    message.term = {term().value + 1};
+    message.log = log_.last();
+    Send(std::move(message));
+  }
+}
+
+void Core::StartElection(Reason reason) {
   role_ = Role::kCandidate;
   leader_.reset();
+  votes_.clear();
   SetHardState({Term{term().value + 1}, options_.self});
   TellRole();
+  for (const ReplicaId& voter : AllVoters(membership())) {
+    if (voter == options_.self) continue;
+    Message message = Make(MessageKind::kVote, voter);
+    message.log = log_.last();
+    message.transfer = reason == Reason::kTransfer;
+    // Forgotten by a crash, the same term would be campaigned for again, perhaps with a shorter log.
+    SendWhenDurable(std::move(message));
+  }
 }
 
 void Core::CountVotes() {
   const VoteResult result = raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
-    if (voter != options_.self || durable_hard_state_ != hard_state_) return std::nullopt;
-    return hard_state_.vote == options_.self;
+    if (voter == options_.self) {
+      if (role_ == Role::kPreCandidate) return true;
+      if (durable_hard_state_ != hard_state_) return std::nullopt;
+      return true;
+    }
+    const auto vote = votes_.find(voter);
+    return vote == votes_.end() ? std::nullopt : std::optional<bool>(vote->second);
   });
-  if (result == VoteResult::kWon) BecomeLeader();
+  if (result == VoteResult::kPending) return;
+  if (result == VoteResult::kLost) return BecomeFollower(term(), std::nullopt);
+  if (role_ == Role::kPreCandidate) return StartElection(Reason::kTimeout);
+  BecomeLeader();
 }
 
 void Core::BecomeLeader() {
   role_ = Role::kLeader;
   leader_ = options_.self;
+  led_term_ = term();
   ready_ = false;
   uncommitted_bytes_ = 0;
-  Entry noop;
-  noop.kind = EntryKind::kNoop;
-  AppendOwn(std::move(noop));
-  term_start_ = log_.last().index;
+  read_round_ = 0;
+  heartbeat_due_ = now_;
+  // Also where this is the only voter: it may have become that a moment ago. Nobody led the term of the founding.
+  predecessor_lease_end_ = now_;
+  if (term() > Term{2}) {
+    predecessor_lease_end_ = now_ + options_.lease * (100 + options_.clock_drift_percent) / 100;
+  }
+  term_start_ = log_.last().index + 1;
+  progress_.clear();
+  SyncProgress();
+  AppendOwn(EntryKind::kNoop, Entry());
   TellRole();
 }
 
-bool Core::LeaseHolds(base::MonotonicTime) const { return role_ == Role::kLeader && IsSoleVoter(); }
+// Asks nothing but a term of the receiver and leaves no trace there (R17).
+void Core::OnPreVote(const Message& message) {
+  Message reply = Make(MessageKind::kPreVoteReply, message.from);
+  reply.refused = message.term <= term() || message.log < log_.last() || HearsLeader();
+  if (!reply.refused) reply.term = message.term;
+  Send(std::move(reply));
+}
+
+// The term of `message` is the own one by now. Whether this replica is a voter is for the candidate to know, whose log
+// may hold a membership that has not arrived here: a learner that did not answer could leave a group without a leader
+// that promoted it a moment ago. Answers of others than voters are not counted.
+void Core::OnVote(const Message& message) {
+  Message reply = Make(MessageKind::kVoteReply, message.from);
+  const bool free = !hard_state_.vote.has_value() || hard_state_.vote == message.from;
+  reply.refused = !free || message.log < log_.last();
+  if (reply.refused) return Send(std::move(reply));
+  if (!hard_state_.vote.has_value()) SetHardState({term(), message.from});
+  if (role_ == Role::kPreCandidate) BecomeFollower(term(), std::nullopt);
+  ResetElectionTimer();
+  SendWhenDurable(std::move(reply));
+}
+
+void Core::OnVoteReply(const Message& message) {
+  const Role asked = message.kind == MessageKind::kPreVoteReply ? Role::kPreCandidate : Role::kCandidate;
+  if (role_ != asked || !IsVoter(membership(), message.from)) return;
+  if (message.kind == MessageKind::kPreVoteReply && !message.refused && message.term != Term{term().value + 1}) return;
+  votes_[message.from] = !message.refused;
+  CountVotes();
+}
 
 }  // namespace pontoon::raft

@@ -24,10 +24,12 @@ absl::Status Invariants::Check(const Core& core) {
   handed_out_ = core.handed_out();
   applied_ = core.applied();
   last_io_seq_ = core.last_io_seq();
+  restarted_ = false;
   return absl::OkStatus();
 }
 
 void Invariants::OnRestart() {
+  restarted_ = true;
   hard_state_ = durable_hard_state_;
   commit_ = handed_out_ = applied_ = base_;  // The checkpoint is durable, whatever it was applied to since is memory.
   last_io_seq_ = {};
@@ -41,7 +43,7 @@ absl::Status Invariants::CheckOrder(const Core& core) const {
   if (core.handed_out() > core.commit()) return Broken("R14: handed out ", core.handed_out().value, " > commit");
   if (core.commit() > log.last().index) return Broken("R14: commit ", core.commit().value, " > last");
   if (core.durable() > log.last().index) return Broken("R14: durable ", core.durable().value, " > last");
-  if (core.membership().voters.size() == 1 && core.commit() > core.durable()) {
+  if (core.membership() == Membership{.voters = {core.self()}} && core.commit() > core.durable()) {
     return Broken("R8: commit ", core.commit().value, " of a sole voter > durable ", core.durable().value);
   }
   if (log.last().term > core.term()) return Broken("R2: the log is ahead of the term");
@@ -65,7 +67,8 @@ absl::Status Invariants::CheckProgress(const Core& core) const {
   }
   if (core.durable_hard_state().term < durable_hard_state_.term) return Broken("R2: the durable term fell");
   if (core.log().base().index < base_) return Broken("R2: the checkpoint fell");
-  if (core.membership().voters.size() == 1 && core.durable() < durable_) {
+  // Only another leader's entries can replace what is durable.
+  if ((restarted_ || core.role() == Role::kLeader) && core.durable() < durable_) {
     return Broken("S1: durable fell from ", durable_.value, " to ", core.durable().value);
   }
   if (core.commit() < commit_) return Broken("R2: commit fell from ", commit_.value);
@@ -79,7 +82,8 @@ absl::Status Invariants::CheckProgress(const Core& core) const {
 absl::Status Invariants::CheckLeader(const Core& core) const {
   const MembershipLog& memberships = core.memberships();
   if (memberships.current_id().index > core.log().last().index) return Broken("R12: a membership past the log");
-  if (core.role() != Role::kFollower && !IsVoter(core.membership(), core.self())) {
+  const bool campaigns = core.role() == Role::kPreCandidate || core.role() == Role::kCandidate;
+  if (campaigns && !core.MayCampaign()) {
     return Broken("R13: a stranger campaigns");
   }
   if (core.role() != Role::kLeader) return absl::OkStatus();
@@ -90,6 +94,14 @@ absl::Status Invariants::CheckLeader(const Core& core) const {
   if (start.ok() && *start != core.term()) return Broken("R9: the leader's first entry is not of its term");
   if (core.commit() > commit_ && core.log().TermAt(core.commit()).value() != core.term()) {
     return Broken("R9: commit advanced to ", core.commit().value, " of an older term");
+  }
+  for (const auto& [peer, progress] : core.progress()) {
+    if (!IsMember(core.membership(), peer)) return Broken("R13: node ", peer.node.value, " is no member");
+    if (progress.match >= progress.next) return Broken("R14: match ", progress.match.value, " >= next");
+    if (progress.match > core.log().last().index || progress.next > core.log().last().index + 1) {
+      return Broken("R14: node ", peer.node.value, " is said to have more than there is");
+    }
+    if (progress.in_flight.empty() != (progress.in_flight_bytes == 0)) return Broken("R18: bytes in flight leak");
   }
   if (core.ready() && core.applied() < core.term_start()) return Broken("ready before its own entry is applied");
   if (core.handed_out() == core.log().last().index && core.uncommitted_bytes() != 0) {

@@ -22,6 +22,7 @@ class Invariants {
   absl::Status CheckProgress(const Core& core) const;
   absl::Status CheckLeader(const Core& core) const;
 
+  bool restarted_ = false;
   HardState hard_state_;
   HardState durable_hard_state_;
   Index base_;

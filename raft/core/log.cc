@@ -34,6 +34,17 @@ bool Log::Contains(EntryId id) const {
   return term.ok() && *term == id.term;
 }
 
+EntryId Log::LastAtMost(Index index, Term term) const {
+  if (index <= base_.index) return base_;
+  index = std::min(index, last_.index);
+  for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
+    if (run->first > index) continue;
+    if (run->term <= term) return {run->term, index};
+    index = run->first - 1;
+  }
+  return base_;
+}
+
 void Log::Append(Entry entry) {
   PONTOON_CHECK(entry.id.index == last_.index + 1);
   PONTOON_CHECK(entry.id.term >= last_.term && entry.id.term > Term{0});
@@ -43,13 +54,16 @@ void Log::Append(Entry entry) {
   if (header_bytes_total_ - (marks_.empty() ? header_bytes_base_ : marks_.back().bytes) >= kMarkBytes) {
     marks_.push_back({last_.index, header_bytes_total_});
   }
-  entries_.push_back(std::move(entry));
+  const uint64_t cost = EntryCost(entry);
+  held_bytes_ += cost;
+  entries_.push_back({std::move(entry), cost});
 }
 
 void Log::TruncateFrom(Index index) {
   PONTOON_CHECK(index > base_.index && index >= held_from());
   while (last_.index >= index) {
-    header_bytes_total_ -= HeaderCost(entries_.back());
+    header_bytes_total_ -= HeaderCost(entries_.back().entry);
+    held_bytes_ -= entries_.back().cost;
     entries_.pop_back();
     last_.index = last_.index - 1;
   }
@@ -60,20 +74,23 @@ void Log::TruncateFrom(Index index) {
 
 Entry& Log::At(Index index) {
   PONTOON_CHECK(index >= held_from() && index <= last_.index);
-  return entries_[head_ + (index.value - held_from().value)];
+  return entries_[head_ + (index.value - held_from().value)].entry;
 }
 
 void Log::ReleaseThrough(Index index) {
   if (index < held_from()) return;
   const size_t count = std::min(index, last_.index).value - held_from().value + 1;
-  for (size_t i = head_; i < head_ + count; ++i) entries_[i] = Entry();
+  for (size_t i = head_; i < head_ + count; ++i) {
+    held_bytes_ -= entries_[i].cost;
+    entries_[i] = Held();
+  }
   head_ += count;
   // Moved to the front only once half of the array is free: each entry is moved at most once on average.
   if (head_ * 2 < entries_.size()) return;
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<ptrdiff_t>(head_));
   head_ = 0;
   constexpr size_t kKeptCapacity = 1024;  // A recovered or stalled log was long once; an idle one costs little.
-  if (entries_.empty() && entries_.capacity() > kKeptCapacity) std::vector<Entry>().swap(entries_);
+  if (entries_.empty() && entries_.capacity() > kKeptCapacity) std::vector<Held>().swap(entries_);
 }
 
 void Log::CompactTo(EntryId id) {

@@ -27,6 +27,8 @@ class Log {
   // compacted. NotFound: the log does not reach so far.
   absl::StatusOr<Term> TermAt(Index index) const;
   bool Contains(EntryId id) const;
+  // The highest index from base to `index` whose term is at most `term`; base if there is none.
+  EntryId LastAtMost(Index index, Term term) const;
 
   // `entry.id` must be the next index, in the last term or a later one. Checked.
   void Append(Entry entry);
@@ -43,12 +45,18 @@ class Log {
   // What CompactTo(last) would give back: header bytes (with kEntryOverheadBytes each) above base, to within
   // kMarkBytes.
   uint64_t header_bytes() const { return header_bytes_total_ - header_bytes_base_; }
+  // What the entries in memory cost.
+  uint64_t held_bytes() const { return held_bytes_; }
   // Entries above base, on disk or in memory.
   uint64_t size() const { return last_.index.value - base_.index.value; }
 
  private:
   static constexpr uint64_t kMarkBytes = 64 * 1024;
 
+  struct Held {
+    Entry entry;
+    uint64_t cost;  // As it was appended (what was handed out may have been moved from).
+  };
   struct TermRun {
     Index first;
     Term term;
@@ -62,9 +70,10 @@ class Log {
   EntryId base_;
   EntryId last_;
   std::deque<TermRun> runs_;    // Of (base, last], ascending.
-  std::vector<Entry> entries_;  // [head_..] are the entries [held_from, last].
+  std::vector<Held> entries_;  // [head_..] are the entries [held_from, last].
   size_t head_ = 0;
   std::deque<Mark> marks_;
+  uint64_t held_bytes_ = 0;
   uint64_t header_bytes_total_ = 0;
   uint64_t header_bytes_base_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "raft/core/membership.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -92,6 +93,21 @@ bool IsMember(const Membership& members, const ReplicaId& replica) {
   return IsVoter(members, replica) || Has(members.learners, replica);
 }
 
+std::vector<ReplicaId> AllVoters(const Membership& members) {
+  std::vector<ReplicaId> all;
+  std::set_union(members.voters.begin(), members.voters.end(), members.outgoing_voters.begin(),
+                 members.outgoing_voters.end(), std::back_inserter(all));
+  return all;
+}
+
+std::vector<ReplicaId> AllMembers(const Membership& members) {
+  const std::vector<ReplicaId> voters = AllVoters(members);
+  std::vector<ReplicaId> all;
+  std::set_union(voters.begin(), voters.end(), members.learners.begin(), members.learners.end(),
+                 std::back_inserter(all));
+  return all;
+}
+
 absl::Status ValidateMembership(const Membership& members) {
   if (members.voters.empty()) return absl::InvalidArgumentError("nobody votes");
   for (const auto* list : {&members.voters, &members.outgoing_voters, &members.learners}) {
@@ -175,6 +191,14 @@ void MembershipLog::TruncateFrom(Index index) {
 
 void MembershipLog::CompactTo(Index index) {
   while (history_.size() > 1 && history_[1].first.index <= index) history_.pop_front();
+}
+
+bool MembershipLog::IsVoterSince(Index index, const ReplicaId& replica) const {
+  for (auto it = history_.rbegin(); it != history_.rend(); ++it) {
+    if (IsVoter(it->second, replica)) return true;
+    if (it->first.index <= index) return false;
+  }
+  return false;
 }
 
 const Membership& MembershipLog::At(Index index) const {

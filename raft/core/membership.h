@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +21,10 @@ bool IsJoint(const Membership& members);
 // A voter of either half.
 bool IsVoter(const Membership& members, const ReplicaId& replica);
 bool IsMember(const Membership& members, const ReplicaId& replica);
+
+// Of both halves, each once, sorted; AllMembers with the learners.
+std::vector<ReplicaId> AllVoters(const Membership& members);
+std::vector<ReplicaId> AllMembers(const Membership& members);
 
 // InvalidArgument unless each list is sorted and free of doubles, somebody votes, and no voter is a learner too. While
 // joint, an outgoing voter may be a learner already: it votes in the outgoing half until the change is complete.
@@ -57,6 +62,8 @@ class MembershipLog {
   const Membership& current() const { return history_.back().second; }
   // The entry that made current().
   EntryId current_id() const { return history_.back().first; }
+  // A voter of current(), or of one before it that is in force at `index` or later.
+  bool IsVoterSince(Index index, const ReplicaId& replica) const;
   // As of the entry at `index`, which must not lie below what was compacted.
   const Membership& At(Index index) const;
 

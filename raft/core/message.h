@@ -32,6 +32,9 @@ struct Message {
   Term term;                    // The sender's; of kPreVote: the one it would campaign in.
   EntryId log;                  // kPreVote, kVote: the candidate's last entry. kAppend: the entry before `entries`.
                                 // kAppendReply: accepted up to here, or where a refused probe should go on.
+                                // kHeartbeatReply: the receiver's last entry, durable or not. kTimeoutNow: what the
+                                // receiver must have as its last.
+  Index probe;                  // kAppendReply: the index in `log` of the append that it answers.
   Index commit;                 // kAppend, kHeartbeat: the leader's commit index (bounded by what it knows matches).
   bool refused = false;         // Replies.
   bool transfer = false;        // kVote: asked for by the leader itself, so do not refuse because of it.

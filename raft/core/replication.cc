@@ -1,15 +1,22 @@
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "raft/core/core.h"
 #include "raft/core/entry.h"
 
-// The leader's log: Raft thesis §3.5.
+// The leader's log and how its followers get it: Raft thesis §3.5, pipelined (§10.2.1).
 
 namespace pontoon::raft {
+namespace {
+
+bool IsComplete(const Entry& entry) { return entry.body.size() == entry.body_bytes; }
+
+}  // namespace
 
 absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entries, Room room) {
   if (absl::Status leads = RequireLeaderOf(expected_term); !leads.ok()) return leads;
+  if (transfer_target_.has_value()) return absl::UnavailableError("leadership is being handed over");
   if (entries.empty()) return absl::InvalidArgumentError("nothing to propose");
   uint64_t cost = 0;
   for (const Entry& entry : entries) {
@@ -17,7 +24,7 @@ absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entrie
       return absl::InvalidArgumentError(absl::StrCat("an entry with a header of ", entry.header.size(),
                                                      " and a body of ", entry.body.size(), " bytes"));
     }
-    PONTOON_CHECK(entry.kind == EntryKind::kNormal && entry.body.size() == entry.body_bytes);
+    PONTOON_CHECK(entry.kind == EntryKind::kNormal && IsComplete(entry));
     cost += EntryCost(entry);
   }
   // What is alone is let in whatever its size, or it would wait for ever.
@@ -26,24 +33,166 @@ absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entrie
     return absl::ResourceExhaustedError(
         absl::StrCat(uncommitted_bytes_, " bytes of this group wait to be committed"));
   }
-  uncommitted_bytes_ += cost;
   const Index first = log_.last().index + 1;
-  for (Entry& entry : entries) AppendOwn(std::move(entry));
+  for (Entry& entry : entries) AppendOwn(EntryKind::kNormal, std::move(entry));
   return first;
 }
 
-absl::StatusOr<Index> Core::ProposeConfig(Term expected_term, const Membership& wanted) {
-  if (absl::Status leads = RequireLeaderOf(expected_term); !leads.ok()) return leads;
-  if (absl::Status valid = ValidateMembership(wanted); !valid.ok()) return valid;
-  return absl::UnimplementedError("membership changes");
+void Core::AppendOwn(EntryKind kind, Entry entry) {
+  entry.kind = kind;
+  entry.id = {term(), log_.last().index + 1};
+  if (entry.id.index > term_start_) uncommitted_bytes_ += EntryCost(entry);
+  AppendToLog(std::move(entry));
+  replicate_ = !progress_.empty();
 }
 
-void Core::AppendOwn(Entry entry) {
-  entry.id = {term(), log_.last().index + 1};
-  StorageTask& task = Pending();
-  task.must_sync = true;
-  task.append.push_back(entry);
-  log_.Append(std::move(entry));
+void Core::SyncProgress() {
+  const std::vector<ReplicaId> members = AllMembers(membership());
+  for (auto it = progress_.begin(); it != progress_.end();) {
+    it = std::binary_search(members.begin(), members.end(), it->first) ? std::next(it) : progress_.erase(it);
+  }
+  for (const ReplicaId& member : members) {
+    if (member == options_.self || progress_.contains(member)) continue;
+    Progress& progress = progress_[member];
+    progress.next = log_.last().index + 1;
+    progress.heard = now_;
+  }
+  if (transfer_target_.has_value() && !progress_.contains(*transfer_target_)) transfer_target_.reset();
+}
+
+void Core::Replicate() {
+  if (!replicate_) return;
+  replicate_ = false;
+  if (role_ != Role::kLeader) return;
+  for (auto& [peer, progress] : progress_) {
+    while (SendAppend(peer, &progress)) {
+    }
+  }
+}
+
+// Sends the next append that `peer` may get now. False: none.
+bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
+  if (progress->state == Progress::State::kNeedsSnapshot || progress->reading) return false;
+  const bool probe = progress->state == Progress::State::kProbe;
+  if (probe && progress->waiting) return false;
+  if (!probe && (progress->next > log_.last().index || progress->in_flight.size() >= options_.inflight_messages_max ||
+                 progress->in_flight_bytes >= options_.inflight_bytes_max)) {
+    return false;
+  }
+  if (progress->next <= log_.base().index) {
+    progress->state = Progress::State::kNeedsSnapshot;
+    return false;
+  }
+  std::vector<Entry> entries;
+  uint64_t bytes = 0;
+  for (Index index = progress->next; index <= log_.last().index && index >= log_.held_from(); index = index + 1) {
+    const Entry& entry = log_.At(index);
+    if (!IsComplete(entry) || (!entries.empty() && bytes + EntryCost(entry) > options_.append_bytes_max)) break;
+    bytes += EntryCost(entry);
+    entries.push_back(entry);
+  }
+  // A probe need not carry anything; where the logs agree is known before anything is read for it.
+  if (entries.empty() && !probe) {
+    progress->reading = true;
+    output_.entry_reads.push_back(
+        {term(), peer, progress->next, log_.last().index, options_.append_bytes_max});
+    return false;
+  }
+  SendEntries(peer, progress, std::move(entries));
+  return true;
+}
+
+// `entries` follow next - 1; without any, the append only asks.
+void Core::SendEntries(const ReplicaId& peer, Progress* progress, std::vector<Entry> entries) {
+  const Index before = progress->next - 1;
+  if (before < log_.base().index) {
+    progress->state = Progress::State::kNeedsSnapshot;
+    return;
+  }
+  Message message = Make(MessageKind::kAppend, peer);
+  message.log = {log_.TermAt(before).value(), before};
+  message.commit = commit_;
+  progress->sent = now_;
+  if (progress->state == Progress::State::kProbe) {
+    progress->waiting = true;
+  } else if (!entries.empty()) {
+    uint64_t bytes = 0;
+    for (const Entry& entry : entries) bytes += EntryCost(entry);
+    progress->in_flight.push_back({entries.back().id.index, bytes});
+    progress->in_flight_bytes += bytes;
+    progress->next = entries.back().id.index + 1;
+  }
+  message.entries = std::move(entries);
+  Send(std::move(message));
+}
+
+void Core::OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry>> entries) {
+  // Asked in another term, or for a peer that has moved on since: of no use any more.
+  if (role_ != Role::kLeader || read.term != term()) return;
+  const auto it = progress_.find(read.peer);
+  if (it == progress_.end() || !it->second.reading) return;
+  Progress& progress = it->second;
+  progress.reading = false;
+  replicate_ = true;
+  if (progress.state != Progress::State::kReplicate || progress.next != read.from) return;
+  std::vector<Entry> complete;
+  if (entries.ok()) {
+    for (Entry& entry : *entries) {
+      if (entry.id.index != read.from + complete.size() || !log_.Contains(entry.id) || !IsComplete(entry)) break;
+      complete.push_back(std::move(entry));
+    }
+  }
+  if (complete.empty()) {
+    progress.state = Progress::State::kNeedsSnapshot;
+    return;
+  }
+  SendEntries(read.peer, &progress, std::move(complete));
+}
+
+absl::Status Core::OnAppendReply(const Message& message) {
+  const auto it = progress_.find(message.from);
+  if (role_ != Role::kLeader || it == progress_.end()) return absl::OkStatus();
+  if (message.log.index > log_.last().index || (message.refused && message.probe == Index{0})) {
+    return absl::InvalidArgumentError(absl::StrCat("an answer about entry ", message.log.index.value,
+                                                   ", which does not exist"));
+  }
+  Progress& progress = it->second;
+  NoteAnswer(message, &progress);
+  replicate_ = true;
+  if (message.refused) {
+    if (progress.state == Progress::State::kReplicate) {
+      if (message.probe <= progress.match) return absl::OkStatus();  // Overtaken by a later answer.
+      progress.BecomeProbe();
+    } else if (progress.state != Progress::State::kProbe || message.probe + 1 != progress.next) {
+      return absl::OkStatus();
+    } else {
+      const EntryId agree = log_.LastAtMost(std::min(message.log.index, message.probe - 1), message.log.term);
+      progress.next = std::max(progress.match, agree.index) + 1;
+      progress.waiting = false;
+      // They part below what is left of the log.
+      if (message.log.index < log_.base().index || agree.term > message.log.term) {
+        progress.state = Progress::State::kNeedsSnapshot;
+      }
+    }
+    return absl::OkStatus();
+  }
+  progress.Advance(message.log.index);
+  if (progress.state != Progress::State::kReplicate && progress.match >= log_.base().index) progress.BecomeReplicate();
+  AdvanceCommit();
+  if (role_ != Role::kLeader) return absl::OkStatus();
+  ReleaseHeld();
+  MaybeHandOver();
+  return absl::OkStatus();
+}
+
+// Applied entries stay in memory for those who lack them, within bounds.
+void Core::ReleaseHeld() {
+  Index to = handed_out_;
+  for (const auto& [peer, progress] : progress_) to = std::min(to, progress.match);
+  log_.ReleaseThrough(to);
+  while (log_.held_bytes() > options_.held_bytes_max && log_.held_from() <= handed_out_) {
+    log_.ReleaseThrough(log_.held_from());
+  }
 }
 
 }  // namespace pontoon::raft

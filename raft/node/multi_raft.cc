@@ -44,6 +44,8 @@ absl::Status MultiRaft::OpenGroup(GroupId group, RecoveredGroup recovered, State
   const bool nothing = recovered.hard_state == HardState{} && recovered.entries.empty() && !recovered.checkpoint;
   absl::StatusOr<std::unique_ptr<Core>> core = Core::Create(options, std::move(recovered), random_);
   if (!core.ok()) return core.status();
+  const Membership& members = nothing && founders.has_value() ? *founders : (*core)->membership();
+  if (AllMembers(members).size() > 1) return absl::UnimplementedError("groups of several members");
   if (nothing && founders.has_value()) {
     if (absl::Status founded = (*core)->Found(*founders); !founded.ok()) return founded;
   }
@@ -127,9 +129,7 @@ absl::Status MultiRaft::ReadIndex(GroupId group, ReadId id) {
 absl::Status MultiRaft::Deliver(Message message) {
   Group* to = Find(message.group);
   if (to == nullptr) return NoSuchGroup(message.group);
-  absl::Status stepped = to->core->Step(std::move(message));
-  MarkDirty(to);
-  return stepped;
+  return absl::UnimplementedError("messages of peers");
 }
 
 void MultiRaft::OnStorageDone(GroupId group, IoSeq seq) {
@@ -161,7 +161,7 @@ bool MultiRaft::Flush() {
     for (Group* group : turn_) {
       group->dirty = false;
       Drain(group);
-      if (group->core->handed_out() < group->core->commit()) {
+      if (group->core->has_committed()) {
         later.push_back(group);
       } else if (group->core->has_output()) {
         MarkDirty(group);

@@ -1,0 +1,132 @@
+#include <algorithm>
+#include <utility>
+
+#include "raft/core/core.h"
+
+// Staying leader, knowing it, and handing it over: heartbeats and check-quorum (Raft thesis §6.2), the lease (§6.4.1),
+// transfer (§3.10).
+
+namespace pontoon::raft {
+
+void Core::TickLeader() {
+  if (transfer_target_.has_value() && now_ >= transfer_undo_) transfer_target_.reset();
+  if (progress_.empty() || now_ < heartbeat_due_) return;
+  if (!MajorityAnswers()) return BecomeFollower(term(), std::nullopt);
+  SendHeartbeats();
+  MaybeHandOver();
+  if (checkpoint_.index > log_.base().index) Compact();
+}
+
+bool Core::MajorityAnswers() const {
+  return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
+           if (voter == options_.self) return true;
+           const auto progress = progress_.find(voter);
+           return progress != progress_.end() && now_ - progress->second.heard < options_.election_max;
+         }) == VoteResult::kWon;
+}
+
+void Core::SendHeartbeats() {
+  heartbeat_due_ = now_ + options_.heartbeat;
+  for (const auto& [peer, progress] : progress_) {
+    Message message = Make(MessageKind::kHeartbeat, peer);
+    // No further than where the logs are known to agree (R11).
+    message.commit = std::min(commit_, progress.match);
+    message.round = read_round_;
+    Send(std::move(message));
+  }
+}
+
+void Core::OnHeartbeat(const Message& message) {
+  BecomeFollower(term(), message.from);
+  leader_heard_ = now_;
+  ResetElectionTimer();
+  // A leader that knows of more than there is: this replica has lost what it had acknowledged. It commits nothing on
+  // that word.
+  if (message.commit <= log_.last().index) commit_ = std::max(commit_, message.commit);
+  Message reply = Make(MessageKind::kHeartbeatReply, message.from);
+  reply.stamp = message.stamp;
+  reply.round = message.round;
+  reply.log = log_.last();
+  // To answer is to belong to this term.
+  if (durable_hard_state_.term < term()) return SendWhenDurable(std::move(reply));
+  Send(std::move(reply));
+}
+
+void Core::NoteAnswer(const Message& message, Progress* progress) {
+  progress->heard = now_;
+  if (message.stamp <= now_) progress->stamp = std::max(progress->stamp, message.stamp);
+}
+
+void Core::OnHeartbeatReply(const Message& message) {
+  const auto it = progress_.find(message.from);
+  if (role_ != Role::kLeader || it == progress_.end()) return;
+  Progress& progress = it->second;
+  NoteAnswer(message, &progress);
+  if (message.round <= read_round_) progress.round = std::max(progress.round, message.round);
+  AnswerReads();
+  if (progress.state == Progress::State::kNeedsSnapshot && message.log.index > log_.base().index) {
+    // It has come by more (an append that was under way, another leader in between): look again.
+    progress.state = Progress::State::kProbe;
+    progress.next = log_.base().index + 1;
+    progress.waiting = false;
+    replicate_ = true;
+    return;
+  }
+  // It answers a heartbeat that was sent after the last append, and not that append: one of the two got lost on the
+  // way, or its disk is slow. An append without entries asks again.
+  if (message.stamp <= progress.sent) return;
+  if (progress.state == Progress::State::kProbe && progress.waiting) {
+    SendEntries(message.from, &progress, {});
+  } else if (progress.state == Progress::State::kReplicate && !progress.in_flight.empty()) {
+    if (message.log.index + 1 < progress.next) {
+      progress.BecomeProbe();
+      replicate_ = true;
+    } else {
+      SendEntries(message.from, &progress, {});
+    }
+  }
+}
+
+bool Core::LeaseHolds(base::MonotonicTime now) const {
+  if (role_ != Role::kLeader || transfer_target_.has_value()) return false;
+  if (IsSoleVoter()) return true;
+  // The newest own send that a majority has answered; the same arithmetic as for indexes.
+  const Index stamp = QuorumIndex(membership(), [this, now](const ReplicaId& voter) -> Index {
+    if (voter == options_.self) return {static_cast<uint64_t>(now.nanos)};
+    const auto progress = progress_.find(voter);
+    return {progress == progress_.end() ? 0 : static_cast<uint64_t>(progress->second.stamp.nanos)};
+  });
+  if (stamp == Index{0}) return false;
+  const base::MonotonicTime begin{static_cast<int64_t>(stamp.value)};
+  return now < begin + options_.lease * (100 - options_.clock_drift_percent) / 100;
+}
+
+absl::Status Core::TransferTo(ReplicaId target) {
+  if (role_ != Role::kLeader) return absl::FailedPreconditionError("not the leader");
+  if (target == options_.self) return absl::OkStatus();
+  if (!std::binary_search(membership().voters.begin(), membership().voters.end(), target)) {
+    return absl::FailedPreconditionError("only a voter can lead");
+  }
+  transfer_target_ = target;
+  transfer_undo_ = now_ + options_.election_max;
+  replicate_ = true;
+  MaybeHandOver();
+  return absl::OkStatus();
+}
+
+void Core::MaybeHandOver() {
+  if (!transfer_target_.has_value()) return;
+  const auto progress = progress_.find(*transfer_target_);
+  if (progress == progress_.end() || progress->second.match != log_.last().index) return;
+  Message message = Make(MessageKind::kTimeoutNow, *transfer_target_);
+  message.log = log_.last();
+  Send(std::move(message));
+}
+
+void Core::OnTimeoutNow(const Message& message) {
+  if (role_ == Role::kCandidate || message.log != log_.last() || !IsVoter(membership(), options_.self)) return;
+  ResetElectionTimer();
+  StartElection(Reason::kTransfer);
+}
+
+}  // namespace pontoon::raft

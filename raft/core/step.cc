@@ -1,0 +1,103 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "raft/core/core.h"
+
+// What a message of a peer means, by its term: Raft thesis §3.3.
+
+namespace pontoon::raft {
+namespace {
+
+bool IsReply(MessageKind kind) {
+  return kind == MessageKind::kPreVoteReply || kind == MessageKind::kVoteReply || kind == MessageKind::kAppendReply ||
+         kind == MessageKind::kHeartbeatReply;
+}
+
+bool IsOfALeader(MessageKind kind) {
+  return kind == MessageKind::kAppend || kind == MessageKind::kHeartbeat || kind == MessageKind::kTimeoutNow;
+}
+
+}  // namespace
+
+absl::Status Core::CheckSender(const Message& message) const {
+  if (message.group != options_.group || message.epoch != options_.epoch || message.to != options_.self) {
+    return absl::InvalidArgumentError("a message for another replica, group or epoch");
+  }
+  if (message.from == options_.self || message.term == Term{0}) {
+    return absl::InvalidArgumentError("a message that nobody sends");
+  }
+  // An unknown replica may be a member of a later membership than is known here, and lead it; one whose disk was
+  // replaced since is not, and nobody answers a stranger.
+  bool known = false;
+  for (const ReplicaId& member : AllMembers(membership())) {
+    known = known || member == message.from;
+    if (member.node == message.from.node && member.incarnation > message.from.incarnation) {
+      return absl::InvalidArgumentError(absl::StrCat("node ", message.from.node.value, " speaks as incarnation ",
+                                                     message.from.incarnation, ", which is over"));
+    }
+  }
+  if (!known && IsReply(message.kind)) return absl::InvalidArgumentError("an answer of a stranger");
+  return absl::OkStatus();
+}
+
+absl::Status Core::Step(Message message) {
+  if (absl::Status sender = CheckSender(message); !sender.ok()) return sender;
+  if (message.kind == MessageKind::kAppend) {
+    if (absl::Status valid = CheckAppend(message); !valid.ok()) return valid;
+  }
+  if (message.term == term() && role_ == Role::kLeader && IsOfALeader(message.kind)) {
+    return absl::InvalidArgumentError(absl::StrCat("a second leader of term ", term().value));
+  }
+  // Neither a question before an election nor a favourable answer moves anybody to another term.
+  if (message.kind == MessageKind::kPreVote) {
+    OnPreVote(message);
+    return absl::OkStatus();
+  }
+  if (message.kind == MessageKind::kPreVoteReply && (!message.refused || message.term <= term())) {
+    OnVoteReply(message);
+    return absl::OkStatus();
+  }
+  if (message.term < term()) {
+    // Whoever leads or campaigns in an old term has to learn of this one.
+    if (message.kind == MessageKind::kVote || IsOfALeader(message.kind)) {
+      const bool vote = message.kind == MessageKind::kVote;
+      Message reply = Make(vote ? MessageKind::kVoteReply : MessageKind::kAppendReply, message.from);
+      reply.refused = true;
+      Send(std::move(reply));
+    }
+    return absl::OkStatus();
+  }
+  if (message.term > term()) {
+    if (message.kind == MessageKind::kVote && HearsLeader() && !message.transfer) return absl::OkStatus();
+    BecomeFollower(message.term, IsOfALeader(message.kind) ? std::optional(message.from) : std::nullopt);
+  }
+  switch (message.kind) {
+    case MessageKind::kVote:
+      OnVote(message);
+      break;
+    case MessageKind::kVoteReply:
+      OnVoteReply(message);
+      break;
+    case MessageKind::kAppend:
+      OnAppend(std::move(message));
+      break;
+    case MessageKind::kAppendReply:
+      return OnAppendReply(message);
+    case MessageKind::kHeartbeat:
+      OnHeartbeat(message);
+      break;
+    case MessageKind::kHeartbeatReply:
+      OnHeartbeatReply(message);
+      break;
+    case MessageKind::kTimeoutNow:
+      OnTimeoutNow(message);
+      break;
+    case MessageKind::kPreVote:
+    case MessageKind::kPreVoteReply:
+      break;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace pontoon::raft
