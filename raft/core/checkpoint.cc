@@ -9,7 +9,8 @@ namespace pontoon::raft {
 
 void Core::OnCheckpointDurable(EntryId applied) {
   if (applied.index <= checkpoint_.index) return;
-  PONTOON_CHECK_MSG(applied.index <= applied_ && log_.Contains(applied), "a checkpoint of another history");
+  PONTOON_CHECK_MSG(applied.index <= applied_ && log_.Contains(applied),
+                    "a checkpoint of another history");
   checkpoint_ = applied;
   Compact();
 }
@@ -19,7 +20,9 @@ void Core::Compact() {
   Index to = checkpoint_.index;
   if (log_.header_bytes() <= options_.kept_header_bytes_max) {
     for (const auto& [peer, progress] : progress_) {
-      if (progress.state == Progress::State::kNeedsSnapshot || now_ - progress.heard >= options_.election_max) continue;
+      if (progress.state == Progress::State::kNeedsSnapshot ||
+          now_ - progress.heard >= options_.election_max)
+        continue;
       to = std::min(to, progress.match);
     }
   }

@@ -15,16 +15,18 @@ void Core::AdvanceCommit() {
     const auto progress = progress_.find(voter);
     return progress == progress_.end() ? Index{0} : progress->second.match;
   });
-  // Older terms' entries are committed only together with one of this term (thesis §3.6.2), and everything from
-  // term_start_ on is of this term.
+  // Older terms' entries are committed only together with one of this term (thesis §3.6.2), and
+  // everything from term_start_ on is of this term.
   if (quorum < term_start_ || quorum <= commit_) return;
   commit_ = quorum;
   FinishReconfiguration();
 }
 
-// A leader may apply before its own disk has it what a majority has; whoever follows waits for the own disk, and so does
-// a sole voter, being the majority.
-Index Core::HandOutLimit() const { return role_ == Role::kLeader ? commit_ : std::min(commit_, durable_); }
+// A leader may apply before its own disk has it what a majority has; whoever follows waits for the
+// own disk, and so does a sole voter, being the majority.
+Index Core::HandOutLimit() const {
+  return role_ == Role::kLeader ? commit_ : std::min(commit_, durable_);
+}
 
 void Core::HandOutCommitted(Output* out) {
   const Index to = std::min(HandOutLimit(), handed_out_ + options_.committed_entries_max);

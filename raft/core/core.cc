@@ -49,8 +49,8 @@ absl::Status Core::Restore(RecoveredGroup recovered) {
       return damaged("entry ", entry.id.index.value, " follows ", log_.last().index.value);
     }
     if (entry.id.term < log_.last().term || entry.id.term == Term{0}) {
-      return damaged("entry ", entry.id.index.value, " has term ", entry.id.term.value, " after term ",
-                     log_.last().term.value);
+      return damaged("entry ", entry.id.index.value, " has term ", entry.id.term.value,
+                     " after term ", log_.last().term.value);
     }
     if (base::Crc32c(entry.header) != entry.header_crc) {
       return damaged("the header of entry ", entry.id.index.value, " does not match its checksum");
@@ -72,17 +72,20 @@ absl::Status Core::Restore(RecoveredGroup recovered) {
   hard_state_ = durable_hard_state_ = recovered.hard_state;
   durable_ = log_.last().index;
   checkpoint_ = base;
-  commit_ = handed_out_ = applied_ = base.index;  // What is committed beyond is not known before an election.
+  commit_ = handed_out_ = applied_ =
+      base.index;  // What is committed beyond is not known before an election.
   last_io_seq_ = options_.last_io_seq;
   return absl::OkStatus();
 }
 
 absl::Status Core::Found(const Membership& members) {
-  if (hard_state_ != HardState{} || log_.last() != EntryId{} || pending_.has_value() || !in_flight_.empty()) {
+  if (hard_state_ != HardState{} || log_.last() != EntryId{} || pending_.has_value() ||
+      !in_flight_.empty()) {
     return absl::FailedPreconditionError("this replica has a history");
   }
   if (absl::Status valid = ValidateMembership(members); !valid.ok()) return valid;
-  if (!IsVoter(members, options_.self)) return absl::InvalidArgumentError("this replica is not among the founders");
+  if (!IsVoter(members, options_.self))
+    return absl::InvalidArgumentError("this replica is not among the founders");
   // The same at every founder, as if all had received it from a leader of term 1.
   SetHardState({Term{1}, std::nullopt});
   Entry entry = MakeEntry(base::SliceChain(base::Slice::Copy(EncodeMembership(members))));
@@ -148,8 +151,8 @@ void Core::AppendToLog(Entry entry) {
   log_.Append(std::move(entry));
 }
 
-// What another leader's entries replace (Raft thesis §3.5). Completions of tasks that wrote the old ones still come in,
-// and must not count for the new ones.
+// What another leader's entries replace (Raft thesis §3.5). Completions of tasks that wrote the old
+// ones still come in, and must not count for the new ones.
 void Core::TruncateFrom(Index index) {
   PONTOON_CHECK_MSG(index > commit_, "what is committed is never replaced");
   if (led_term_ > Term{0}) {
@@ -192,9 +195,10 @@ void Core::SendWhenDurable(Message message) {
 }
 
 bool Core::has_output() const {
-  return pending_.has_value() || has_committed() || output_.role.has_value() || !output_.reads.empty() ||
-         !output_.send_now.empty() || !output_.send_after.empty() || !output_.dropped.empty() ||
-         !output_.entry_reads.empty() || replicate_ || (!early_reads_.empty() && commit_ >= term_start_);
+  return pending_.has_value() || has_committed() || output_.role.has_value() ||
+         !output_.reads.empty() || !output_.send_now.empty() || !output_.send_after.empty() ||
+         !output_.dropped.empty() || !output_.entry_reads.empty() || replicate_ ||
+         (!early_reads_.empty() && commit_ >= term_start_);
 }
 
 void Core::TakeOutput(Output* out) {

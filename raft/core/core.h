@@ -30,29 +30,34 @@ struct CoreOptions {
   GroupId group = {};
   base::RecoveryEpoch epoch = {};
   ReplicaId self = {};
-  IoSeq last_io_seq = {};  // Numbers of storage tasks go on after this one (a group that was closed and opened again).
+  IoSeq last_io_seq = {};  // Numbers of storage tasks go on after this one (a group that was closed
+                           // and opened again).
 
   base::Duration heartbeat = base::Millis(50);
-  // A follower that hears no leader for a time drawn from [min, max) asks for an election; a leader that no majority
-  // answers for election_max steps down.
+  // A follower that hears no leader for a time drawn from [min, max) asks for an election; a leader
+  // that no majority answers for election_max steps down.
   base::Duration election_min = base::Millis(300);
   base::Duration election_max = base::Millis(600);
-  // For so long after it sent what a majority answered, the leader may take itself for the only one. A new leader must
-  // wait for as long before it does what that permits (PredecessorLeaseEnd).
+  // For so long after it sent what a majority answered, the leader may take itself for the only
+  // one. A new leader must wait for as long before it does what that permits (PredecessorLeaseEnd).
   base::Duration lease = base::Millis(300);
   uint32_t clock_drift_percent = 1;  // By how much two nodes' monotonic clocks may differ in rate.
 
-  uint64_t append_bytes_max = 256 * 1024;          // Of one kAppend, but always at least one entry.
-  uint32_t inflight_messages_max = 64;             // Appends under way to one peer, at most.
-  uint64_t inflight_bytes_max = 4 * 1024 * 1024;   // Their bytes, at most.
-  uint64_t held_bytes_max = 64 * 1024 * 1024;      // Applied entries that a leader keeps in memory for slow peers.
-  uint64_t kept_header_bytes_max = 256 * 1024 * 1024;  // Headers below the checkpoint that it keeps for them on disk.
+  uint64_t append_bytes_max = 256 * 1024;         // Of one kAppend, but always at least one entry.
+  uint32_t inflight_messages_max = 64;            // Appends under way to one peer, at most.
+  uint64_t inflight_bytes_max = 4 * 1024 * 1024;  // Their bytes, at most.
+  // What a leader keeps for slow peers: applied entries in memory, and headers below the
+  // checkpoint.
+  uint64_t held_bytes_max = 64 * 1024 * 1024;
+  uint64_t kept_header_bytes_max = 256 * 1024 * 1024;
   // A learner may become a voter once it has all but so many of the leader's entries.
   uint64_t promotion_lag_max = 1024;
 
-  // Bytes of own proposals that are not yet committed, at most; past it proposals are refused until some are.
+  // Bytes of own proposals that are not yet committed, at most; past it proposals are refused until
+  // some are.
   uint64_t uncommitted_bytes_max = 64 * 1024 * 1024;
-  // What one TakeOutput hands out to apply, at most; the rest follows in the next (a turn is bounded in time).
+  // What one TakeOutput hands out to apply, at most; the rest follows in the next (a turn is
+  // bounded in time).
   uint32_t committed_entries_max = 4096;
 };
 
@@ -65,19 +70,20 @@ struct ReadReady {
   Index index;
 };
 
-// This replica's part in the group has changed. Of several changes between two TakeOutputs only the last is told; a
-// later term implies that the part in every earlier one is over, and that reads asked in it get no answer.
+// This replica's part in the group has changed. Of several changes between two TakeOutputs only the
+// last is told; a later term implies that the part in every earlier one is over, and that reads
+// asked in it get no answer.
 struct RoleChange {
   Role role = Role::kFollower;
   Term term;
   std::optional<ReplicaId> leader;
-  // Leader only: an entry of its own term is applied here, so the applied state holds everything that was ever
-  // committed: from now on it may decide (design section 3).
+  // Leader only: an entry of its own term is applied here, so the applied state holds everything
+  // that was ever committed: from now on it may decide (design section 3).
   bool ready = false;
 };
 
-// Entries that a peer needs and that are not in memory (any more): to be read from the log store, with their bodies, at
-// least one and about `bytes_max` of them, and handed to OnEntriesRead.
+// Entries that a peer needs and that are not in memory (any more): to be read from the log store,
+// with their bodies, at least one and about `bytes_max` of them, and handed to OnEntriesRead.
 struct EntryRead {
   Term term;
   ReplicaId peer;
@@ -86,7 +92,8 @@ struct EntryRead {
   uint64_t bytes_max = 0;
 };
 
-// A message that may leave once the storage task `after` is done: it promises something that must be durable first.
+// A message that may leave once the storage task `after` is done: it promises something that must
+// be durable first.
 struct HeldMessage {
   IoSeq after;
   Message message;
@@ -101,72 +108,87 @@ struct DroppedProposals {
 
 // What the owner has to do, in this order. It holds no pointer into the core.
 struct Output {
-  std::vector<StorageTask> storage;      // 1. To LogStore::Submit; at most one, then OnStorageDone when it is done.
-  std::vector<Message> send_now;         // 2. At once.
-  std::vector<HeldMessage> send_after;   // 3. Kept until their task is done; never changed meanwhile.
-  std::optional<RoleChange> role;        // 4. Told before the entries below are applied.
+  // 1. To LogStore::Submit; at most one. OnStorageDone when it is done.
+  std::vector<StorageTask> storage;
+  // 2. At once.
+  std::vector<Message> send_now;
+  // 3. Kept until their task is done, and not changed meanwhile.
+  std::vector<HeldMessage> send_after;
+  // 4. Told before the entries below are applied.
+  std::optional<RoleChange> role;
   std::vector<DroppedProposals> dropped;
-  std::vector<Entry> committed;          // 5. Applied in order, each once in this life; then OnApplied.
-  std::vector<ReadReady> reads;          // 6. Served once their index is applied.
+  // 5. Applied in order, each once in this life; then OnApplied.
+  std::vector<Entry> committed;
+  // 6. Served once their index is applied.
+  std::vector<ReadReady> reads;
   std::vector<EntryRead> entry_reads;
 
   void Clear();
 };
 
-// One replica of one Raft group: the algorithm alone. Inputs change its state, TakeOutput says what has to be done
-// about it; the same inputs give the same outputs. No thread, clock, I/O or chance of its own.
+// One replica of one Raft group: the algorithm alone. Inputs change its state, TakeOutput says what
+// has to be done about it; the same inputs give the same outputs. No thread, clock, I/O or chance
+// of its own.
 //
 // Promises (each checked by Invariants after every step of every test):
 //  1. checkpoint <= applied <= handed out <= commit <= last, each never going back (R2, R14).
-//  2. A vote is cast at most once per term, and counts only once it is durable (R3, R10; thesis §3.8).
-//  3. Nothing is committed before this replica itself has it durably, if it is the only voter (R8; etcd issue 14370),
-//     nor before an entry of the leader's own term is (R9; thesis §3.6.2).
+//  2. A vote is cast at most once per term, and counts only once it is durable (R3, R10).
+//  3. What is committed is durable on a majority, of a sole voter here (R8; etcd issue 14370),
+//     and with it an entry of the leader's own term (R9; thesis §3.6.2).
 //  4. A completion counts for the task that it names, never for an index (R10).
-//  5. The membership in force is the last one in the log, else the checkpoint's (R12; thesis §4.1).
+//  5. The membership in force is the last one in the log, else the checkpoint's (R12).
 //  6. Headers go only where a durable checkpoint covers them.
 //
-// Not built so far: snapshots. A peer that lacks what was compacted, or a body that is gone, gets nothing more in this
-// term (`Progress::State::kNeedsSnapshot`). Not thread-safe: one event loop owns it.
+// Not built so far: snapshots. A peer that lacks what was compacted, or a body that is gone, gets
+// nothing more in this term (`Progress::State::kNeedsSnapshot`). Not thread-safe: one event loop
+// owns it.
 class Core {
  public:
-  // A replica as its log store recovered it. DataLoss: what was recovered contradicts itself. `random` is borrowed; only
-  // election timeouts draw from it.
+  // A replica as its log store recovered it. DataLoss: what was recovered contradicts itself.
+  // `random` is borrowed; only election timeouts draw from it.
   static absl::StatusOr<std::unique_ptr<Core>> Create(CoreOptions options, RecoveredGroup recovered,
                                                       base::Random* random);
 
   // Founds the group with these members: its first entry. Only on a replica that has nothing at all
-  // (FailedPrecondition); until it is durable a crash undoes it. All founding members pass the same.
+  // (FailedPrecondition); until it is durable a crash undoes it. All founding members pass the
+  // same.
   absl::Status Found(const Membership& members);
 
-  // Inputs. ------------------------------------------------------------------------------------------------------
+  // Inputs.
 
   // Time passes; `now` never goes back. Elections, heartbeats and the lease live by it.
   void Tick(base::MonotonicTime now);
 
-  // A peer's message. InvalidArgument: not for this replica, or it cannot be true (damaged, out of order, against what
-  // is committed): dropped, and nothing has changed. What is merely late is ignored.
+  // A peer's message. InvalidArgument: not for this replica, or it cannot be true (damaged, out of
+  // order, against what is committed): dropped, and nothing has changed. What is merely late is
+  // ignored.
   absl::Status Step(Message message);
 
-  // Appends `entries` (moved from; kind kNormal; their ids are set here) if this replica leads `expected_term`, and
-  // returns the index of the first. They are durable and committed when they come out of TakeOutput, or never.
-  // FailedPrecondition: does not lead that term. ResourceExhausted: too much is uncommitted; try again when some has
-  // been committed (never with Room::kAlways, for what frees room by itself). Unavailable: leadership is being handed
-  // over. InvalidArgument: no entries, or one with a header or body above its limit. On an error nothing is taken.
+  // Appends `entries` (moved from; kind kNormal; their ids are set here) if this replica leads
+  // `expected_term`, and returns the index of the first. They are durable and committed when they
+  // come out of TakeOutput, or never. FailedPrecondition: does not lead that term.
+  // ResourceExhausted: too much is uncommitted; try again when some has been committed (never with
+  // Room::kAlways, for what frees room by itself). Unavailable: leadership is being handed over.
+  // InvalidArgument: no entries, or one with a header or body above its limit. On an error nothing
+  // is taken.
   enum class Room { kBounded, kAlways };
-  absl::StatusOr<Index> Propose(Term expected_term, absl::Span<Entry> entries, Room room = Room::kBounded);
+  absl::StatusOr<Index> Propose(Term expected_term, absl::Span<Entry> entries,
+                                Room room = Room::kBounded);
 
-  // Changes the members to `wanted`; where voters change, in a joint step that it leaves by itself once that is
-  // committed (thesis §4.3). In force at once. FailedPrecondition: does not lead that term, or a new voter is not a
-  // learner that has nearly everything. Unavailable: another change is not complete, or no entry of this term is
-  // committed yet; try again. InvalidArgument: no valid membership, or none that changes anything.
+  // Changes the members to `wanted`; where voters change, in a joint step that it leaves by itself
+  // once that is committed (thesis §4.3). In force at once. FailedPrecondition: does not lead that
+  // term, or a new voter is not a learner that has nearly everything. Unavailable: another change
+  // is not complete, or no entry of this term is committed yet; try again. InvalidArgument: no
+  // valid membership, or none that changes anything.
   absl::StatusOr<Index> ProposeConfig(Term expected_term, const Membership& wanted);
 
-  // Asks for an index that a linearizable read must have seen; the answer comes in Output::reads, or never once the
-  // role changed. FailedPrecondition: not the leader.
+  // Asks for an index that a linearizable read must have seen; the answer comes in Output::reads,
+  // or never once the role changed. FailedPrecondition: not the leader.
   absl::Status ReadIndex(ReadId id);
 
-  // Hands leadership to the voter `target` once it has everything (thesis §3.10). No proposals meanwhile; undone if it
-  // takes longer than election_max. FailedPrecondition: not the leader, or `target` does not vote.
+  // Hands leadership to the voter `target` once it has everything (thesis §3.10). No proposals
+  // meanwhile; undone if it takes longer than election_max. FailedPrecondition: not the leader, or
+  // `target` does not vote.
   absl::Status TransferTo(ReplicaId target);
 
   // Starts an election now. FailedPrecondition: may not campaign, or leads already.
@@ -175,20 +197,22 @@ class Core {
   // The answer to an EntryRead. NotFound or DataLoss: a body or header of them is gone.
   void OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry>> entries);
 
-  // All storage tasks up to `seq` are done. One that is older than what was reported before says nothing new.
+  // All storage tasks up to `seq` are done. One that is older than what was reported before says
+  // nothing new.
   void OnStorageDone(IoSeq seq);
   // All entries up to `index` that TakeOutput has handed out are applied.
   void OnApplied(Index index);
-  // A checkpoint of the state as of `applied` is durable here: the headers up to it may go. Older ones say nothing.
+  // A checkpoint of the state as of `applied` is durable here: the headers up to it may go. Older
+  // ones say nothing.
   void OnCheckpointDurable(EntryId applied);
 
-  // Outputs. -----------------------------------------------------------------------------------------------------
+  // Outputs.
 
   bool has_output() const;
   // Replaces what `out` holds (its memory is used again).
   void TakeOutput(Output* out);
 
-  // State. -------------------------------------------------------------------------------------------------------
+  // State.
 
   GroupId group() const { return options_.group; }
   const ReplicaId& self() const { return options_.self; }
@@ -201,11 +225,12 @@ class Core {
   bool has_committed() const { return handed_out_ < HandOutLimit(); }
   // Leader, and has applied an entry of its own term.
   bool ready() const { return role_ == Role::kLeader && ready_; }
-  // Whether it asks for elections at all: a voter, or one whose removal is not known to be committed. Without the latter,
-  // a leader that crashes in the middle of its own removal could leave a group in which nobody can be elected (thesis
-  // §4.2.2).
+  // Whether it asks for elections at all: a voter, or one whose removal is not known to be
+  // committed. Without the latter, a leader that crashes in the middle of its own removal could
+  // leave a group in which nobody can be elected (thesis §4.2.2).
   bool MayCampaign() const { return memberships_.IsVoterSince(commit_, options_.self); }
-  // Nobody else can lead at `now`: what only the leader may do (dispatch) is safe. A sole voter always holds it.
+  // Nobody else can lead at `now`: what only the leader may do (dispatch) is safe. A sole voter
+  // always holds it.
   bool LeaseHolds(base::MonotonicTime now) const;
   // From then on nobody who led an earlier term can still hold a lease. Only of a leader.
   base::MonotonicTime PredecessorLeaseEnd() const { return predecessor_lease_end_; }
@@ -316,11 +341,11 @@ class Core {
 
   Role role_ = Role::kFollower;
   std::optional<ReplicaId> leader_;
-  base::MonotonicTime leader_heard_;    // Follower: when the leader last spoke.
-  base::MonotonicTime election_due_;    // Not a leader: when to ask for an election.
-  std::map<ReplicaId, bool> votes_;     // Answers to the (pre-)election under way.
+  base::MonotonicTime leader_heard_;  // Follower: when the leader last spoke.
+  base::MonotonicTime election_due_;  // Not a leader: when to ask for an election.
+  std::map<ReplicaId, bool> votes_;   // Answers to the (pre-)election under way.
 
-  Index durable_;      // Own log up to here is on the disk.
+  Index durable_;  // Own log up to here is on the disk.
   Index commit_;
   Index handed_out_;
   Index applied_;
@@ -329,7 +354,7 @@ class Core {
   // Leader only.
   Index term_start_;  // Its kNoop.
   bool ready_ = false;
-  Term led_term_;     // The last term that this replica led in this life.
+  Term led_term_;                   // The last term that this replica led in this life.
   uint64_t uncommitted_bytes_ = 0;  // Cost of own entries after the kNoop not yet handed out.
   std::map<ReplicaId, Progress> progress_;
   bool replicate_ = false;  // There may be something to send.
@@ -343,9 +368,10 @@ class Core {
   std::optional<StorageTask> pending_;
   std::deque<InFlight> in_flight_;
 
-  std::vector<ReadId> early_reads_;         // Of a turn, or of a leader that has committed nothing in its own term yet.
-  std::deque<WaitingRead> waiting_reads_;   // Their round is under way; ascending.
-  Output output_;                      // What is ready but for storage and committed.
+  // Of this turn, or of a leader that has committed nothing in its own term yet.
+  std::vector<ReadId> early_reads_;
+  std::deque<WaitingRead> waiting_reads_;  // Their round is under way; ascending.
+  Output output_;                          // What is ready but for storage and committed.
 };
 
 }  // namespace pontoon::raft

@@ -15,10 +15,13 @@ using ::testing::SizeIs;
 const ReplicaId kSelf{NodeId{7}, 1};
 const Membership kAlone{.voters = {kSelf}};
 
-base::SliceChain Bytes(const std::string& bytes) { return base::SliceChain(base::Slice::Copy(bytes)); }
+base::SliceChain Bytes(const std::string& bytes) {
+  return base::SliceChain(base::Slice::Copy(bytes));
+}
 
 Entry Recovered(uint64_t term, uint64_t index, EntryKind kind = EntryKind::kNormal) {
-  Entry entry = MakeEntry(kind == EntryKind::kConfig ? Bytes(EncodeMembership(kAlone)) : Bytes("h"));
+  Entry entry =
+      MakeEntry(kind == EntryKind::kConfig ? Bytes(EncodeMembership(kAlone)) : Bytes("h"));
   if (kind == EntryKind::kNoop) entry = Entry();
   entry.id = {Term{term}, Index{index}};
   entry.kind = kind;
@@ -61,7 +64,8 @@ class SoleVoterTest : public ::testing::Test {
     core_->OnApplied(out.committed.back().id.index);
     Check();
   }
-  // Takes what is there, makes it durable and applies it, until nothing is left. Returns all that was to be applied.
+  // Takes what is there, makes it durable and applies it, until nothing is left. Returns all that
+  // was to be applied.
   std::vector<Entry> Settle() {
     std::vector<Entry> committed;
     while (core_->has_output()) {
@@ -113,14 +117,16 @@ TEST_F(SoleVoterTest, LeadsOnlyOnceItsOwnVoteIsDurable) {
 
 // Raft thesis §6.4: what is committed is not known before an entry of the own term is.
 TEST_F(SoleVoterTest, IsReadyOnlyAfterItsNoopIsDurableAndApplied) {
-  Create({.hard_state = {Term{4}, kSelf}, .checkpoint = {}, .entries = {Recovered(1, 1, EntryKind::kConfig),
-                                                                     Recovered(4, 2), Recovered(4, 3)}});
+  Create({.hard_state = {Term{4}, kSelf},
+          .checkpoint = {},
+          .entries = {Recovered(1, 1, EntryKind::kConfig), Recovered(4, 2), Recovered(4, 3)}});
   Tick();
   Output vote = Take();
   EXPECT_THAT(vote.committed, IsEmpty());
   Done(vote.storage[0].seq);
   Output noop = Take();
-  EXPECT_THAT(noop.committed, IsEmpty()) << "nothing may be applied before its own sync (etcd issue 14370)";
+  EXPECT_THAT(noop.committed, IsEmpty())
+      << "nothing may be applied before its own sync (etcd issue 14370)";
   EXPECT_FALSE(noop.role->ready);
   ASSERT_THAT(noop.storage[0].append, SizeIs(1));
   EXPECT_EQ(noop.storage[0].append[0].kind, EntryKind::kNoop);
@@ -137,7 +143,8 @@ TEST_F(SoleVoterTest, IsReadyOnlyAfterItsNoopIsDurableAndApplied) {
 TEST_F(SoleVoterTest, FoundingIsTheFirstEntryAndOnlyForAReplicaWithoutHistory) {
   Create();
   ASSERT_EQ(core_->Found(kAlone), absl::OkStatus());
-  EXPECT_EQ(core_->membership(), kAlone) << "in force from the moment when it is appended (thesis §4.1)";
+  EXPECT_EQ(core_->membership(), kAlone)
+      << "in force from the moment when it is appended (thesis §4.1)";
   Output out = Take();
   ASSERT_THAT(out.storage, SizeIs(1));
   EXPECT_EQ(out.storage[0].append[0].kind, EntryKind::kConfig);
@@ -165,7 +172,8 @@ TEST_F(SoleVoterTest, NothingIsCommittedBeforeItsOwnSync) {
   Output committed = Take();
   ASSERT_THAT(committed.committed, SizeIs(1));
   EXPECT_EQ(committed.committed[0].header.Flatten().view(), "a");
-  EXPECT_EQ(committed.committed[0].body.Flatten().view(), "body") << "a body of this life need not be read again";
+  EXPECT_EQ(committed.committed[0].body.Flatten().view(), "body")
+      << "a body of this life need not be read again";
 }
 
 TEST_F(SoleVoterTest, AllProposalsOfATurnAreOneTask) {
@@ -198,7 +206,9 @@ TEST_F(SoleVoterTest, AProposalForAnotherTermIsRefusedAndLeavesNoTrace) {
 }
 
 TEST_F(SoleVoterTest, ARestartedReplicaRefusesTheTermThatItLedBefore) {
-  Create({.hard_state = {Term{4}, kSelf}, .checkpoint = {}, .entries = {Recovered(4, 1, EntryKind::kConfig)}});
+  Create({.hard_state = {Term{4}, kSelf},
+          .checkpoint = {},
+          .entries = {Recovered(4, 1, EntryKind::kConfig)}});
   Entry entry = MakeEntry(Bytes("x"));
   EXPECT_FALSE(core_->Propose(Term{4}, absl::MakeSpan(&entry, 1)).ok());
   Tick();
@@ -243,9 +253,11 @@ TEST_F(SoleVoterTest, QuotaIsInBytesAndComesBack) {
   CoreOptions options;
   options.uncommitted_bytes_max = 1000;
   Lead(options);
-  ASSERT_TRUE(Propose("a", std::string(5000, 'b')).ok()) << "what is alone is let in whatever its size";
+  ASSERT_TRUE(Propose("a", std::string(5000, 'b')).ok())
+      << "what is alone is let in whatever its size";
   EXPECT_EQ(Propose("c").status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_TRUE(Propose("settle", "", Core::Room::kAlways).ok()) << "it makes room, so it is never refused for lack of it";
+  EXPECT_TRUE(Propose("settle", "", Core::Room::kAlways).ok())
+      << "it makes room, so it is never refused for lack of it";
   Settle();
   EXPECT_EQ(core_->uncommitted_bytes(), 0u);
   EXPECT_TRUE(Propose("c").ok());
@@ -258,7 +270,8 @@ TEST_F(SoleVoterTest, OversizedAndEmptyProposalsAreRefused) {
   EXPECT_EQ(Propose(std::string(kEntryHeaderBytesMax + 1, 'h')).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(core_->Propose(core_->term(), {}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(Propose(std::string(kEntryHeaderBytesMax, 'h'), std::string(kEntryBodyBytesMax, 'b')).ok());
+  EXPECT_TRUE(
+      Propose(std::string(kEntryHeaderBytesMax, 'h'), std::string(kEntryBodyBytesMax, 'b')).ok());
 }
 
 // etcd pull 10063: entries were skipped where a page of committed entries ended.
@@ -300,7 +313,8 @@ TEST_F(SoleVoterTest, HeadersGoOnlyUpToADurableCheckpoint) {
 
 TEST_F(SoleVoterTest, StartsFromItsCheckpointAndAppliesOnlyWhatFollows) {
   Create({.hard_state = {Term{3}, kSelf},
-          .checkpoint = Checkpoint{.applied = {Term{2}, Index{10}}, .membership = kAlone, .root = "state"},
+          .checkpoint =
+              Checkpoint{.applied = {Term{2}, Index{10}}, .membership = kAlone, .root = "state"},
           .entries = {Recovered(2, 11), Recovered(3, 12)}});
   EXPECT_EQ(core_->applied(), Index{10});
   Tick();
@@ -343,17 +357,22 @@ TEST(CoreRecoveryTest, ALogThatContradictsItselfIsDataLoss) {
   const HardState term2{Term{2}, kSelf};
   const Entry founding = Recovered(1, 1, EntryKind::kConfig);
   EXPECT_EQ(code({term2, {}, {founding, Recovered(2, 2)}}), absl::StatusCode::kOk);
-  EXPECT_EQ(code({term2, {}, {founding, Recovered(2, 3)}}), absl::StatusCode::kDataLoss) << "a hole";
-  EXPECT_EQ(code({term2, {}, {Recovered(1, 2)}}), absl::StatusCode::kDataLoss) << "its beginning is missing";
-  EXPECT_EQ(code({term2, {}, {founding, Recovered(2, 2), Recovered(1, 3)}}), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(code({term2, {}, {founding, Recovered(3, 2)}}), absl::StatusCode::kDataLoss) << "a forgotten term";
+  EXPECT_EQ(code({term2, {}, {founding, Recovered(2, 3)}}), absl::StatusCode::kDataLoss)
+      << "a hole";
+  EXPECT_EQ(code({term2, {}, {Recovered(1, 2)}}), absl::StatusCode::kDataLoss)
+      << "its beginning is missing";
+  EXPECT_EQ(code({term2, {}, {founding, Recovered(2, 2), Recovered(1, 3)}}),
+            absl::StatusCode::kDataLoss);
+  EXPECT_EQ(code({term2, {}, {founding, Recovered(3, 2)}}), absl::StatusCode::kDataLoss)
+      << "a forgotten term";
   EXPECT_EQ(code({term2, {}, {Recovered(1, 1)}}), absl::StatusCode::kDataLoss) << "no membership";
   Entry damaged = Recovered(2, 2);
   damaged.header_crc ^= 1;
   EXPECT_EQ(code({term2, {}, {founding, damaged}}), absl::StatusCode::kDataLoss);
   EXPECT_EQ(code({term2, Checkpoint{{Term{2}, Index{5}}, kAlone, ""}, {Recovered(2, 7)}}),
             absl::StatusCode::kDataLoss);
-  EXPECT_EQ(code({term2, Checkpoint{{Term{2}, Index{5}}, {}, ""}, {}}), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(code({term2, Checkpoint{{Term{2}, Index{5}}, {}, ""}, {}}),
+            absl::StatusCode::kDataLoss);
 }
 
 }  // namespace

@@ -2,13 +2,15 @@
 
 #include "raft/core/core.h"
 
-// Terms, votes and who becomes leader: Raft thesis §3.4, §3.6.1, §9.6 (pre-vote). With one voter there is nobody to
-// ask, but the order is the same: a term and a vote are on the disk before the vote counts, also the own one.
+// Terms, votes and who becomes leader: Raft thesis §3.4, §3.6.1, §9.6 (pre-vote). With one voter
+// there is nobody to ask, but the order is the same: a term and a vote are on the disk before the
+// vote counts, also the own one.
 
 namespace pontoon::raft {
 
 bool Core::IsSoleVoter() const {
-  return membership().voters.size() == 1 && !IsJoint(membership()) && membership().voters[0] == options_.self;
+  return membership().voters.size() == 1 && !IsJoint(membership()) &&
+         membership().voters[0] == options_.self;
 }
 
 // A voter that still hears the leader helps no candidate.
@@ -18,8 +20,10 @@ bool Core::HearsLeader() const {
 }
 
 void Core::ResetElectionTimer() {
-  const uint64_t spread = static_cast<uint64_t>((options_.election_max - options_.election_min).nanos);
-  election_due_ = now_ + options_.election_min + base::Duration{static_cast<int64_t>(random_->Below(spread))};
+  const uint64_t spread =
+      static_cast<uint64_t>((options_.election_max - options_.election_min).nanos);
+  election_due_ =
+      now_ + options_.election_min + base::Duration{static_cast<int64_t>(random_->Below(spread))};
 }
 
 void Core::Tick(base::MonotonicTime now) {
@@ -29,7 +33,8 @@ void Core::Tick(base::MonotonicTime now) {
   if (first) ResetElectionTimer();
   if (role_ == Role::kLeader) return TickLeader();
   if (IsSoleVoter()) {
-    // Nobody else can be elected, so there is nothing to wait for but for a leader that is about to leave.
+    // Nobody else can be elected, so there is nothing to wait for but for a leader that is about to
+    // leave.
     if (role_ != Role::kCandidate && !HearsLeader()) StartElection(Reason::kTimeout);
     return;
   }
@@ -94,21 +99,23 @@ void Core::StartElection(Reason reason) {
     Message message = Make(MessageKind::kVote, voter);
     message.log = log_.last();
     message.transfer = reason == Reason::kTransfer;
-    // Forgotten by a crash, the same term would be campaigned for again, perhaps with a shorter log.
+    // Forgotten by a crash, the same term would be campaigned for again, perhaps with a shorter
+    // log.
     SendWhenDurable(std::move(message));
   }
 }
 
 void Core::CountVotes() {
-  const VoteResult result = raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
-    if (voter == options_.self) {
-      if (role_ == Role::kPreCandidate) return true;
-      if (durable_hard_state_ != hard_state_) return std::nullopt;
-      return true;
-    }
-    const auto vote = votes_.find(voter);
-    return vote == votes_.end() ? std::nullopt : std::optional<bool>(vote->second);
-  });
+  const VoteResult result =
+      raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
+        if (voter == options_.self) {
+          if (role_ == Role::kPreCandidate) return true;
+          if (durable_hard_state_ != hard_state_) return std::nullopt;
+          return true;
+        }
+        const auto vote = votes_.find(voter);
+        return vote == votes_.end() ? std::nullopt : std::optional<bool>(vote->second);
+      });
   if (result == VoteResult::kPending) return;
   if (result == VoteResult::kLost) return BecomeFollower(term(), std::nullopt);
   if (role_ == Role::kPreCandidate) return StartElection(Reason::kTimeout);
@@ -123,7 +130,8 @@ void Core::BecomeLeader() {
   uncommitted_bytes_ = 0;
   read_round_ = 0;
   heartbeat_due_ = now_;
-  // Also where this is the only voter: it may have become that a moment ago. Nobody led the term of the founding.
+  // Also where this is the only voter: it may have become that a moment ago. Nobody led the term of
+  // the founding.
   predecessor_lease_end_ = now_;
   if (term() > Term{2}) {
     predecessor_lease_end_ = now_ + options_.lease * (100 + options_.clock_drift_percent) / 100;
@@ -143,9 +151,10 @@ void Core::OnPreVote(const Message& message) {
   Send(std::move(reply));
 }
 
-// The term of `message` is the own one by now. Whether this replica is a voter is for the candidate to know, whose log
-// may hold a membership that has not arrived here: a learner that did not answer could leave a group without a leader
-// that promoted it a moment ago. Answers of others than voters are not counted.
+// The term of `message` is the own one by now. Whether this replica is a voter is for the candidate
+// to know, whose log may hold a membership that has not arrived here: a learner that did not answer
+// could leave a group without a leader that promoted it a moment ago. Answers of others than voters
+// are not counted.
 void Core::OnVote(const Message& message) {
   Message reply = Make(MessageKind::kVoteReply, message.from);
   const bool free = !hard_state_.vote.has_value() || hard_state_.vote == message.from;
@@ -158,9 +167,12 @@ void Core::OnVote(const Message& message) {
 }
 
 void Core::OnVoteReply(const Message& message) {
-  const Role asked = message.kind == MessageKind::kPreVoteReply ? Role::kPreCandidate : Role::kCandidate;
+  const Role asked =
+      message.kind == MessageKind::kPreVoteReply ? Role::kPreCandidate : Role::kCandidate;
   if (role_ != asked || !IsVoter(membership(), message.from)) return;
-  if (message.kind == MessageKind::kPreVoteReply && !message.refused && message.term != Term{term().value + 1}) return;
+  if (message.kind == MessageKind::kPreVoteReply && !message.refused &&
+      message.term != Term{term().value + 1})
+    return;
   votes_[message.from] = !message.refused;
   CountVotes();
 }

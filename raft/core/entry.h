@@ -14,7 +14,8 @@ Entry MakeEntry(base::SliceChain header, base::SliceChain body = {});
 // The same with the body's checksum made earlier, where the body entered the node.
 Entry MakeEntry(base::SliceChain header, base::SliceChain body, uint32_t body_crc);
 
-// What an entry counts in quotas and towards the next checkpoint: its bytes and a flat share for key and record.
+// What an entry counts in quotas and towards the next checkpoint: its bytes and a flat share for
+// key and record.
 inline constexpr uint64_t kEntryOverheadBytes = 32;
 inline uint64_t HeaderCost(const Entry& entry) { return entry.header.size() + kEntryOverheadBytes; }
 inline uint64_t EntryCost(const Entry& entry) { return HeaderCost(entry) + entry.body.size(); }

@@ -11,21 +11,27 @@ namespace pontoon::raft {
 
 // Whether an append can be true, before it changes anything.
 absl::Status Core::CheckAppend(const Message& message) const {
-  const auto wrong = [](auto... what) { return absl::InvalidArgumentError(absl::StrCat("an append with ", what...)); };
-  if ((message.log.index == Index{0}) != (message.log.term == Term{0}) || message.log.term > message.term) {
+  const auto wrong = [](auto... what) {
+    return absl::InvalidArgumentError(absl::StrCat("an append with ", what...));
+  };
+  if ((message.log.index == Index{0}) != (message.log.term == Term{0}) ||
+      message.log.term > message.term) {
     return wrong("an impossible predecessor");
   }
   const auto contradicts = [this](EntryId id) {
     return id.index <= commit_ && id.index >= log_.base().index && !log_.Contains(id);
   };
-  if (contradicts(message.log)) return wrong("a predecessor ", message.log.index.value, " against what is committed");
+  if (contradicts(message.log))
+    return wrong("a predecessor ", message.log.index.value, " against what is committed");
   EntryId before = message.log;
   for (const Entry& entry : message.entries) {
-    if (entry.id.index != before.index + 1 || entry.id.term < before.term || entry.id.term > message.term) {
+    if (entry.id.index != before.index + 1 || entry.id.term < before.term ||
+        entry.id.term > message.term) {
       return wrong("entry ", entry.id.index.value, " out of order");
     }
     before = entry.id;
-    if (contradicts(entry.id)) return wrong("entry ", entry.id.index.value, " against what is committed");
+    if (contradicts(entry.id))
+      return wrong("entry ", entry.id.index.value, " against what is committed");
     if (entry.kind > EntryKind::kConfig || entry.header.size() > kEntryHeaderBytesMax ||
         entry.body.size() > kEntryBodyBytesMax) {
       return wrong("an impossible entry ", entry.id.index.value);

@@ -7,9 +7,9 @@
 
 namespace pontoon::raft {
 
-// What must hold of one replica after every step, executable; tests and the simulator call Check after each. The ids
-// in the messages (R2, ..) are those of the invariants as core.h lists them. What concerns several replicas at once is
-// checked by the simulator.
+// What must hold of one replica after every step, executable; tests and the simulator call Check
+// after each. The ids in the messages (R2, ..) are those of the invariants as core.h lists them.
+// What concerns several replicas at once is checked by the simulator.
 class Invariants {
  public:
   // Internal, naming the invariant that is broken. Compares with what the calls before saw.

@@ -3,8 +3,8 @@
 
 #include "raft/core/core.h"
 
-// Staying leader, knowing it, and handing it over: heartbeats and check-quorum (Raft thesis §6.2), the lease (§6.4.1),
-// transfer (§3.10).
+// Staying leader, knowing it, and handing it over: heartbeats and check-quorum (Raft thesis §6.2),
+// the lease (§6.4.1), transfer (§3.10).
 
 namespace pontoon::raft {
 
@@ -21,7 +21,8 @@ bool Core::MajorityAnswers() const {
   return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            if (voter == options_.self) return true;
            const auto progress = progress_.find(voter);
-           return progress != progress_.end() && now_ - progress->second.heard < options_.election_max;
+           return progress != progress_.end() &&
+                  now_ - progress->second.heard < options_.election_max;
          }) == VoteResult::kWon;
 }
 
@@ -40,8 +41,8 @@ void Core::OnHeartbeat(const Message& message) {
   BecomeFollower(term(), message.from);
   leader_heard_ = now_;
   ResetElectionTimer();
-  // A leader that knows of more than there is: this replica has lost what it had acknowledged. It commits nothing on
-  // that word.
+  // A leader that knows of more than there is: this replica has lost what it had acknowledged. It
+  // commits nothing on that word.
   if (message.commit <= log_.last().index) commit_ = std::max(commit_, message.commit);
   Message reply = Make(MessageKind::kHeartbeatReply, message.from);
   reply.stamp = message.stamp;
@@ -72,8 +73,8 @@ void Core::OnHeartbeatReply(const Message& message) {
     replicate_ = true;
     return;
   }
-  // It answers a heartbeat that was sent after the last append, and not that append: one of the two got lost on the
-  // way, or its disk is slow. An append without entries asks again.
+  // It answers a heartbeat that was sent after the last append, and not that append: one of the two
+  // got lost on the way, or its disk is slow. An append without entries asks again.
   if (message.stamp <= progress.sent) return;
   if (progress.state == Progress::State::kProbe && progress.waiting) {
     SendEntries(message.from, &progress, {});
@@ -124,7 +125,9 @@ void Core::MaybeHandOver() {
 }
 
 void Core::OnTimeoutNow(const Message& message) {
-  if (role_ == Role::kCandidate || message.log != log_.last() || !IsVoter(membership(), options_.self)) return;
+  if (role_ == Role::kCandidate || message.log != log_.last() ||
+      !IsVoter(membership(), options_.self))
+    return;
   ResetElectionTimer();
   StartElection(Reason::kTransfer);
 }

@@ -17,11 +17,12 @@ void Log::Reset(EntryId base) {
 
 absl::StatusOr<Term> Log::TermAt(Index index) const {
   if (index < base_.index) {
-    return absl::OutOfRangeError(absl::StrCat("entry ", index.value, " was compacted, the log begins after ",
-                                              base_.index.value));
+    return absl::OutOfRangeError(absl::StrCat(
+        "entry ", index.value, " was compacted, the log begins after ", base_.index.value));
   }
   if (index > last_.index) {
-    return absl::NotFoundError(absl::StrCat("entry ", index.value, " is past the last, ", last_.index.value));
+    return absl::NotFoundError(
+        absl::StrCat("entry ", index.value, " is past the last, ", last_.index.value));
   }
   if (index == base_.index) return base_.term;
   const auto after = std::upper_bound(runs_.begin(), runs_.end(), index,
@@ -48,10 +49,12 @@ EntryId Log::LastAtMost(Index index, Term term) const {
 void Log::Append(Entry entry) {
   PONTOON_CHECK(entry.id.index == last_.index + 1);
   PONTOON_CHECK(entry.id.term >= last_.term && entry.id.term > Term{0});
-  if (runs_.empty() || runs_.back().term != entry.id.term) runs_.push_back({entry.id.index, entry.id.term});
+  if (runs_.empty() || runs_.back().term != entry.id.term)
+    runs_.push_back({entry.id.index, entry.id.term});
   last_ = entry.id;
   header_bytes_total_ += HeaderCost(entry);
-  if (header_bytes_total_ - (marks_.empty() ? header_bytes_base_ : marks_.back().bytes) >= kMarkBytes) {
+  if (header_bytes_total_ - (marks_.empty() ? header_bytes_base_ : marks_.back().bytes) >=
+      kMarkBytes) {
     marks_.push_back({last_.index, header_bytes_total_});
   }
   const uint64_t cost = EntryCost(entry);
@@ -85,11 +88,13 @@ void Log::ReleaseThrough(Index index) {
     entries_[i] = Held();
   }
   head_ += count;
-  // Moved to the front only once half of the array is free: each entry is moved at most once on average.
+  // Moved to the front only once half of the array is free: each entry is moved at most once on
+  // average.
   if (head_ * 2 < entries_.size()) return;
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<ptrdiff_t>(head_));
   head_ = 0;
-  constexpr size_t kKeptCapacity = 1024;  // A recovered or stalled log was long once; an idle one costs little.
+  constexpr size_t kKeptCapacity =
+      1024;  // A recovered or stalled log was long once; an idle one costs little.
   if (entries_.empty() && entries_.capacity() > kKeptCapacity) std::vector<Held>().swap(entries_);
 }
 

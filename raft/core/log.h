@@ -10,8 +10,9 @@
 
 namespace pontoon::raft {
 
-// A group's log as the core sees it: contiguous from the entry after `base` to `last`. Terms are in memory for all of
-// it; the entries themselves only from `held_from` on (the rest is on the disk and not needed any more). Does no I/O.
+// A group's log as the core sees it: contiguous from the entry after `base` to `last`. Terms are in
+// memory for all of it; the entries themselves only from `held_from` on (the rest is on the disk
+// and not needed any more). Does no I/O.
 class Log {
  public:
   Log() = default;
@@ -23,8 +24,8 @@ class Log {
   EntryId last() const { return last_; }
   Index held_from() const { return last_.index - (entries_.size() - head_) + 1; }
 
-  // The term of the entry at `index`, from base to last. Never a made-up one (etcd raft pull 31): OutOfRange: it was
-  // compacted. NotFound: the log does not reach so far.
+  // The term of the entry at `index`, from base to last. Never a made-up one (etcd raft pull 31):
+  // OutOfRange: it was compacted. NotFound: the log does not reach so far.
   absl::StatusOr<Term> TermAt(Index index) const;
   bool Contains(EntryId id) const;
   // The highest index from base to `index` whose term is at most `term`; base if there is none.
@@ -42,8 +43,8 @@ class Log {
   // The headers up to `id`, an entry of this log, are gone: it is the new base.
   void CompactTo(EntryId id);
 
-  // What CompactTo(last) would give back: header bytes (with kEntryOverheadBytes each) above base, to within
-  // kMarkBytes.
+  // What CompactTo(last) would give back: header bytes (with kEntryOverheadBytes each) above base,
+  // to within kMarkBytes.
   uint64_t header_bytes() const { return header_bytes_total_ - header_bytes_base_; }
   // What the entries in memory cost.
   uint64_t held_bytes() const { return held_bytes_; }
@@ -69,7 +70,7 @@ class Log {
 
   EntryId base_;
   EntryId last_;
-  std::deque<TermRun> runs_;    // Of (base, last], ascending.
+  std::deque<TermRun> runs_;   // Of (base, last], ascending.
   std::vector<Held> entries_;  // [head_..] are the entries [held_from, last].
   size_t head_ = 0;
   std::deque<Mark> marks_;

@@ -29,7 +29,8 @@ TEST(LogTest, KnowsTheTermOfEveryEntryAlsoOfThoseThatLeftMemory) {
   EXPECT_EQ(log.last(), (EntryId{Term{5}, Index{6}}));
 }
 
-// etcd raft pull 31: a term of 0 for what was compacted let an empty append match, and commit ran past the log.
+// etcd raft pull 31: a term of 0 for what was compacted let an empty append match, and commit ran
+// past the log.
 TEST(LogTest, NeverInventsATermForWhatWasCompactedOrDoesNotExist) {
   Log log = LogOf({}, {1, 1, 2, 2});
   log.CompactTo({Term{2}, Index{3}});
@@ -85,7 +86,8 @@ TEST(LogTest, EntriesStayReadableWhileOthersBeforeThemAreReleased) {
   for (int round = 0; round < 50; ++round) {
     for (int i = 0; i < 7; ++i) log.Append(At(1, next++));
     log.ReleaseThrough(log.held_from() + 5);
-    for (Index i = log.held_from(); i <= log.last().index; i = i + 1) ASSERT_EQ(log.At(i).id.index, i);
+    for (Index i = log.held_from(); i <= log.last().index; i = i + 1)
+      ASSERT_EQ(log.At(i).id.index, i);
   }
   EXPECT_EQ(log.size(), next - 1);
 }

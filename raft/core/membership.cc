@@ -19,13 +19,15 @@ bool Has(const std::vector<ReplicaId>& sorted, const ReplicaId& replica) {
 
 bool SortedWithoutDoubles(const std::vector<ReplicaId>& replicas) {
   return std::adjacent_find(replicas.begin(), replicas.end(),
-                            [](const ReplicaId& a, const ReplicaId& b) { return a >= b; }) == replicas.end();
+                            [](const ReplicaId& a, const ReplicaId& b) { return a >= b; }) ==
+         replicas.end();
 }
 
 size_t Majority(size_t voters) { return voters / 2 + 1; }
 
 // The highest index that a majority of `voters`, which must not be empty, has.
-Index MajorityIndex(const std::vector<ReplicaId>& voters, const std::function<Index(const ReplicaId&)>& match) {
+Index MajorityIndex(const std::vector<ReplicaId>& voters,
+                    const std::function<Index(const ReplicaId&)>& match) {
   std::vector<Index> indexes;
   indexes.reserve(voters.size());
   for (const ReplicaId& voter : voters) indexes.push_back(match(voter));
@@ -111,12 +113,14 @@ std::vector<ReplicaId> AllMembers(const Membership& members) {
 absl::Status ValidateMembership(const Membership& members) {
   if (members.voters.empty()) return absl::InvalidArgumentError("nobody votes");
   for (const auto* list : {&members.voters, &members.outgoing_voters, &members.learners}) {
-    if (!SortedWithoutDoubles(*list)) return absl::InvalidArgumentError("a replica is named twice or out of order");
+    if (!SortedWithoutDoubles(*list))
+      return absl::InvalidArgumentError("a replica is named twice or out of order");
     if (list->size() > UINT16_MAX) return absl::InvalidArgumentError("too many replicas");
   }
   for (const ReplicaId& learner : members.learners) {
     if (Has(members.voters, learner)) {
-      return absl::InvalidArgumentError(absl::StrCat("node ", learner.node.value, " votes and learns"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("node ", learner.node.value, " votes and learns"));
     }
   }
   return absl::OkStatus();
@@ -161,12 +165,13 @@ absl::StatusOr<Membership> DecodeMembership(absl::string_view bytes) {
   uint64_t version = 0;
   if (!Get(&bytes, 1, &version)) return absl::DataLossError("membership: empty");
   if (version > kMembershipVersion) {
-    return absl::UnimplementedError(absl::StrCat("membership: version ", version, " is newer than ",
-                                                 kMembershipVersion));
+    return absl::UnimplementedError(
+        absl::StrCat("membership: version ", version, " is newer than ", kMembershipVersion));
   }
   Membership members;
-  if (version == 0 || !GetReplicas(&bytes, &members.voters) || !GetReplicas(&bytes, &members.outgoing_voters) ||
-      !GetReplicas(&bytes, &members.learners) || !bytes.empty()) {
+  if (version == 0 || !GetReplicas(&bytes, &members.voters) ||
+      !GetReplicas(&bytes, &members.outgoing_voters) || !GetReplicas(&bytes, &members.learners) ||
+      !bytes.empty()) {
     return absl::DataLossError("membership: damaged");
   }
   if (absl::Status valid = ValidateMembership(members); !valid.ok()) {

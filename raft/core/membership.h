@@ -15,7 +15,8 @@
 
 namespace pontoon::raft {
 
-// Members of a group and the arithmetic of its quorums (Raft thesis §4.3). Pure functions of their arguments.
+// Members of a group and the arithmetic of its quorums (Raft thesis §4.3). Pure functions of their
+// arguments.
 
 bool IsJoint(const Membership& members);
 // A voter of either half.
@@ -26,31 +27,35 @@ bool IsMember(const Membership& members, const ReplicaId& replica);
 std::vector<ReplicaId> AllVoters(const Membership& members);
 std::vector<ReplicaId> AllMembers(const Membership& members);
 
-// InvalidArgument unless each list is sorted and free of doubles, somebody votes, and no voter is a learner too. While
-// joint, an outgoing voter may be a learner already: it votes in the outgoing half until the change is complete.
+// InvalidArgument unless each list is sorted and free of doubles, somebody votes, and no voter is a
+// learner too. While joint, an outgoing voter may be a learner already: it votes in the outgoing
+// half until the change is complete.
 absl::Status ValidateMembership(const Membership& members);
 
-// The joint step from `current`, which must not be joint, to `wanted` (whose outgoing_voters are not looked at).
+// The joint step from `current`, which must not be joint, to `wanted` (whose outgoing_voters are
+// not looked at).
 Membership JointOf(const Membership& current, const Membership& wanted);
 // What the joint `members` become when the change is complete.
 Membership AfterJoint(const Membership& members);
 
-// The highest index that a majority has, while joint a majority of both halves. `match`: what is durable on a voter.
+// The highest index that a majority has, while joint a majority of both halves. `match`: what is
+// durable on a voter.
 Index QuorumIndex(const Membership& members, const std::function<Index(const ReplicaId&)>& match);
 
 enum class VoteResult { kPending, kWon, kLost };
-// `vote`: granted, refused, or not known yet. Lost once a majority of a half can no longer be reached.
+// `vote`: granted, refused, or not known yet. Lost once a majority of a half can no longer be
+// reached.
 VoteResult CountVotes(const Membership& members,
                       const std::function<std::optional<bool>(const ReplicaId&)>& vote);
 
-// [format] The header of a kConfig entry. Version 1: u8 version, three lists (voters, outgoing voters, learners), each
-// u16 count and per replica u64 node, u32 incarnation; little endian.
+// [format] The header of a kConfig entry. Version 1: u8 version, three lists (voters, outgoing
+// voters, learners), each u16 count and per replica u64 node, u32 incarnation; little endian.
 std::string EncodeMembership(const Membership& members);
 // DataLoss: damaged or invalid. Unimplemented: a newer version than this program knows.
 absl::StatusOr<Membership> DecodeMembership(absl::string_view bytes);
 
-// The memberships of a log: the one of its checkpoint, then those of its kConfig entries. The last is in force, from
-// the moment when it is appended (thesis §4.1); truncating the log takes it back.
+// The memberships of a log: the one of its checkpoint, then those of its kConfig entries. The last
+// is in force, from the moment when it is appended (thesis §4.1); truncating the log takes it back.
 class MembershipLog {
  public:
   void Reset(EntryId base, Membership members);

@@ -26,7 +26,8 @@ TEST(QuorumTest, IsTheHighestIndexThatAMajorityHas) {
   EXPECT_EQ(QuorumIndex({.voters = Rs({1})}, MatchOf({{1, 7}})), Index{7});
   EXPECT_EQ(QuorumIndex({.voters = Rs({1, 2})}, MatchOf({{1, 7}, {2, 3}})), Index{3});
   EXPECT_EQ(QuorumIndex({.voters = Rs({1, 2, 3})}, MatchOf({{1, 7}, {2, 3}, {3, 5}})), Index{5});
-  EXPECT_EQ(QuorumIndex({.voters = Rs({1, 2, 3, 4, 5})}, MatchOf({{1, 9}, {2, 9}, {3, 1}, {4, 2}})), Index{2});
+  EXPECT_EQ(QuorumIndex({.voters = Rs({1, 2, 3, 4, 5})}, MatchOf({{1, 9}, {2, 9}, {3, 1}, {4, 2}})),
+            Index{2});
 }
 
 // Raft thesis §4.3: while joint, agreement needs both majorities.
@@ -73,7 +74,8 @@ TEST(QuorumTest, QuorumsOfNeighbouringMembershipsIntersect) {
         const bool wins_joint = CountVotes(joint, in(set)) == VoteResult::kWon;
         const bool rest_wins_old = CountVotes(current, in(~set & 31)) == VoteResult::kWon;
         const bool rest_wins_new = CountVotes(AfterJoint(joint), in(~set & 31)) == VoteResult::kWon;
-        ASSERT_FALSE(wins_joint && (rest_wins_old || rest_wins_new)) << from << " " << to << " " << set;
+        ASSERT_FALSE(wins_joint && (rest_wins_old || rest_wins_new))
+            << from << " " << to << " " << set;
       }
     }
   }
@@ -84,29 +86,36 @@ TEST(MembershipTest, RefusesWhatCannotBeAMembership) {
   EXPECT_FALSE(ValidateMembership({.voters = Rs({2, 1})}).ok());
   EXPECT_FALSE(ValidateMembership({.voters = Rs({1, 1})}).ok());
   EXPECT_FALSE(ValidateMembership({.voters = Rs({1}), .learners = Rs({1})}).ok());
-  EXPECT_TRUE(ValidateMembership({.voters = Rs({1}), .outgoing_voters = Rs({2}), .learners = Rs({2})}).ok());
+  EXPECT_TRUE(
+      ValidateMembership({.voters = Rs({1}), .outgoing_voters = Rs({2}), .learners = Rs({2})})
+          .ok());
 }
 
 TEST(MembershipFormatTest, RoundTripsAndIsFixed) {
-  const Membership members{
-      .voters = {{NodeId{0x1122334455667788}, 2}}, .outgoing_voters = Rs({3, 4}), .learners = Rs({5})};
+  const Membership members{.voters = {{NodeId{0x1122334455667788}, 2}},
+                           .outgoing_voters = Rs({3, 4}),
+                           .learners = Rs({5})};
   const std::string bytes = EncodeMembership(members);
   EXPECT_EQ(DecodeMembership(bytes).value(), members);
-  EXPECT_EQ(bytes.substr(0, 15), std::string("\x01\x01\x00\x88\x77\x66\x55\x44\x33\x22\x11\x02\x00\x00\x00", 15));
+  EXPECT_EQ(bytes.substr(0, 15),
+            std::string("\x01\x01\x00\x88\x77\x66\x55\x44\x33\x22\x11\x02\x00\x00\x00", 15));
 }
 
 TEST(MembershipFormatTest, DamagedAndNewerBytesAreRefusedWithTheReason) {
   const std::string bytes = EncodeMembership({.voters = Rs({1, 2})});
   for (size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_EQ(DecodeMembership(bytes.substr(0, size)).status().code(), absl::StatusCode::kDataLoss) << size;
+    EXPECT_EQ(DecodeMembership(bytes.substr(0, size)).status().code(), absl::StatusCode::kDataLoss)
+        << size;
   }
   EXPECT_EQ(DecodeMembership(bytes + "x").status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(DecodeMembership(std::string("\xff\xff\xff", 3)).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(DecodeMembership(std::string("\xff\xff\xff", 3)).status().code(),
+            absl::StatusCode::kUnimplemented);
   std::string huge("\x01\xff\xff", 3);
   EXPECT_EQ(DecodeMembership(huge).status().code(), absl::StatusCode::kDataLoss);
 }
 
-// Raft thesis §4.1: in force once appended; nats-server pull 8332: a truncated change must leave no trace.
+// Raft thesis §4.1: in force once appended; nats-server pull 8332: a truncated change must leave no
+// trace.
 TEST(MembershipLogTest, TheLastOneInTheLogIsInForceAndTruncationTakesItBack) {
   MembershipLog log;
   log.Reset({Term{1}, Index{10}}, {.voters = Rs({1})});

@@ -9,38 +9,46 @@
 
 namespace pontoon::raft {
 
-// What replicas of one group say to each other (Raft thesis §3 and §9.6; RabbitMQ has no part in it).
+// What replicas of one group say to each other (Raft thesis §3 and §9.6; RabbitMQ has no part in
+// it).
 enum class MessageKind : uint8_t {
-  kPreVote = 0,        // Would you vote for me in `term`? Changes nothing at the receiver (thesis §9.6).
+  kPreVote = 0,  // Would you vote for me in `term`? Changes nothing at the receiver (thesis §9.6).
   kPreVoteReply = 1,
-  kVote = 2,           // RequestVote (thesis §3.4).
+  kVote = 2,  // RequestVote (thesis §3.4).
   kVoteReply = 3,
-  kAppend = 4,         // AppendEntries (thesis §3.5); without entries it probes.
+  kAppend = 4,  // AppendEntries (thesis §3.5); without entries it probes.
   kAppendReply = 5,
   kHeartbeat = 6,
   kHeartbeatReply = 7,
-  kTimeoutNow = 8,     // Leadership transfer (thesis §3.10): campaign at once.
+  kTimeoutNow = 8,  // Leadership transfer (thesis §3.10): campaign at once.
 };
 
-// One message. Both ends check who it is for: a replica drops what names another group, epoch or incarnation.
+// One message. Both ends check who it is for: a replica drops what names another group, epoch or
+// incarnation.
 struct Message {
   MessageKind kind = MessageKind::kHeartbeat;
   GroupId group;
   base::RecoveryEpoch epoch;
   ReplicaId from;
   ReplicaId to;
-  Term term;                    // The sender's; of kPreVote: the one it would campaign in.
-  EntryId log;                  // kPreVote, kVote: the candidate's last entry. kAppend: the entry before `entries`.
-                                // kAppendReply: accepted up to here, or where a refused probe should go on.
-                                // kHeartbeatReply: the receiver's last entry, durable or not. kTimeoutNow: what the
-                                // receiver must have as its last.
-  Index probe;                  // kAppendReply: the index in `log` of the append that it answers.
-  Index commit;                 // kAppend, kHeartbeat: the leader's commit index (bounded by what it knows matches).
-  bool refused = false;         // Replies.
-  bool transfer = false;        // kVote: asked for by the leader itself, so do not refuse because of it.
-  base::MonotonicTime stamp;    // The sender's clock when it sent; a reply repeats it (for the leader's lease).
-  uint64_t round = 0;           // kHeartbeat: the newest read round it serves; the reply repeats it (thesis §6.4).
-  std::vector<Entry> entries;   // kAppend.
+  Term term;    // The sender's; of kPreVote: the one it would campaign in.
+  EntryId log;  // kPreVote, kVote: the candidate's last entry. kAppend: the entry before `entries`.
+                // kAppendReply: accepted up to here, or where a refused probe should go on.
+                // kHeartbeatReply: the receiver's last entry, durable or not. kTimeoutNow: what the
+                // receiver must have as its last.
+  Index probe;  // kAppendReply: the index in `log` of the append that it answers.
+  // kAppend, kHeartbeat: the leader's commit index (of a heartbeat, as far as the logs match).
+  Index commit;
+  // Replies.
+  bool refused = false;
+  // kVote: asked for by the leader itself, so do not refuse because of it.
+  bool transfer = false;
+  // The sender's clock when it sent; a reply repeats the question's (for the leader's lease).
+  base::MonotonicTime stamp;
+  // kHeartbeat: the newest round of reads that it serves; the reply repeats it (thesis §6.4).
+  uint64_t round = 0;
+  // kAppend.
+  std::vector<Entry> entries;
 };
 
 }  // namespace pontoon::raft

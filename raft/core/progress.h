@@ -22,16 +22,16 @@ struct Progress {
   };
 
   State state = State::kProbe;
-  Index match;  // It has everything up to here, durably.
-  Index next;   // The next entry to send; match < next.
-  bool waiting = false;  // kProbe: an append is under way.
-  bool reading = false;  // Its entries are being read from the store.
+  Index match;                     // It has everything up to here, durably.
+  Index next;                      // The next entry to send; match < next.
+  bool waiting = false;            // kProbe: an append is under way.
+  bool reading = false;            // Its entries are being read from the store.
   std::deque<InFlight> in_flight;  // kReplicate: appends not yet answered.
   uint64_t in_flight_bytes = 0;
-  base::MonotonicTime sent;    // The last append.
-  base::MonotonicTime heard;   // Its last answer came in.
-  base::MonotonicTime stamp;   // The newest of our own sends that it has answered (for the lease).
-  uint64_t round = 0;          // The newest round of heartbeats that it has answered.
+  base::MonotonicTime sent;   // The last append.
+  base::MonotonicTime heard;  // Its last answer came in.
+  base::MonotonicTime stamp;  // The newest of our own sends that it has answered (for the lease).
+  uint64_t round = 0;         // The newest round of heartbeats that it has answered.
 
   void BecomeProbe() {
     state = State::kProbe;

@@ -1,8 +1,9 @@
 #include "raft/core/core.h"
 
-// Linearizable reads: Raft thesis §6.4. One round of heartbeats serves all reads of a turn, and each round has a number
-// of its own, so that no late answer to an earlier one counts (etcd raft pull 397). A sole voter needs no round, but it
-// too does not know what is committed before an entry of its own term is.
+// Linearizable reads: Raft thesis §6.4. One round of heartbeats serves all reads of a turn, and
+// each round has a number of its own, so that no late answer to an earlier one counts (etcd raft
+// pull 397). A sole voter needs no round, but it too does not know what is committed before an
+// entry of its own term is.
 
 namespace pontoon::raft {
 

@@ -5,18 +5,20 @@
 #include "raft/core/core.h"
 #include "raft/core/entry.h"
 
-// Changing the members: Raft thesis §4.3. The membership in force is always the last one in the log, so there is no
-// other state that could contradict it; one change at a time, and none before the leader has committed in its own term
-// (the flaw of 2015 in single-server changes).
+// Changing the members: Raft thesis §4.3. The membership in force is always the last one in the
+// log, so there is no other state that could contradict it; one change at a time, and none before
+// the leader has committed in its own term (the flaw of 2015 in single-server changes).
 
 namespace pontoon::raft {
 
 absl::StatusOr<Index> Core::ProposeConfig(Term expected_term, const Membership& wanted) {
   if (absl::Status leads = RequireLeaderOf(expected_term); !leads.ok()) return leads;
   if (absl::Status valid = ValidateMembership(wanted); !valid.ok()) return valid;
-  if (IsJoint(wanted)) return absl::InvalidArgumentError("the joint step is not for the caller to choose");
+  if (IsJoint(wanted))
+    return absl::InvalidArgumentError("the joint step is not for the caller to choose");
   if (wanted == membership()) return absl::InvalidArgumentError("this changes nothing");
-  if (transfer_target_.has_value()) return absl::UnavailableError("leadership is being handed over");
+  if (transfer_target_.has_value())
+    return absl::UnavailableError("leadership is being handed over");
   if (commit_ < term_start_) return absl::UnavailableError("nothing of this term is committed yet");
   if (IsJoint(membership()) || memberships_.current_id().index > commit_) {
     return absl::UnavailableError("another change is not complete");
@@ -26,8 +28,8 @@ absl::StatusOr<Index> Core::ProposeConfig(Term expected_term, const Membership& 
     const auto progress = progress_.find(voter);
     if (progress == progress_.end() ||
         progress->second.match + options_.promotion_lag_max < log_.last().index) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("node ", voter.node.value, " has to learn what there is before it may vote"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "node ", voter.node.value, " has to learn what there is before it may vote"));
     }
   }
   const bool voters_change = wanted.voters != membership().voters;
@@ -43,8 +45,8 @@ void Core::AppendOwnMembership(const Membership& members) {
   replicate_ = !progress_.empty();
 }
 
-// Called when commit has advanced: leaves a joint membership that is committed, and leadership where the members that
-// are now in force do not include this replica as a voter.
+// Called when commit has advanced: leaves a joint membership that is committed, and leadership
+// where the members that are now in force do not include this replica as a voter.
 void Core::FinishReconfiguration() {
   if (memberships_.current_id().index > commit_) return;
   if (IsJoint(membership())) return AppendOwnMembership(AfterJoint(membership()));

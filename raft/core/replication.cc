@@ -16,13 +16,15 @@ bool IsComplete(const Entry& entry) { return entry.body.size() == entry.body_byt
 
 absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entries, Room room) {
   if (absl::Status leads = RequireLeaderOf(expected_term); !leads.ok()) return leads;
-  if (transfer_target_.has_value()) return absl::UnavailableError("leadership is being handed over");
+  if (transfer_target_.has_value())
+    return absl::UnavailableError("leadership is being handed over");
   if (entries.empty()) return absl::InvalidArgumentError("nothing to propose");
   uint64_t cost = 0;
   for (const Entry& entry : entries) {
     if (entry.header.size() > kEntryHeaderBytesMax || entry.body.size() > kEntryBodyBytesMax) {
-      return absl::InvalidArgumentError(absl::StrCat("an entry with a header of ", entry.header.size(),
-                                                     " and a body of ", entry.body.size(), " bytes"));
+      return absl::InvalidArgumentError(absl::StrCat("an entry with a header of ",
+                                                     entry.header.size(), " and a body of ",
+                                                     entry.body.size(), " bytes"));
     }
     PONTOON_CHECK(entry.kind == EntryKind::kNormal && IsComplete(entry));
     cost += EntryCost(entry);
@@ -49,7 +51,8 @@ void Core::AppendOwn(EntryKind kind, Entry entry) {
 void Core::SyncProgress() {
   const std::vector<ReplicaId> members = AllMembers(membership());
   for (auto it = progress_.begin(); it != progress_.end();) {
-    it = std::binary_search(members.begin(), members.end(), it->first) ? std::next(it) : progress_.erase(it);
+    it = std::binary_search(members.begin(), members.end(), it->first) ? std::next(it)
+                                                                       : progress_.erase(it);
   }
   for (const ReplicaId& member : members) {
     if (member == options_.self || progress_.contains(member)) continue;
@@ -57,7 +60,8 @@ void Core::SyncProgress() {
     progress.next = log_.last().index + 1;
     progress.heard = now_;
   }
-  if (transfer_target_.has_value() && !progress_.contains(*transfer_target_)) transfer_target_.reset();
+  if (transfer_target_.has_value() && !progress_.contains(*transfer_target_))
+    transfer_target_.reset();
 }
 
 void Core::Replicate() {
@@ -75,7 +79,8 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   if (progress->state == Progress::State::kNeedsSnapshot || progress->reading) return false;
   const bool probe = progress->state == Progress::State::kProbe;
   if (probe && progress->waiting) return false;
-  if (!probe && (progress->next > log_.last().index || progress->in_flight.size() >= options_.inflight_messages_max ||
+  if (!probe && (progress->next > log_.last().index ||
+                 progress->in_flight.size() >= options_.inflight_messages_max ||
                  progress->in_flight_bytes >= options_.inflight_bytes_max)) {
     return false;
   }
@@ -85,9 +90,12 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   }
   std::vector<Entry> entries;
   uint64_t bytes = 0;
-  for (Index index = progress->next; index <= log_.last().index && index >= log_.held_from(); index = index + 1) {
+  for (Index index = progress->next; index <= log_.last().index && index >= log_.held_from();
+       index = index + 1) {
     const Entry& entry = log_.At(index);
-    if (!IsComplete(entry) || (!entries.empty() && bytes + EntryCost(entry) > options_.append_bytes_max)) break;
+    if (!IsComplete(entry) ||
+        (!entries.empty() && bytes + EntryCost(entry) > options_.append_bytes_max))
+      break;
     bytes += EntryCost(entry);
     entries.push_back(entry);
   }
@@ -138,7 +146,9 @@ void Core::OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry
   std::vector<Entry> complete;
   if (entries.ok()) {
     for (Entry& entry : *entries) {
-      if (entry.id.index != read.from + complete.size() || !log_.Contains(entry.id) || !IsComplete(entry)) break;
+      if (entry.id.index != read.from + complete.size() || !log_.Contains(entry.id) ||
+          !IsComplete(entry))
+        break;
       complete.push_back(std::move(entry));
     }
   }
@@ -153,8 +163,8 @@ absl::Status Core::OnAppendReply(const Message& message) {
   const auto it = progress_.find(message.from);
   if (role_ != Role::kLeader || it == progress_.end()) return absl::OkStatus();
   if (message.log.index > log_.last().index || (message.refused && message.probe == Index{0})) {
-    return absl::InvalidArgumentError(absl::StrCat("an answer about entry ", message.log.index.value,
-                                                   ", which does not exist"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("an answer about entry ", message.log.index.value, ", which does not exist"));
   }
   Progress& progress = it->second;
   NoteAnswer(message, &progress);
@@ -166,7 +176,8 @@ absl::Status Core::OnAppendReply(const Message& message) {
     } else if (progress.state != Progress::State::kProbe || message.probe + 1 != progress.next) {
       return absl::OkStatus();
     } else {
-      const EntryId agree = log_.LastAtMost(std::min(message.log.index, message.probe - 1), message.log.term);
+      const EntryId agree =
+          log_.LastAtMost(std::min(message.log.index, message.probe - 1), message.log.term);
       progress.next = std::max(progress.match, agree.index) + 1;
       progress.waiting = false;
       // They part below what is left of the log.
@@ -177,7 +188,8 @@ absl::Status Core::OnAppendReply(const Message& message) {
     return absl::OkStatus();
   }
   progress.Advance(message.log.index);
-  if (progress.state != Progress::State::kReplicate && progress.match >= log_.base().index) progress.BecomeReplicate();
+  if (progress.state != Progress::State::kReplicate && progress.match >= log_.base().index)
+    progress.BecomeReplicate();
   AdvanceCommit();
   if (role_ != Role::kLeader) return absl::OkStatus();
   ReleaseHeld();

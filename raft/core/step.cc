@@ -10,30 +10,33 @@ namespace pontoon::raft {
 namespace {
 
 bool IsReply(MessageKind kind) {
-  return kind == MessageKind::kPreVoteReply || kind == MessageKind::kVoteReply || kind == MessageKind::kAppendReply ||
-         kind == MessageKind::kHeartbeatReply;
+  return kind == MessageKind::kPreVoteReply || kind == MessageKind::kVoteReply ||
+         kind == MessageKind::kAppendReply || kind == MessageKind::kHeartbeatReply;
 }
 
 bool IsOfALeader(MessageKind kind) {
-  return kind == MessageKind::kAppend || kind == MessageKind::kHeartbeat || kind == MessageKind::kTimeoutNow;
+  return kind == MessageKind::kAppend || kind == MessageKind::kHeartbeat ||
+         kind == MessageKind::kTimeoutNow;
 }
 
 }  // namespace
 
 absl::Status Core::CheckSender(const Message& message) const {
-  if (message.group != options_.group || message.epoch != options_.epoch || message.to != options_.self) {
+  if (message.group != options_.group || message.epoch != options_.epoch ||
+      message.to != options_.self) {
     return absl::InvalidArgumentError("a message for another replica, group or epoch");
   }
   if (message.from == options_.self || message.term == Term{0}) {
     return absl::InvalidArgumentError("a message that nobody sends");
   }
-  // An unknown replica may be a member of a later membership than is known here, and lead it; one whose disk was
-  // replaced since is not, and nobody answers a stranger.
+  // An unknown replica may be a member of a later membership than is known here, and lead it; one
+  // whose disk was replaced since is not, and nobody answers a stranger.
   bool known = false;
   for (const ReplicaId& member : AllMembers(membership())) {
     known = known || member == message.from;
     if (member.node == message.from.node && member.incarnation > message.from.incarnation) {
-      return absl::InvalidArgumentError(absl::StrCat("node ", message.from.node.value, " speaks as incarnation ",
+      return absl::InvalidArgumentError(absl::StrCat("node ", message.from.node.value,
+                                                     " speaks as incarnation ",
                                                      message.from.incarnation, ", which is over"));
     }
   }
@@ -62,15 +65,18 @@ absl::Status Core::Step(Message message) {
     // Whoever leads or campaigns in an old term has to learn of this one.
     if (message.kind == MessageKind::kVote || IsOfALeader(message.kind)) {
       const bool vote = message.kind == MessageKind::kVote;
-      Message reply = Make(vote ? MessageKind::kVoteReply : MessageKind::kAppendReply, message.from);
+      Message reply =
+          Make(vote ? MessageKind::kVoteReply : MessageKind::kAppendReply, message.from);
       reply.refused = true;
       Send(std::move(reply));
     }
     return absl::OkStatus();
   }
   if (message.term > term()) {
-    if (message.kind == MessageKind::kVote && HearsLeader() && !message.transfer) return absl::OkStatus();
-    BecomeFollower(message.term, IsOfALeader(message.kind) ? std::optional(message.from) : std::nullopt);
+    if (message.kind == MessageKind::kVote && HearsLeader() && !message.transfer)
+      return absl::OkStatus();
+    BecomeFollower(message.term,
+                   IsOfALeader(message.kind) ? std::optional(message.from) : std::nullopt);
   }
   switch (message.kind) {
     case MessageKind::kVote:

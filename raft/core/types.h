@@ -28,35 +28,37 @@ struct EntryId {
   friend constexpr auto operator<=>(const EntryId&, const EntryId&) = default;
 };
 
-// [format] A replica of a group: a node, and the how-manieth life of that node's disk (a wiped or replaced disk is a
-// new incarnation, which never votes in the name of the old one).
+// [format] A replica of a group: a node, and the how-manieth life of that node's disk (a wiped or
+// replaced disk is a new incarnation, which never votes in the name of the old one).
 struct ReplicaId {
   NodeId node;
   uint32_t incarnation = 0;
   friend constexpr auto operator<=>(const ReplicaId&, const ReplicaId&) = default;
 };
 
-// [format] kNormal is for the state machine; kNoop opens a leader's term (Raft thesis §6.4); kConfig carries a
-// membership (thesis §4.3).
+// [format] kNormal is for the state machine; kNoop opens a leader's term (Raft thesis §6.4);
+// kConfig carries a membership (thesis §4.3).
 enum class EntryKind : uint8_t { kNormal = 0, kNoop = 1, kConfig = 2 };
 
-// Bytes of the body of one entry at most. Larger messages travel ahead in pieces (design section 4), so that no
-// message holds up the writer, a heartbeat or another queue.
+// Bytes of the body of one entry at most. Larger messages travel ahead in pieces (design section
+// 4), so that no message holds up the writer, a heartbeat or another queue.
 inline constexpr uint32_t kEntryBodyBytesMax = 256 * 1024;
 // Bytes of the header of one entry at most.
 inline constexpr uint32_t kEntryHeaderBytesMax = 1024 * 1024;
 
-// One entry of a group's log. The header is what the state machine applies, and stays in the log, contiguous, until a
-// checkpoint covers it; the body is kept under a key of its own and goes when what it holds has been settled (design
-// section 4: holes belong in bodies, never in the log). The checksums are made once, where the bytes enter.
+// One entry of a group's log. The header is what the state machine applies, and stays in the log,
+// contiguous, until a checkpoint covers it; the body is kept under a key of its own and goes when
+// what it holds has been settled (design section 4: holes belong in bodies, never in the log). The
+// checksums are made once, where the bytes enter.
 struct Entry {
   EntryId id;
   EntryKind kind = EntryKind::kNormal;
   base::SliceChain header;
-  base::SliceChain body;     // At most kEntryBodyBytesMax; empty for most kinds, and where it was left out.
-  uint32_t header_crc = 0;   // CRC-32C of the header's bytes.
-  uint32_t body_bytes = 0;   // Of the body as it was proposed.
-  uint32_t body_crc = 0;     // CRC-32C of the body's bytes; 0 if body_bytes is 0.
+  // At most kEntryBodyBytesMax; empty for most kinds, and where it was left out.
+  base::SliceChain body;
+  uint32_t header_crc = 0;  // CRC-32C of the header's bytes.
+  uint32_t body_bytes = 0;  // Of the body as it was proposed.
+  uint32_t body_crc = 0;    // CRC-32C of the body's bytes; 0 if body_bytes is 0.
 };
 
 // [format] What a replica must know again after a restart (Raft thesis §3.8), per group.
@@ -66,8 +68,8 @@ struct HardState {
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 
-// [format] A set of voters, and while a change runs the outgoing one (joint consensus, thesis §4.3). A pure function of
-// the log: the last kConfig entry, or the checkpoint's.
+// [format] A set of voters, and while a change runs the outgoing one (joint consensus, thesis
+// §4.3). A pure function of the log: the last kConfig entry, or the checkpoint's.
 struct Membership {
   std::vector<ReplicaId> voters = {};           // Sorted.
   std::vector<ReplicaId> outgoing_voters = {};  // Sorted; empty unless joint.
@@ -75,8 +77,9 @@ struct Membership {
   friend bool operator==(const Membership&, const Membership&) = default;
 };
 
-// A storage task's own number within its replica: strictly increasing, never reused, so that a late completion can
-// never be taken for one of entries that replaced others (raft-notes: credited by sequence, never by index).
+// A storage task's own number within its replica: strictly increasing, never reused, so that a late
+// completion can never be taken for one of entries that replaced others (raft-notes: credited by
+// sequence, never by index).
 using IoSeq = base::StrongId<struct IoSeqTag, uint64_t>;
 
 }  // namespace pontoon::raft

@@ -2,8 +2,9 @@
 
 #include "raft/node/test_world.h"
 
-// The promises of a log of one voter across crashes: what was applied once is there in every later life, at the same
-// index and in the same order; nothing is applied twice in one life; no body that was not dropped is missing.
+// The promises of a log of one voter across crashes: what was applied once is there in every later
+// life, at the same index and in the same order; nothing is applied twice in one life; no body that
+// was not dropped is missing.
 
 namespace pontoon::raft {
 namespace {
@@ -11,7 +12,9 @@ namespace {
 const GroupId kA{1};
 const GroupId kB{2};
 
-bool StartsWith(const std::string& whole, const std::string& part) { return whole.compare(0, part.size(), part) == 0; }
+bool StartsWith(const std::string& whole, const std::string& part) {
+  return whole.compare(0, part.size(), part) == 0;
+}
 
 // One run by chance: proposals, checkpoints, partial syncs and crashes in any order.
 class ChanceRun {
@@ -70,7 +73,8 @@ class ChanceRun {
     node_.Settle();
     for (const GroupId group : {kA, kB}) {
       ASSERT_TRUE(node_.raft->leads(group));
-      ASSERT_TRUE(StartsWith(node_.machines[group]->state, seen_[group])) << "what was applied in an earlier life is gone";
+      ASSERT_TRUE(StartsWith(node_.machines[group]->state, seen_[group]))
+          << "what was applied in an earlier life is gone";
       for (const auto& [index, body] : bodies_[group]) CheckBody(group, index, body);
     }
   }
@@ -104,9 +108,10 @@ class ChanceRun {
   }
   void CheckBody(GroupId group, Index index, const std::string& body) {
     std::string found;
-    node_.store.ReadBodies(group, {{index, 0, static_cast<uint32_t>(body.size())}}, [&](auto slices) {
-      if (slices[0].ok()) found = std::string(slices[0]->view());
-    });
+    node_.store.ReadBodies(group, {{index, 0, static_cast<uint32_t>(body.size())}},
+                           [&](auto slices) {
+                             if (slices[0].ok()) found = std::string(slices[0]->view());
+                           });
     node_.store.AnswerReads();
     ASSERT_EQ(found, body) << "group " << group.value << " index " << index.value;
   }
@@ -114,7 +119,8 @@ class ChanceRun {
   void Observe() {
     for (const GroupId group : {kA, kB}) {
       const std::string& state = node_.machines[group]->state;
-      ASSERT_TRUE(StartsWith(state, seen_[group]) || StartsWith(seen_[group], state)) << state << " / " << seen_[group];
+      ASSERT_TRUE(StartsWith(state, seen_[group]) || StartsWith(seen_[group], state))
+          << state << " / " << seen_[group];
       if (state.size() > seen_[group].size()) seen_[group] = state;
     }
   }
@@ -160,8 +166,8 @@ TEST(SoleVoterCrashTest, TheSameSeedGivesTheSameRun) {
   EXPECT_EQ(states[0], states[1]);
 }
 
-// The steps of one life, one after the other; the crash comes after each of them in turn, with every part of what was
-// not synced that could have survived.
+// The steps of one life, one after the other; the crash comes after each of them in turn, with
+// every part of what was not synced that could have survived.
 class ScriptedLife {
  public:
   static constexpr int kSteps = 80;

@@ -24,7 +24,8 @@ void MemoryLogStore::Sync(size_t count) {
     std::visit([this](const auto& task) { Write(task); }, queue_.front());
     if (const auto* task = std::get_if<StorageTask>(&queue_.front())) {
       done_[task->group] = task->seq;
-    } else if (const auto& state = std::get<StateTask>(queue_.front()); state.checkpoint.has_value()) {
+    } else if (const auto& state = std::get<StateTask>(queue_.front());
+               state.checkpoint.has_value()) {
       checkpointed_[state.group] = state.checkpoint->applied;
     }
     queue_.pop_front();
@@ -56,7 +57,8 @@ void MemoryLogStore::Write(const StorageTask& task) {
     disk.hard_state = *task.hard_state;
   }
   if (task.truncate_from.has_value()) {
-    PONTOON_CHECK(!disk.checkpoint.has_value() || *task.truncate_from > disk.checkpoint->applied.index);
+    PONTOON_CHECK(!disk.checkpoint.has_value() ||
+                  *task.truncate_from > disk.checkpoint->applied.index);
     disk.headers.erase(disk.headers.lower_bound(*task.truncate_from), disk.headers.end());
     disk.bodies.erase(disk.bodies.lower_bound(*task.truncate_from), disk.bodies.end());
   }
@@ -73,8 +75,9 @@ void MemoryLogStore::Write(const StorageTask& task) {
     disk.bodies[entry.id.index] = {.keep = {{0, size}}, .bytes = entry.body.Flatten()};
   }
   if (task.compact_to.has_value()) {
-    PONTOON_CHECK_MSG(disk.checkpoint.has_value() && disk.checkpoint->applied.index >= *task.compact_to,
-                      "headers go only where a durable checkpoint covers them");
+    PONTOON_CHECK_MSG(
+        disk.checkpoint.has_value() && disk.checkpoint->applied.index >= *task.compact_to,
+        "headers go only where a durable checkpoint covers them");
     disk.headers.erase(disk.headers.begin(), disk.headers.upper_bound(*task.compact_to));
   }
 }
@@ -84,7 +87,8 @@ void MemoryLogStore::Write(const StateTask& task) {
   for (const auto& [page, bytes] : task.put_pages) disk.pages[page] = bytes.Flatten();
   for (const Index index : task.drop_bodies) disk.bodies.erase(index);
   for (const BodyCut& cut : task.cut_bodies) {
-    if (const auto body = disk.bodies.find(cut.index); body != disk.bodies.end()) body->second.keep = cut.keep;
+    if (const auto body = disk.bodies.find(cut.index); body != disk.bodies.end())
+      body->second.keep = cut.keep;
   }
   if (task.checkpoint.has_value()) {
     const EntryId applied = task.checkpoint->applied;
@@ -102,7 +106,8 @@ void MemoryLogStore::Write(const StateTask& task) {
 absl::StatusOr<RecoveredGroup> MemoryLogStore::RecoverBlocking(GroupId group) {
   PONTOON_CHECK_MSG(queue_.empty(), "recovers only what a crash has left");
   const Disk& disk = disk_[group];
-  RecoveredGroup recovered{.hard_state = disk.hard_state, .checkpoint = disk.checkpoint, .entries = {}};
+  RecoveredGroup recovered{
+      .hard_state = disk.hard_state, .checkpoint = disk.checkpoint, .entries = {}};
   const Index covered = disk.checkpoint.has_value() ? disk.checkpoint->applied.index : Index{0};
   for (auto it = disk.headers.upper_bound(covered); it != disk.headers.end(); ++it) {
     recovered.entries.push_back(it->second);
@@ -112,14 +117,15 @@ absl::StatusOr<RecoveredGroup> MemoryLogStore::RecoverBlocking(GroupId group) {
 
 absl::StatusOr<base::Slice> MemoryLogStore::ReadBody(GroupId group, const BodyRead& read) const {
   const auto missing = [&read] {
-    return absl::NotFoundError(absl::StrCat("bytes ", read.offset, "+", read.size, " of the body of entry ",
-                                            read.index.value));
+    return absl::NotFoundError(absl::StrCat("bytes ", read.offset, "+", read.size,
+                                            " of the body of entry ", read.index.value));
   };
   const auto disk = disk_.find(group);
   if (disk == disk_.end()) return missing();
   const auto body = disk->second.bodies.find(read.index);
   if (body == disk->second.bodies.end()) return missing();
-  if (body->second.damaged) return absl::DataLossError(absl::StrCat("the body of entry ", read.index.value));
+  if (body->second.damaged)
+    return absl::DataLossError(absl::StrCat("the body of entry ", read.index.value));
   for (const BodyExtent& extent : body->second.keep) {
     if (read.offset < extent.offset || read.offset - extent.offset > extent.size) continue;
     if (read.size > extent.size - (read.offset - extent.offset)) continue;
@@ -128,8 +134,9 @@ absl::StatusOr<base::Slice> MemoryLogStore::ReadBody(GroupId group, const BodyRe
   return missing();
 }
 
-void MemoryLogStore::ReadBodies(GroupId group, std::vector<BodyRead> reads,
-                                std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) {
+void MemoryLogStore::ReadBodies(
+    GroupId group, std::vector<BodyRead> reads,
+    std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) {
   reads_.push_back([this, group, reads = std::move(reads), done = std::move(done)] {
     std::vector<absl::StatusOr<base::Slice>> slices;
     for (const BodyRead& read : reads) slices.push_back(ReadBody(group, read));
@@ -137,11 +144,13 @@ void MemoryLogStore::ReadBodies(GroupId group, std::vector<BodyRead> reads,
   });
 }
 
-void MemoryLogStore::ReadPage(GroupId group, PageId page, std::function<void(absl::StatusOr<base::Slice>)> done) {
+void MemoryLogStore::ReadPage(GroupId group, PageId page,
+                              std::function<void(absl::StatusOr<base::Slice>)> done) {
   reads_.push_back([this, group, page, done = std::move(done)] {
     const auto disk = disk_.find(group);
     if (disk != disk_.end()) {
-      if (const auto it = disk->second.pages.find(page); it != disk->second.pages.end()) return done(it->second);
+      if (const auto it = disk->second.pages.find(page); it != disk->second.pages.end())
+        return done(it->second);
     }
     done(absl::NotFoundError(absl::StrCat("page ", page.value)));
   });

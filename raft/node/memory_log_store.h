@@ -16,10 +16,11 @@
 
 namespace pontoon::raft {
 
-// A LogStore in memory for tests and the simulator, with the real one's promises and its ways to crash: what is
-// submitted by all groups is one queue, of which a prefix is on the disk. Nothing happens by itself: the test says when
-// something is written, reported, read, or lost. One thread. It trusts nobody: a task out of order, a gap in the log, or
-// headers dropped that no checkpoint covers are failed checks here.
+// A LogStore in memory for tests and the simulator, with the real one's promises and its ways to
+// crash: what is submitted by all groups is one queue, of which a prefix is on the disk. Nothing
+// happens by itself: the test says when something is written, reported, read, or lost. One thread.
+// It trusts nobody: a task out of order, a gap in the log, or headers dropped that no checkpoint
+// covers are failed checks here.
 class MemoryLogStore final : public LogStore {
  public:
   // `events` is borrowed and called only from Report.
@@ -29,14 +30,16 @@ class MemoryLogStore final : public LogStore {
   void Submit(StateTask task) override;
   void ReadBodies(GroupId group, std::vector<BodyRead> reads,
                   std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) override;
-  void ReadPage(GroupId group, PageId page, std::function<void(absl::StatusOr<base::Slice>)> done) override;
+  void ReadPage(GroupId group, PageId page,
+                std::function<void(absl::StatusOr<base::Slice>)> done) override;
   absl::StatusOr<RecoveredGroup> RecoverBlocking(GroupId group) override;
 
-  // What the test decides. ---------------------------------------------------------------------------------------
+  // What the test decides.
 
   // Tasks submitted and not yet on the disk.
   size_t unsynced() const { return queue_.size(); }
-  // The first `count` of them reach the disk as one synced batch (fewer if there are fewer). Nothing is reported yet.
+  // The first `count` of them reach the disk as one synced batch (fewer if there are fewer).
+  // Nothing is reported yet.
   void Sync(size_t count = SIZE_MAX);
   // Reports all that is on the disk and has not been reported.
   void Report();
@@ -48,8 +51,9 @@ class MemoryLogStore final : public LogStore {
   // Answers the reads that were asked for, in order.
   void AnswerReads();
 
-  // The process dies: all that was synced stays, and as chance has it the first few of the rest. Reports and reads
-  // that are under way are lost; whoever opens the groups again has another `events`.
+  // The process dies: all that was synced stays, and as chance has it the first few of the rest.
+  // Reports and reads that are under way are lost; whoever opens the groups again has another
+  // `events`.
   void Crash(base::Random* random, StorageEvents* events);
 
   // The stored body of `index` gets a wrong checksum: reading it is DataLoss.
@@ -85,8 +89,8 @@ class MemoryLogStore final : public LogStore {
   std::deque<Task> queue_;
   std::map<GroupId, IoSeq> submitted_;
   std::map<GroupId, Disk> disk_;
-  std::map<GroupId, IoSeq> done_;             // On the disk, not reported.
-  std::map<GroupId, EntryId> checkpointed_;   // The same.
+  std::map<GroupId, IoSeq> done_;            // On the disk, not reported.
+  std::map<GroupId, EntryId> checkpointed_;  // The same.
   std::deque<std::function<void()>> reads_;
 };
 

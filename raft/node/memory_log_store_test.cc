@@ -15,7 +15,9 @@ const GroupId kGroup{4};
 
 class Recorder final : public StorageEvents {
  public:
-  void OnStorageDone(GroupId group, IoSeq seq) override { log.push_back(absl::StrCat("done ", group.value, " ", seq.value)); }
+  void OnStorageDone(GroupId group, IoSeq seq) override {
+    log.push_back(absl::StrCat("done ", group.value, " ", seq.value));
+  }
   void OnCheckpointDurable(GroupId group, EntryId applied) override {
     log.push_back(absl::StrCat("checkpoint ", group.value, " ", applied.index.value));
   }
@@ -68,7 +70,8 @@ TEST_F(MemoryLogStoreTest, ACrashKeepsAllThatWasSyncedAndAPrefixOfTheRest) {
     store.Report();
     EXPECT_THAT(recorder.log, IsEmpty()) << "reports die with the process";
     const RecoveredGroup recovered = store.RecoverBlocking(kGroup).value();
-    for (size_t i = 0; i < recovered.entries.size(); ++i) EXPECT_EQ(recovered.entries[i].id.index, Index{i + 1});
+    for (size_t i = 0; i < recovered.entries.size(); ++i)
+      EXPECT_EQ(recovered.entries[i].id.index, Index{i + 1});
     kept.insert(recovered.entries.size());
   }
   EXPECT_THAT(kept, ElementsAre(2, 3, 4, 5, 6));
@@ -91,7 +94,8 @@ TEST_F(MemoryLogStoreTest, TruncationTakesHeadersAndBodiesAndIsFollowedByTheNewO
   task.append[0].id.term = Term{2};
   store_.Submit(task);
   store_.Sync();
-  EXPECT_THAT(store_.headers(kGroup), ElementsAre(EntryId{Term{1}, Index{1}}, EntryId{Term{2}, Index{2}}));
+  EXPECT_THAT(store_.headers(kGroup),
+              ElementsAre(EntryId{Term{1}, Index{1}}, EntryId{Term{2}, Index{2}}));
   EXPECT_EQ(Read({{Index{2}, 0, 3}})[0]->view(), "new");
 }
 
@@ -107,7 +111,8 @@ TEST_F(MemoryLogStoreTest, BodiesAreReadInPartsUntilTheyAreCutOrDropped) {
   store_.Submit(task);
   EXPECT_TRUE(Read({{Index{2}, 0, 4}})[0].ok()) << "not yet done";
   store_.Sync();
-  const auto slices = Read({{Index{1}, 1, 2}, {Index{1}, 2, 3}, {Index{1}, 6, 2}, {Index{1}, 7, 2}, {Index{2}, 0, 4}});
+  const auto slices = Read(
+      {{Index{1}, 1, 2}, {Index{1}, 2, 3}, {Index{1}, 6, 2}, {Index{1}, 7, 2}, {Index{2}, 0, 4}});
   EXPECT_EQ(slices[0]->view(), "bc");
   EXPECT_EQ(slices[1].status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(slices[2]->view(), "gh");
@@ -139,7 +144,8 @@ TEST_F(MemoryLogStoreTest, ACheckpointIsReportedAndRecoveryBeginsAfterIt) {
   store_.Sync();
   EXPECT_EQ(store_.headers(kGroup).size(), 1u);
   std::string page;
-  store_.ReadPage(kGroup, PageId{1}, [&](absl::StatusOr<base::Slice> slice) { page = std::string(slice->view()); });
+  store_.ReadPage(kGroup, PageId{1},
+                  [&](absl::StatusOr<base::Slice> slice) { page = std::string(slice->view()); });
   store_.AnswerReads();
   EXPECT_EQ(page, "page");
 }

@@ -19,29 +19,33 @@ struct MultiRaft::Group {
   GroupId id;
   std::unique_ptr<Core> core;
   StateMachine* machine;
-  bool dirty = false;    // Is in dirty_.
+  bool dirty = false;           // Is in dirty_.
   std::optional<Term> leading;  // Was told OnLeader of it, and no OnFollower since.
   EntryId applied;
   std::deque<HeldMessage> held;
   std::deque<ReadReady> reads;  // Their index is not applied yet; ascending.
 };
 
-MultiRaft::MultiRaft(MultiRaftOptions options, LogStore* store, Transport* transport, base::Random* random)
+MultiRaft::MultiRaft(MultiRaftOptions options, LogStore* store, Transport* transport,
+                     base::Random* random)
     : options_(options), store_(store), transport_(transport), random_(random) {}
 
 MultiRaft::~MultiRaft() = default;
 
 absl::Status MultiRaft::OpenGroup(GroupId group, RecoveredGroup recovered, StateMachine* machine,
                                   const std::optional<Membership>& founders) {
-  if (groups_.contains(group)) return absl::AlreadyExistsError(absl::StrCat("group ", group.value, " is open"));
+  if (groups_.contains(group))
+    return absl::AlreadyExistsError(absl::StrCat("group ", group.value, " is open"));
   CoreOptions options{.group = group,
                       .epoch = options_.epoch,
                       .self = options_.self,
                       .last_io_seq = {},
                       .uncommitted_bytes_max = options_.uncommitted_bytes_max,
                       .committed_entries_max = options_.committed_entries_max};
-  if (const auto closed = closed_.find(group); closed != closed_.end()) options.last_io_seq = closed->second;
-  const bool nothing = recovered.hard_state == HardState{} && recovered.entries.empty() && !recovered.checkpoint;
+  if (const auto closed = closed_.find(group); closed != closed_.end())
+    options.last_io_seq = closed->second;
+  const bool nothing =
+      recovered.hard_state == HardState{} && recovered.entries.empty() && !recovered.checkpoint;
   absl::StatusOr<std::unique_ptr<Core>> core = Core::Create(options, std::move(recovered), random_);
   if (!core.ok()) return core.status();
   const Membership& members = nothing && founders.has_value() ? *founders : (*core)->membership();
@@ -91,8 +95,8 @@ void MultiRaft::Tick(base::MonotonicTime now) {
   }
 }
 
-absl::StatusOr<Index> MultiRaft::Propose(GroupId group, Term expected_term, absl::Span<Entry> entries,
-                                         Core::Room room) {
+absl::StatusOr<Index> MultiRaft::Propose(GroupId group, Term expected_term,
+                                         absl::Span<Entry> entries, Core::Room room) {
   Group* to = Find(group);
   if (to == nullptr) return NoSuchGroup(group);
   absl::StatusOr<Index> first = to->core->Propose(expected_term, entries, room);
@@ -153,8 +157,9 @@ void MultiRaft::OnCheckpointDurable(GroupId group, EntryId applied) {
 bool MultiRaft::Flush() {
   PONTOON_CHECK_MSG(!flushing_, "not from within a state machine");
   flushing_ = true;
-  // What applying leads to (a proposal, a new role) is carried out in the same Flush, so that a lone message does not
-  // wait for another turn; only the rest of a long stretch to apply is left for the next.
+  // What applying leads to (a proposal, a new role) is carried out in the same Flush, so that a
+  // lone message does not wait for another turn; only the rest of a long stretch to apply is left
+  // for the next.
   std::vector<Group*> later;
   while (!dirty_.empty()) {
     std::swap(turn_, dirty_);
@@ -213,7 +218,8 @@ void MultiRaft::ApplyCommitted(Group* group, std::vector<Entry>* committed) {
       group->applied = entries[end - 1].id;
       group->machine->Apply(entries.subspan(begin, end - begin));
     }
-    for (; end < entries.size() && entries[end].kind != EntryKind::kNormal; ++end) group->applied = entries[end].id;
+    for (; end < entries.size() && entries[end].kind != EntryKind::kNormal; ++end)
+      group->applied = entries[end].id;
     begin = end;
   }
   group->core->OnApplied(group->applied.index);

@@ -29,10 +29,11 @@ struct MultiRaftOptions {
   uint32_t committed_entries_max = 4096;              // Applied per group and Flush, at most.
 };
 
-// The groups of one event loop: feeds their cores, carries out what they ask for (write, then send, then apply), and
-// tells their state machines. Runs entirely on that loop and has no thread; what the log store reports is posted to
-// the loop by its owner. Everything only gathers until Flush, which the loop calls once per turn: all that was
-// proposed to a group in one turn is one storage task.
+// The groups of one event loop: feeds their cores, carries out what they ask for (write, then send,
+// then apply), and tells their state machines. Runs entirely on that loop and has no thread; what
+// the log store reports is posted to the loop by its owner. Everything only gathers until Flush,
+// which the loop calls once per turn: all that was proposed to a group in one turn is one storage
+// task.
 class MultiRaft {
  public:
   // All are borrowed. `transport` may be null while groups have one voter.
@@ -41,31 +42,34 @@ class MultiRaft {
   MultiRaft(const MultiRaft&) = delete;
   MultiRaft& operator=(const MultiRaft&) = delete;
 
-  // Opens a group from what LogStore::RecoverBlocking found. `machine` (borrowed until CloseGroup) is already restored
-  // from recovered.checkpoint; the entries after it come through Apply once they are known to be committed: with one
-  // voter, soon after the next Tick. Where nothing was recovered, the group is founded with `founders` (all founding
-  // members the same; one voter so far: {.voters = {self}}); without `founders` it waits for a leader.
-  // AlreadyExists; DataLoss: the recovered log contradicts itself; Unimplemented: several voters.
+  // Opens a group from what LogStore::RecoverBlocking found. `machine` (borrowed until CloseGroup)
+  // is already restored from recovered.checkpoint; the entries after it come through Apply once
+  // they are known to be committed: with one voter, soon after the next Tick. Where nothing was
+  // recovered, the group is founded with `founders` (all founding members the same; one voter so
+  // far: {.voters = {self}}); without `founders` it waits for a leader. AlreadyExists; DataLoss:
+  // the recovered log contradicts itself; Unimplemented: several voters.
   absl::Status OpenGroup(GroupId group, RecoveredGroup recovered, StateMachine* machine,
                          const std::optional<Membership>& founders = std::nullopt);
   // Forgets the group; its files stay. Completions that are still under way are ignored.
   void CloseGroup(GroupId group);
 
-  // Inputs; take effect at the next Flush. -----------------------------------------------------------------------
+  // Inputs; take effect at the next Flush.
 
   // Time passes for all groups. Call at least every 10 to 50 ms.
   void Tick(base::MonotonicTime now);
-  // See Core::Propose for the errors; NotFound: no such group here. The entries are moved from if taken.
+  // See Core::Propose for the errors; NotFound: no such group here. The entries are moved from if
+  // taken.
   absl::StatusOr<Index> Propose(GroupId group, Term expected_term, absl::Span<Entry> entries,
                                 Core::Room room = Core::Room::kBounded);
   // One entry, its checksums made here.
-  absl::StatusOr<Index> Propose(GroupId group, Term expected_term, base::SliceChain header, base::SliceChain body,
-                                Core::Room room = Core::Room::kBounded);
-  // What the state machine wants written: goes to the store in order with the group's log. The membership of a
-  // checkpoint is filled in here; its `applied` must be applied (checked). When the store reports it durable, the log's
-  // headers up to it are dropped.
+  absl::StatusOr<Index> Propose(GroupId group, Term expected_term, base::SliceChain header,
+                                base::SliceChain body, Core::Room room = Core::Room::kBounded);
+  // What the state machine wants written: goes to the store in order with the group's log. The
+  // membership of a checkpoint is filled in here; its `applied` must be applied (checked). When the
+  // store reports it durable, the log's headers up to it are dropped.
   void SubmitState(StateTask task);
-  // Answered by StateMachine::OnReadReady, or never if leadership ends. FailedPrecondition: not the leader.
+  // Answered by StateMachine::OnReadReady, or never if leadership ends. FailedPrecondition: not the
+  // leader.
   absl::Status ReadIndex(GroupId group, ReadId id);
   // A peer's message for one of these groups. Unimplemented so far.
   absl::Status Deliver(Message message);
@@ -73,22 +77,25 @@ class MultiRaft {
   void OnStorageDone(GroupId group, IoSeq seq);
   void OnCheckpointDurable(GroupId group, EntryId applied);
 
-  // Carries out what the inputs since the last Flush led to. True if there is more to do at once (a long stretch of
-  // entries to apply): call again, after giving others their turn. Not from within a StateMachine.
+  // Carries out what the inputs since the last Flush led to. True if there is more to do at once (a
+  // long stretch of entries to apply): call again, after giving others their turn. Not from within
+  // a StateMachine.
   [[nodiscard]] bool Flush();
 
-  // State; the group must be open (checked). ---------------------------------------------------------------------
+  // State; the group must be open (checked).
 
   bool has_group(GroupId group) const { return groups_.contains(group); }
   std::vector<GroupId> groups() const;  // Ascending.
   const Core& core(GroupId group) const;
   // Leads, and may decide: between OnLeader and OnFollower.
   bool leads(GroupId group) const;
-  bool LeaseHolds(GroupId group, base::MonotonicTime now) const { return core(group).LeaseHolds(now); }
+  bool LeaseHolds(GroupId group, base::MonotonicTime now) const {
+    return core(group).LeaseHolds(now);
+  }
   Term term(GroupId group) const { return core(group).term(); }
   std::optional<ReplicaId> leader(GroupId group) const { return core(group).leader(); }
-  // The newest applied entry, also one that the state machine did not see (kNoop, kConfig): what a checkpoint of the
-  // state as it is now covers.
+  // The newest applied entry, also one that the state machine did not see (kNoop, kConfig): what a
+  // checkpoint of the state as it is now covers.
   EntryId applied(GroupId group) const;
   Index last(GroupId group) const { return core(group).log().last().index; }
   // Header bytes that a checkpoint of everything would let go, and the restart cost that it saves.
@@ -110,7 +117,7 @@ class MultiRaft {
 
   absl::flat_hash_map<GroupId, std::unique_ptr<Group>> groups_;  // Never iterated.
   std::vector<Group*> in_order_;                                 // By id, ascending.
-  std::map<GroupId, IoSeq> closed_;                              // Last storage task of groups closed in this life.
+  std::map<GroupId, IoSeq> closed_;  // Last storage task of groups closed in this life.
   std::vector<Group*> dirty_;
   std::vector<Group*> turn_;  // The dirty ones that this Flush works on; kept for its memory.
   Output output_;             // Kept for its memory.

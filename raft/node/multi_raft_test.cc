@@ -41,7 +41,8 @@ TEST(MultiRaftTest, AnEntryIsAppliedOnceItIsSyncedAndReported) {
   EXPECT_EQ(node.raft->applied(kA), (EntryId{Term{2}, Index{3}}));
 }
 
-// Raft thesis §6.4; design section 3: a leader decides on nothing before it has applied an entry of its own term.
+// Raft thesis §6.4; design section 3: a leader decides on nothing before it has applied an entry of
+// its own term.
 TEST(MultiRaftTest, ANewLifeAppliesEverythingOldBeforeItIsToldToLead) {
   TestNode node(1, {kA});
   node.Settle();
@@ -50,7 +51,8 @@ TEST(MultiRaftTest, ANewLifeAppliesEverythingOldBeforeItIsToldToLead) {
   node.Settle();
   node.CrashAndOpen();
   node.Flush();
-  EXPECT_THAT(node.machines[kA]->TakeEvents(), IsEmpty()) << "nothing is known to be committed before an election";
+  EXPECT_THAT(node.machines[kA]->TakeEvents(), IsEmpty())
+      << "nothing is known to be committed before an election";
   node.Settle();
   EXPECT_THAT(node.machines[kA]->TakeEvents(), ElementsAre("apply 3", "apply 4", "leader 3"))
       << "after a restart bodies stay on the disk";
@@ -153,7 +155,8 @@ TEST(MultiRaftTest, AReopenedGroupIgnoresWhatItsEarlierLifeLeftUnderWay) {
   EXPECT_FALSE(node.raft->has_group(kA));
   RecordingMachine machine;
   node.ExpectReopened(kA);
-  ASSERT_EQ(node.raft->OpenGroup(kA, node.store.RecoverBlocking(kA).value(), &machine), absl::OkStatus());
+  ASSERT_EQ(node.raft->OpenGroup(kA, node.store.RecoverBlocking(kA).value(), &machine),
+            absl::OkStatus());
   node.Tick();
   node.Flush();
   node.store.Report();  // Of the first life: must not count as the vote of the second.
@@ -164,15 +167,18 @@ TEST(MultiRaftTest, AReopenedGroupIgnoresWhatItsEarlierLifeLeftUnderWay) {
 
 TEST(MultiRaftTest, UnknownGroupsAreRefusedAndLateReportsForThemIgnored) {
   TestNode node(1, {kA});
-  EXPECT_EQ(node.raft->Propose(kB, Term{1}, TestBytes("x"), {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(node.raft->Propose(kB, Term{1}, TestBytes("x"), {}).status().code(),
+            absl::StatusCode::kNotFound);
   EXPECT_EQ(node.raft->ReadIndex(kB, ReadId{1}).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(node.raft->Deliver({}).code(), absl::StatusCode::kNotFound);
   node.raft->OnStorageDone(kB, IoSeq{1});
   node.raft->OnCheckpointDurable(kB, {});
   RecordingMachine machine;
   EXPECT_EQ(node.raft->OpenGroup(kA, {}, &machine).code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_EQ(node.raft->OpenGroup(kB, {}, &machine, Membership{.voters = {kTestSelf, {NodeId{8}, 1}}}).code(),
-            absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(
+      node.raft->OpenGroup(kB, {}, &machine, Membership{.voters = {kTestSelf, {NodeId{8}, 1}}})
+          .code(),
+      absl::StatusCode::kUnimplemented);
   EXPECT_FALSE(node.raft->has_group(kB));
 }
 

@@ -9,25 +9,28 @@
 
 namespace pontoon::raft {
 
-// What a group's log is for. Called on the loop that owns the group, from within MultiRaft::Flush. It may call
-// MultiRaft's Propose and SubmitState from in there, but not Flush or CloseGroup.
+// What a group's log is for. Called on the loop that owns the group, from within MultiRaft::Flush.
+// It may call MultiRaft's Propose and SubmitState from in there, but not Flush or CloseGroup.
 class StateMachine {
  public:
   virtual ~StateMachine() = default;
 
-  // Committed entries of kind kNormal, in order, each once in this life of the process (after a restart again from the
-  // checkpoint on). `body` is there if the entry was proposed or received in this life; after a recovery it is empty
-  // while `body_bytes` is not, and LogStore::ReadBodies has it. Must be a pure function of the state and the entries.
+  // Committed entries of kind kNormal, in order, each once in this life of the process (after a
+  // restart again from the checkpoint on). `body` is there if the entry was proposed or received in
+  // this life; after a recovery it is empty while `body_bytes` is not, and LogStore::ReadBodies has
+  // it. Must be a pure function of the state and the entries.
   virtual void Apply(absl::Span<const Entry> committed) = 0;
 
-  // This replica leads `term` and has applied everything that was committed before it: it may decide and propose (with
-  // this term) from now on. Comes between two Applys, so applied state is what the last Apply left.
+  // This replica leads `term` and has applied everything that was committed before it: it may
+  // decide and propose (with this term) from now on. Comes between two Applys, so applied state is
+  // what the last Apply left.
   virtual void OnLeader(Term term) = 0;
-  // The leadership told by OnLeader is over: whatever was proposed and not applied may or may not come to be applied.
-  // Told only after an OnLeader. `leader`: who leads now, if known.
+  // The leadership told by OnLeader is over: whatever was proposed and not applied may or may not
+  // come to be applied. Told only after an OnLeader. `leader`: who leads now, if known.
   virtual void OnFollower(Term term, std::optional<ReplicaId> leader) = 0;
 
-  // The state that is applied now contains everything that was committed when MultiRaft::ReadIndex was called.
+  // The state that is applied now contains everything that was committed when MultiRaft::ReadIndex
+  // was called.
   virtual void OnReadReady(ReadId id) { (void)id; }
 };
 

@@ -1,12 +1,12 @@
 #ifndef PONTOON_RAFT_NODE_TEST_WORLD_H_
 #define PONTOON_RAFT_NODE_TEST_WORLD_H_
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/random.h"
@@ -36,7 +36,8 @@ class RecordingMachine final : public StateMachine {
       EXPECT_TRUE(entry.body.empty() || entry.body.size() == entry.body_bytes);
       last = entry.id.index;
       absl::StrAppend(&state, entry.id.index.value, "=", entry.header.Flatten().view(), ";");
-      events.push_back(absl::StrCat("apply ", entry.id.index.value, entry.body.empty() ? "" : " body"));
+      events.push_back(
+          absl::StrCat("apply ", entry.id.index.value, entry.body.empty() ? "" : " body"));
       if (on_apply) on_apply(entry);
     }
   }
@@ -53,7 +54,8 @@ class RecordingMachine final : public StateMachine {
   std::function<void(const Entry&)> on_apply;
 };
 
-// A node of one loop over a MemoryLogStore: lives, dies and lives again. Reports go straight to the loop.
+// A node of one loop over a MemoryLogStore: lives, dies and lives again. Reports go straight to the
+// loop.
 class TestNode final : public StorageEvents {
  public:
   explicit TestNode(uint64_t seed, std::vector<GroupId> groups, MultiRaftOptions options = {})
@@ -98,7 +100,8 @@ class TestNode final : public StorageEvents {
   }
   // The group was closed and is opened again in this life of the process.
   void ExpectReopened(GroupId group) { invariants_[group].OnRestart(); }
-  absl::StatusOr<Index> Propose(GroupId group, const std::string& header, const std::string& body = "") {
+  absl::StatusOr<Index> Propose(GroupId group, const std::string& header,
+                                const std::string& body = "") {
     return raft->Propose(group, raft->term(group), TestBytes(header), TestBytes(body));
   }
   void SubmitCheckpoint(GroupId group) {
@@ -109,7 +112,8 @@ class TestNode final : public StorageEvents {
   }
   void Check() {
     for (const GroupId group : groups_) {
-      ASSERT_EQ(invariants_[group].Check(raft->core(group)), absl::OkStatus()) << "group " << group.value;
+      ASSERT_EQ(invariants_[group].Check(raft->core(group)), absl::OkStatus())
+          << "group " << group.value;
     }
   }
 
@@ -127,7 +131,8 @@ class TestNode final : public StorageEvents {
       ASSERT_TRUE(recovered.ok());
       auto machine = std::make_unique<RecordingMachine>();
       machine->Restore(recovered->checkpoint);
-      ASSERT_EQ(raft->OpenGroup(group, *std::move(recovered), machine.get(), kTestAlone), absl::OkStatus());
+      ASSERT_EQ(raft->OpenGroup(group, *std::move(recovered), machine.get(), kTestAlone),
+                absl::OkStatus());
       machines[group] = std::move(machine);
     }
     Check();

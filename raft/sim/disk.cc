@@ -28,7 +28,8 @@ void Disk::Write(const StorageTask& task) {
     PONTOON_CHECK(task.hard_state->term >= hard_state_.term);
     hard_state_ = *task.hard_state;
   }
-  if (task.truncate_from.has_value()) entries_.erase(entries_.lower_bound(*task.truncate_from), entries_.end());
+  if (task.truncate_from.has_value())
+    entries_.erase(entries_.lower_bound(*task.truncate_from), entries_.end());
   for (const Entry& entry : task.append) {
     Index last = checkpoint_.has_value() ? checkpoint_->applied.index : Index{0};
     if (!entries_.empty()) last = std::prev(entries_.end())->first;

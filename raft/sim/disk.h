@@ -10,8 +10,9 @@
 
 namespace pontoon::raft::sim {
 
-// The disk of one replica: tasks wait in order, the first of them are written and synced when the simulation says so, and
-// a crash loses all of the rest but as much of its beginning as chance leaves.
+// The disk of one replica: tasks wait in order, the first of them are written and synced when the
+// simulation says so, and a crash loses all of the rest but as much of its beginning as chance
+// leaves.
 class Disk {
  public:
   void Submit(StorageTask task) { queue_.push_back(std::move(task)); }

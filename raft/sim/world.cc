@@ -20,7 +20,9 @@ absl::Status Broken(const Parts&... parts) {
 }  // namespace
 
 Faults Faults::Draw(base::Random* random) {
-  const auto upto = [random](uint32_t max) { return static_cast<uint32_t>(random->Below(max + 1)); };
+  const auto upto = [random](uint32_t max) {
+    return static_cast<uint32_t>(random->Below(max + 1));
+  };
   Faults faults;
   faults.loss_percent = random->Below(2) == 0 ? 0 : upto(30);
   faults.duplicate_percent = random->Below(2) == 0 ? 0 : upto(30);
@@ -36,14 +38,18 @@ Faults Faults::Draw(base::Random* random) {
 }
 
 World::World(uint64_t seed, size_t nodes, size_t founders, Faults faults)
-    : random_(seed), network_random_(seed ^ 0x6e6574), election_random_(seed ^ 0x656c65), faults_(faults) {
+    : random_(seed),
+      network_random_(seed ^ 0x6e6574),
+      election_random_(seed ^ 0x656c65),
+      faults_(faults) {
   now_ = base::MonotonicTime{} + base::Seconds(1);
   Membership members;
   for (size_t i = 0; i < nodes; ++i) {
     auto node = std::make_unique<Node>();
     node->id = {NodeId{i + 1}, 1};
     node->clock_offset = base::Millis(static_cast<int64_t>(random_.Below(100000)));
-    node->clock_ppm = static_cast<int64_t>(random_.Below(10000)) - 5000;  // Within the drift bound of 1 % in all.
+    node->clock_ppm =
+        static_cast<int64_t>(random_.Below(10000)) - 5000;  // Within the drift bound of 1 % in all.
     if (i < founders) members.voters.push_back(node->id);
     nodes_.push_back(std::move(node));
   }
@@ -67,9 +73,11 @@ void World::Start(Node* node, const Membership* founders) {
   options.held_bytes_max = 2000;
   options.committed_entries_max = 5;
   RecoveredGroup recovered = node->disk.Recover();
-  const bool nothing = recovered.hard_state == HardState{} && recovered.entries.empty() && !recovered.checkpoint;
+  const bool nothing =
+      recovered.hard_state == HardState{} && recovered.entries.empty() && !recovered.checkpoint;
   node->applied = recovered.checkpoint.has_value() ? recovered.checkpoint->root : "";
-  absl::StatusOr<std::unique_ptr<Core>> core = Core::Create(options, std::move(recovered), &election_random_);
+  absl::StatusOr<std::unique_ptr<Core>> core =
+      Core::Create(options, std::move(recovered), &election_random_);
   PONTOON_CHECK(core.ok());
   node->core = *std::move(core);
   node->invariants.OnRestart();
@@ -108,7 +116,8 @@ void World::Post(Message message) {
     if (network_random_.Below(100) < faults_.loss_percent) continue;
     const bool straggles = network_random_.Below(100) < faults_.stragglers_percent;
     const base::Duration most = straggles ? base::Seconds(2) : faults_.delay_max;
-    const auto delay = static_cast<int64_t>(network_random_.Below(static_cast<uint64_t>(most.nanos) + 1));
+    const auto delay =
+        static_cast<int64_t>(network_random_.Below(static_cast<uint64_t>(most.nanos) + 1));
     packets_.insert({now_ + base::Duration{delay}, ++packets_sent_, message});
   }
 }
@@ -120,7 +129,8 @@ bool World::Propose() {
   for (uint64_t i = 0; i <= random_.Below(3); ++i) {
     const std::string text = absl::StrCat("p", ++proposed_);
     const std::string body = random_.Below(2) == 0 ? "" : std::string(random_.Below(120), 'b');
-    entries.push_back(MakeEntry(base::SliceChain(base::Slice::Copy(text)), base::SliceChain(base::Slice::Copy(body))));
+    entries.push_back(MakeEntry(base::SliceChain(base::Slice::Copy(text)),
+                                base::SliceChain(base::Slice::Copy(body))));
   }
   return leader->core->Propose(leader->core->term(), absl::MakeSpan(entries)).ok();
 }
@@ -161,14 +171,17 @@ void World::Disturb() {
     Node* victim = random_.Below(2) == 0 ? AnyLeader() : nodes_[random_.Below(nodes_.size())].get();
     if (victim != nullptr && victim->core != nullptr) {
       Stop(victim);
-      victim->up_at = now_ + base::Millis(static_cast<int64_t>(random_.Below(random_.Below(2) == 0 ? 20 : 2000)));
+      victim->up_at =
+          now_ +
+          base::Millis(static_cast<int64_t>(random_.Below(random_.Below(2) == 0 ? 20 : 2000)));
     }
   }
   if (Chance(faults_.partitions_percent)) {
     cut_.clear();
     if (random_.Below(2) == 0) {
       for (uint64_t i = 0; i < random_.Below(6); ++i) {
-        cut_.insert({random_.Below(nodes_.size()) + 1, random_.Below(nodes_.size()) + 1});  // One direction.
+        cut_.insert({random_.Below(nodes_.size()) + 1,
+                     random_.Below(nodes_.size()) + 1});  // One direction.
       }
       const uint64_t alone = random_.Below(nodes_.size() + 1);
       for (uint64_t other = 1; other <= nodes_.size() && alone != 0; ++other) {
@@ -196,7 +209,9 @@ absl::Status World::Step() {
   while (!packets_.empty() && packets_.begin()->at <= now_) {
     Message message = packets_.extract(packets_.begin()).value().message;
     Node* to = Find(message.to);
-    if (to == nullptr || to->core == nullptr || cut_.contains({message.from.node.value, message.to.node.value})) continue;
+    if (to == nullptr || to->core == nullptr ||
+        cut_.contains({message.from.node.value, message.to.node.value}))
+      continue;
     to->core->Tick(std::max(ClockOf(*to), base::MonotonicTime{}));
     (void)to->core->Step(std::move(message));
     if (absl::Status status = to->invariants.Check(*to->core); !status.ok()) return status;
@@ -241,12 +256,14 @@ absl::Status World::Run(Node* node) {
     for (const ReadReady& read : out.reads) {
       const auto asked = node->asked.find(read.id);
       if (asked == node->asked.end()) continue;
-      if (read.index.value < asked->second) return Broken("R16: a read misses what was committed before it");
+      if (read.index.value < asked->second)
+        return Broken("R16: a read misses what was committed before it");
       node->asked.erase(asked);
       ++reads_answered_;
     }
   }
-  if (core.applied() > core.log().base().index && Chance(faults_.checkpoints_percent) && random_.Below(20) == 0) {
+  if (core.applied() > core.log().base().index && Chance(faults_.checkpoints_percent) &&
+      random_.Below(20) == 0) {
     const EntryId applied{core.log().TermAt(core.applied()).value(), core.applied()};
     if (applied.index <= core.durable() && node->disk.waiting() == 0) {
       node->disk.SaveCheckpoint({applied, core.memberships().At(applied.index), node->applied});
@@ -267,7 +284,8 @@ absl::Status World::CheckCommitted(Node* node) {
     };
     if (CountVotes(core.memberships().At(id.index), on_disk) != VoteResult::kWon &&
         CountVotes(core.membership(), on_disk) != VoteResult::kWon) {
-      return Broken("R8: entry ", id.index.value, " of term ", id.term.value, " is committed without a quorum");
+      return Broken("R8: entry ", id.index.value, " of term ", id.term.value,
+                    " is committed without a quorum");
     }
   }
   node->committed_checked = core.commit();
@@ -277,7 +295,8 @@ absl::Status World::CheckCommitted(Node* node) {
 absl::Status World::Apply(Node* node, const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     const size_t index = entry.id.index.value;
-    if (index > history_.size() + 1) return Broken("R7: entry ", index, " is applied before those in front of it");
+    if (index > history_.size() + 1)
+      return Broken("R7: entry ", index, " is applied before those in front of it");
     if (index == history_.size() + 1) history_.push_back({entry.id, entry.header_crc});
     const Committed& committed = history_[index - 1];
     if (committed.id != entry.id || committed.header_crc != entry.header_crc) {
@@ -295,12 +314,16 @@ absl::Status World::CheckAll() {
     if (node->core == nullptr || node->core->role() != Role::kLeader) continue;
     const Core& core = *node->core;
     const auto [leader, first] = leaders_.emplace(core.term(), node->id);
-    if (!first && leader->second != node->id) return Broken("R1: two leaders of term ", core.term().value);
-    if (first) absl::StrAppend(&trace_, now_.nanos / 1000000, " leader ", node->id.node.value, " term ", core.term().value, "\n");
+    if (!first && leader->second != node->id)
+      return Broken("R1: two leaders of term ", core.term().value);
+    if (first)
+      absl::StrAppend(&trace_, now_.nanos / 1000000, " leader ", node->id.node.value, " term ",
+                      core.term().value, "\n");
     const base::MonotonicTime clock = ClockOf(*node);
     if (!core.LeaseHolds(clock) || clock < core.PredecessorLeaseEnd()) continue;
     if (permitted != nullptr) {
-      return Broken("R15: nodes ", permitted->id.node.value, " and ", node->id.node.value, " hold leases at once");
+      return Broken("R15: nodes ", permitted->id.node.value, " and ", node->id.node.value,
+                    " hold leases at once");
     }
     permitted = node.get();
   }
@@ -318,11 +341,13 @@ void World::Heal() {
 bool World::Converged() const {
   const Core* leader = nullptr;
   for (const auto& node : nodes_) {
-    if (node->core->ready() && (leader == nullptr || node->core->term() > leader->term())) leader = node->core.get();
+    if (node->core->ready() && (leader == nullptr || node->core->term() > leader->term()))
+      leader = node->core.get();
   }
   if (leader == nullptr || leader->commit() != leader->log().last().index) return false;
   for (const auto& node : nodes_) {
-    if (IsMember(leader->membership(), node->id) && node->core->applied() != leader->commit()) return false;
+    if (IsMember(leader->membership(), node->id) && node->core->applied() != leader->commit())
+      return false;
   }
   return leader->LeaseHolds(ClockOf(*nodes_[leader->self().node.value - 1]));
 }
@@ -336,17 +361,22 @@ std::string World::Describe() const {
       continue;
     }
     const Core& core = *node->core;
-    absl::StrAppend(&text, " role ", static_cast<int>(core.role()), " term ", core.term().value, " base ",
-                    core.log().base().index.value, " applied ", core.applied().value, " commit ", core.commit().value,
-                    " durable ", core.durable().value, " last ", core.log().last().index.value, " voters");
-    for (const ReplicaId& voter : core.membership().voters) absl::StrAppend(&text, " ", voter.node.value);
+    absl::StrAppend(&text, " role ", static_cast<int>(core.role()), " term ", core.term().value,
+                    " base ", core.log().base().index.value, " applied ", core.applied().value,
+                    " commit ", core.commit().value, " durable ", core.durable().value, " last ",
+                    core.log().last().index.value, " voters");
+    for (const ReplicaId& voter : core.membership().voters)
+      absl::StrAppend(&text, " ", voter.node.value);
     absl::StrAppend(&text, " outgoing");
-    for (const ReplicaId& voter : core.membership().outgoing_voters) absl::StrAppend(&text, " ", voter.node.value);
+    for (const ReplicaId& voter : core.membership().outgoing_voters)
+      absl::StrAppend(&text, " ", voter.node.value);
     absl::StrAppend(&text, " learners");
-    for (const ReplicaId& learner : core.membership().learners) absl::StrAppend(&text, " ", learner.node.value);
+    for (const ReplicaId& learner : core.membership().learners)
+      absl::StrAppend(&text, " ", learner.node.value);
     for (const auto& [peer, progress] : core.progress()) {
-      absl::StrAppend(&text, "\n  to ", peer.node.value, " state ", static_cast<int>(progress.state), " match ",
-                      progress.match.value, " next ", progress.next.value, progress.waiting ? " waiting" : "",
+      absl::StrAppend(&text, "\n  to ", peer.node.value, " state ",
+                      static_cast<int>(progress.state), " match ", progress.match.value, " next ",
+                      progress.next.value, progress.waiting ? " waiting" : "",
                       progress.reading ? " reading" : "", " in flight ", progress.in_flight.size());
     }
     absl::StrAppend(&text, "\n");

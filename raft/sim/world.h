@@ -23,17 +23,18 @@ struct Faults {
   base::Duration delay_max = base::Millis(5);
   uint32_t stragglers_percent = 0;  // Messages that arrive up to two seconds late.
   base::Duration election_spread = base::Millis(300);  // Small: candidates meet.
-  uint32_t crashes_percent = 0;     // Per 100 ms: of the leader, or of somebody.
-  uint32_t partitions_percent = 0;  // Per 100 ms: another partition, or none.
-  uint32_t slow_disk_percent = 0;   // Chance that a disk does nothing in a step.
-  uint32_t transfers_percent = 0;   // Per 100 ms.
-  uint32_t changes_percent = 0;     // Of the members, per 100 ms.
+  uint32_t crashes_percent = 0;                        // Per 100 ms: of the leader, or of somebody.
+  uint32_t partitions_percent = 0;                     // Per 100 ms: another partition, or none.
+  uint32_t slow_disk_percent = 0;                      // Chance that a disk does nothing in a step.
+  uint32_t transfers_percent = 0;                      // Per 100 ms.
+  uint32_t changes_percent = 0;                        // Of the members, per 100 ms.
   uint32_t checkpoints_percent = 0;
   static Faults Draw(base::Random* random);
 };
 
-// One group of several replicas in one thread, with simulated time, network and disks, everything from one seed. After
-// every step all invariants are checked: those of each replica, and those of all together.
+// One group of several replicas in one thread, with simulated time, network and disks, everything
+// from one seed. After every step all invariants are checked: those of each replica, and those of
+// all together.
 class World {
  public:
   World(uint64_t seed, size_t nodes, size_t founders, Faults faults);
@@ -70,8 +71,9 @@ class World {
     base::MonotonicTime up_at;
     std::vector<HeldMessage> held;
     std::vector<EntryRead> reads;
-    std::string applied;   // The state: digests of what was applied, in order.
-    std::map<ReadId, size_t> asked;  // Reads under way, and what was committed when they were asked.
+    std::string applied;  // The state: digests of what was applied, in order.
+    std::map<ReadId, size_t>
+        asked;  // Reads under way, and what was committed when they were asked.
     Index committed_checked;
   };
   struct Packet {

@@ -19,11 +19,14 @@ void RunSeed(uint64_t seed, bool checkpoints, Totals* totals) {
   Faults faults = Faults::Draw(&random);
   if (checkpoints) faults.checkpoints_percent = 10;
   World world(seed, nodes, founders, faults);
-  for (int i = 0; i < 10000; ++i) ASSERT_EQ(world.Step(), absl::OkStatus()) << "at " << i << " ms\n" << world.trace();
+  for (int i = 0; i < 10000; ++i)
+    ASSERT_EQ(world.Step(), absl::OkStatus()) << "at " << i << " ms\n" << world.trace();
   world.Heal();
-  for (int i = 0; i < 4000; ++i) ASSERT_EQ(world.Step(), absl::OkStatus()) << "healed, at " << i << " ms\n" << world.trace();
+  for (int i = 0; i < 4000; ++i)
+    ASSERT_EQ(world.Step(), absl::OkStatus()) << "healed, at " << i << " ms\n" << world.trace();
   const size_t before = world.committed();
-  for (int i = 0; i < 1000; ++i) ASSERT_EQ(world.Step(), absl::OkStatus()) << "healed, at " << i << " ms\n" << world.trace();
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_EQ(world.Step(), absl::OkStatus()) << "healed, at " << i << " ms\n" << world.trace();
   // Whoever needs a snapshot stays behind: there is none yet.
   if (!checkpoints) {
     EXPECT_GT(world.committed(), before) << "R19: nothing is committed any more\n" << world.trace();
@@ -33,7 +36,8 @@ void RunSeed(uint64_t seed, bool checkpoints, Totals* totals) {
       ASSERT_EQ(world.Step(), absl::OkStatus());
       converged = world.Converged();
     }
-    EXPECT_TRUE(converged) << "R19: no agreement after everything has healed\n" << world.trace() << world.Describe();
+    EXPECT_TRUE(converged) << "R19: no agreement after everything has healed\n"
+                           << world.trace() << world.Describe();
     EXPECT_EQ(world.needs_snapshot(), 0u);
   }
   totals->committed += world.committed();
@@ -53,13 +57,15 @@ TEST(WorldTest, WhateverFailsWhatWasCommittedStaysAndPeaceBringsAgreement) {
   for (uint64_t seed = first; seed < first + seeds && !::testing::Test::HasFailure(); ++seed) {
     RunSeed(seed, false, &totals);
   }
-  std::cout << "committed " << totals.committed << " elections " << totals.elections << " reads " << totals.reads
-            << " changes " << totals.changes << " crashes " << totals.crashes << "\n";
+  std::cout << "committed " << totals.committed << " elections " << totals.elections << " reads "
+            << totals.reads << " changes " << totals.changes << " crashes " << totals.crashes
+            << "\n";
 }
 
 TEST(WorldTest, CheckpointsNeverEndangerWhatWasCommitted) {
   Totals totals;
-  for (uint64_t seed = 1001; seed < 1021 && !::testing::Test::HasFailure(); ++seed) RunSeed(seed, true, &totals);
+  for (uint64_t seed = 1001; seed < 1021 && !::testing::Test::HasFailure(); ++seed)
+    RunSeed(seed, true, &totals);
 }
 
 TEST(WorldTest, TheSameSeedGivesTheSameRun) {
