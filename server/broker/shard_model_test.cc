@@ -52,6 +52,12 @@ class NaiveModel {
     return needed;
   }
 
+  const NaiveQueue& At(QueueId id) const {
+    static const NaiveQueue gone;
+    const auto it = queues.find(id);
+    return it == queues.end() ? gone : it->second;
+  }
+
   std::map<QueueId, NaiveQueue> queues;
 
  private:
@@ -95,7 +101,9 @@ class NaiveModel {
           session->second.second += fact.numbers;
         }
         for (const SettleRun& run : fact.runs) {
-          auto& messages = queues[run.queue].messages;
+          const auto queue = queues.find(run.queue);
+          if (queue == queues.end()) continue;
+          auto& messages = queue->second.messages;
           messages.erase(messages.lower_bound(run.first), messages.lower_bound(run.first + run.count));
         }
         return;
@@ -431,7 +439,7 @@ class History {
         for (auto it = settling_.begin(); it != settling_.end();) {
           const bool over = it->second.first == loop && it->second.second <= settled->through;
           if (over) {
-            EXPECT_EQ(model_.queues[it->first.first].messages.count(it->first.second), 0u) << "not settled";
+            EXPECT_EQ(model_.At(it->first.first).messages.count(it->first.second), 0u) << "not settled";
           }
           it = over ? settling_.erase(it) : std::next(it);
         }
@@ -465,7 +473,7 @@ class History {
       bool purging = false;
       for (const auto& [request, queue] : purging_) purging = purging || queue == id;
       if (purging || random_.Below(16) != 0) continue;
-      for (const auto& [before, message] : model_.queues[id].messages) {
+      for (const auto& [before, message] : model_.At(id).messages) {
         if (before >= position) break;
         ASSERT_TRUE(held_.contains({id, before}) || settling_.contains({id, before}))
             << "position " << before << " was passed over by " << position;
@@ -475,7 +483,7 @@ class History {
   void OnDelivery(size_t loop, const Delivery& delivery) {
     ++delivered_;
     const std::pair<QueueId, uint64_t> key(delivery.queue, delivery.position.value);
-    const NaiveQueue& queue = model_.queues[delivery.queue];
+    const NaiveQueue& queue = model_.At(delivery.queue);
     const auto message = queue.messages.find(delivery.position.value);
     ASSERT_TRUE(message != queue.messages.end()) << "delivered although it had left the queue";
     EXPECT_EQ(delivery.message.payload.Flatten().view(), texts_[std::make_pair(message->second.session, message->second.number)]);
@@ -496,7 +504,7 @@ class History {
     std::map<QueueId, uint64_t> held;
     for (const auto& [key, value] : held_) ++held[key.first];
     for (const QueueFigures& figures : figures_) {
-      EXPECT_EQ(figures.ready + held[figures.queue], model_.queues[figures.queue].messages.size());
+      EXPECT_EQ(figures.ready + held[figures.queue], model_.At(figures.queue).messages.size());
       EXPECT_LE(figures.unacknowledged, held[figures.queue]);
     }
     EXPECT_TRUE(settling_.empty());
@@ -504,7 +512,13 @@ class History {
     for (size_t i = 0; i < kSessions; ++i) EXPECT_EQ(done_publish_[i], next_publish_[i] - 1) << "a publish was lost";
     std::set<uint64_t> kept;
     for (const auto& [entry, parts] : env_.bodies) kept.insert(entry);
-    EXPECT_EQ(kept, model_.EntriesNeeded());
+    const std::set<uint64_t> needed = model_.EntriesNeeded();
+    std::vector<uint64_t> lost;
+    std::vector<uint64_t> left;
+    std::set_difference(needed.begin(), needed.end(), kept.begin(), kept.end(), std::back_inserter(lost));
+    std::set_difference(kept.begin(), kept.end(), needed.begin(), needed.end(), std::back_inserter(left));
+    EXPECT_THAT(lost, ::testing::IsEmpty()) << "bodies that are needed and gone";
+    EXPECT_THAT(left, ::testing::IsEmpty()) << "bodies that nothing needs";
   }
 
   base::SeededRandom random_;
