@@ -1,5 +1,7 @@
 #include "server/broker/body_ledger.h"
 
+#include <bit>
+
 #include "base/check.h"
 
 namespace pontoon::broker {
@@ -24,7 +26,9 @@ void BodyLedger::Open(uint64_t entry, uint32_t bytes, uint32_t references) {
   Chunk* chunk = Make(entry);
   Slot& slot = chunk->slots[entry % kChunkEntries];
   PONTOON_CHECK_MSG(slot.references == 0 && references != 0 && bytes != 0, "an entry was opened twice");
-  slot = {references, bytes};
+  slot.references = references;
+  slot.bytes = bytes;
+  slot.width = 0;
   ++chunk->live;
   ++live_entries_;
   live_bytes_ += bytes;
@@ -34,8 +38,16 @@ void BodyLedger::Open(uint64_t entry, uint32_t bytes, uint32_t references) {
 void BodyLedger::Grow(uint64_t entry, uint32_t bytes) {
   Chunk* chunk = Find(entry);
   PONTOON_CHECK(chunk != nullptr && chunk->slots[entry % kChunkEntries].references != 0);
-  chunk->slots[entry % kChunkEntries].bytes += bytes;
+  Slot& slot = chunk->slots[entry % kChunkEntries];
+  slot.bytes = slot.bytes + bytes;
   live_bytes_ += bytes;
+}
+
+void BodyLedger::Seal(uint64_t entry) {
+  Chunk* chunk = Find(entry);
+  if (chunk == nullptr) return;
+  Slot& slot = chunk->slots[entry % kChunkEntries];
+  slot.width = static_cast<uint32_t>(std::bit_width(slot.references));
 }
 
 void BodyLedger::Add(uint64_t entry, uint32_t references) {
@@ -50,10 +62,16 @@ void BodyLedger::Release(uint64_t entry, uint32_t references) {
   Slot& slot = chunk->slots[entry % kChunkEntries];
   PONTOON_CHECK_MSG(slot.references >= references, "a body was released more often than it was referred to");
   slot.references -= references;
-  if (slot.references != 0) return;
+  if (slot.references != 0) {
+    if (slot.width < 3 || slot.references > uint32_t{1} << (slot.width - 3) || slot.bytes < kSparseBytesMin) return;
+    slot.width = static_cast<uint32_t>(std::bit_width(slot.references));
+    sparse_.push_back(entry);
+    return;
+  }
   live_bytes_ -= slot.bytes;
   --live_entries_;
   slot.bytes = 0;
+  slot.width = 0;
   dropped_.push_back(entry);
   if (--chunk->live != 0) return;
   hot_number_ = ~uint64_t{0};
@@ -83,7 +101,7 @@ void BodyLedger::Encode(Encoder* out) const {
     out->Varint((count - 1) << 1 | (first != next ? 1 : 0));
     if (first != next) out->Varint(first - next);
     out->Varint(like.references);
-    out->Varint(like.bytes);
+    out->Varint(uint64_t{like.bytes} << 6 | like.width);
     next = first + count;
   };
   for (const auto& [number, chunk] : chunks_) {
@@ -113,9 +131,13 @@ bool BodyLedger::Restore(Decoder* in) {
     const uint64_t count = (head >> 1) + 1;
     if ((head & 1) != 0) next += in->Varint();
     const uint32_t references = static_cast<uint32_t>(in->Bounded(~uint32_t{0}));
-    const uint32_t bytes = static_cast<uint32_t>(in->Bounded(~uint32_t{0}));
+    const uint64_t packed = in->Bounded((uint64_t{1} << 26) - 1);
+    const uint32_t bytes = static_cast<uint32_t>(packed >> 6);
     if (references == 0 || bytes == 0 || count > entries - live_entries_ || next > last_opened) return in->Fail(), false;
-    for (uint64_t i = 0; i < count; ++i) Open(next++, bytes, references);
+    for (uint64_t i = 0; i < count; ++i, ++next) {
+      Open(next, bytes, references);
+      Find(next)->slots[next % kChunkEntries].width = packed & 63;
+    }
   }
   last_opened_ = last_opened;
   return in->ok();

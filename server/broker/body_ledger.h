@@ -20,9 +20,13 @@ class BodyLedger {
   static constexpr uint64_t kChunkEntries = 1024;
   struct Slot {
     uint32_t references = 0;
-    uint32_t bytes = 0;
-    friend bool operator==(const Slot&, const Slot&) = default;
+    uint32_t bytes : 20 = 0;
+    uint32_t width : 6 = 0;  // Of the number of references when the entry was sealed or named sparse last; 0: not sealed.
+    bool operator==(const Slot& o) const { return references == o.references && bytes == o.bytes && width == o.width; }
   };
+  static_assert(sizeof(Slot) == 8);
+  // A body below this is not worth cutting.
+  static constexpr uint32_t kSparseBytesMin = 4096;
   struct Chunk {
     std::array<Slot, kChunkEntries> slots{};
     uint32_t live = 0;  // Slots with references.
@@ -33,6 +37,8 @@ class BodyLedger {
   // The body turns out to be `bytes` longer.
   void Grow(uint64_t entry, uint32_t bytes);
   void Add(uint64_t entry, uint32_t references);
+  // All references of the entry have been added: from here on it is named when few of them are left.
+  void Seal(uint64_t entry);
   // Takes `references` away; the last one puts the entry among the dropped.
   void Release(uint64_t entry, uint32_t references);
   // Bytes of the entry's body as it was proposed; 0 if it is not (or no longer) here.
@@ -41,6 +47,9 @@ class BodyLedger {
 
   // Entries whose body nothing needs any more, since the last call.
   std::vector<uint64_t> TakeDropped() { return std::exchange(dropped_, {}); }
+  // Sealed entries of which at most a quarter of the references is left, since the last call; each is named again when
+  // a quarter of that is left.
+  std::vector<uint64_t> TakeSparse() { return std::exchange(sparse_, {}); }
   uint64_t live_bytes() const { return live_bytes_; }
   uint64_t live_entries() const { return live_entries_; }
   // The newest entry with a body that was opened (pieces of one message follow each other in that sense).
@@ -62,6 +71,7 @@ class BodyLedger {
   uint64_t live_bytes_ = 0;
   uint64_t live_entries_ = 0;
   std::vector<uint64_t> dropped_;
+  std::vector<uint64_t> sparse_;
 };
 
 }  // namespace pontoon::broker

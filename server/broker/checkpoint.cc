@@ -33,6 +33,8 @@ void Replica::MakeCheckpoint() {
   out.Varint(orphans_.size());
   for (const auto& [page, segment] : orphans_) segment->Encode(&out);
   ledger_.Encode(&out);
+  sweeper_.Add(ledger_.TakeSparse(), ledger_);
+  sweeper_.Encode(&out);
   // Pages that are dropped once this is durable; the drop itself may be lost in a crash.
   if (!retired_.empty()) {
     std::vector<uint64_t>& waiting = awaiting_[applied_];
@@ -51,6 +53,9 @@ void Replica::MakeCheckpoint() {
   state_.root = std::move(root);
   checkpoint_page_ = next_page_;
   FlushState();
+  // Checkpoints are made when there is much to reclaim, or nothing else to do.
+  sweep_wanted_ = true;
+  if (sweeper_.waiting_bytes() != 0) environment_->WantTurn();
 }
 
 bool Replica::RestoreRoot(Decoder* in) {
@@ -75,7 +80,7 @@ bool Replica::RestoreRoot(Decoder* in) {
     const uint64_t page = segment->page();
     orphans_[page] = std::move(segment);
   }
-  if (!ledger_.Restore(in)) return false;
+  if (!ledger_.Restore(in) || !sweeper_.Restore(in, ledger_)) return false;
   const uint64_t pages = in->Bounded(in->left());
   for (uint64_t i = 0; i < pages && in->ok(); ++i) state_.drop_pages.push_back(in->Varint());
   return in->ok() && in->done();

@@ -69,11 +69,13 @@ class FakeEnvironment : public ShardEnvironment {
     for (const BodyKeep& keep : state.cut_bodies) {
       const auto it = bodies.find(keep.index);
       if (it == bodies.end()) continue;
-      std::map<uint32_t, base::Slice> parts;
+      std::map<uint32_t, base::Slice> parts;  // Of what is still here.
       for (const auto& [offset, size] : keep.extents) {
-        absl::StatusOr<base::Slice> part = ReadPart({keep.index, offset, size});
-        PONTOON_CHECK(part.ok());
-        parts[offset] = *part;
+        for (const auto& [at, slice] : it->second) {
+          const uint64_t begin = std::max<uint64_t>(offset, at);
+          const uint64_t end = std::min<uint64_t>(uint64_t{offset} + size, at + slice.size());
+          if (begin < end) parts[static_cast<uint32_t>(begin)] = slice.Sub(begin - at, end - begin);
+        }
       }
       ++cuts;
       it->second = std::move(parts);

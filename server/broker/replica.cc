@@ -10,6 +10,9 @@ namespace {
 
 // Pages that are read at once to release what they owe.
 constexpr size_t kDebtReadsMax = 4;
+// Mostly settled bodies are looked at in rounds: when there is much to win, else at most so often.
+constexpr uint64_t kSweepBytes = 16 << 20;
+constexpr base::Duration kSweepPause = base::Seconds(10);
 
 }  // namespace
 
@@ -32,6 +35,7 @@ void Replica::Apply(const LogEntry& entry) {
   if (own_offset_ != 0) {
     if (ledger_.BytesOf(entry.index) != 0) {
       ledger_.Grow(entry.index, own_offset_ - 1);  // Opened with one byte and one reference of its own.
+      ledger_.Seal(entry.index);
       ledger_.Release(entry.index, 1);
     } else {
       state_.drop_bodies.push_back(entry.index);
@@ -188,6 +192,9 @@ void Replica::ApplyEnqueue(uint64_t index, const EnqueueFact& fact) {
     }
     if (!next) continue;
     const size_t first_piece = next_piece;
+    if ((message.flags & kLiesAhead) != 0 && inline_bytes != 0) {
+      if (sealed_pieces_.empty() || sealed_pieces_.back() != ahead_entry) sealed_pieces_.push_back(ahead_entry);
+    }
     if (pieces) {
       PONTOON_CHECK(next_piece < session->pieces.size());
       reference.first_piece = session->pieces[first_piece].entry;
@@ -219,6 +226,7 @@ void Replica::ApplyEnqueue(uint64_t index, const EnqueueFact& fact) {
   if (!next) return;
   session->next_publish += fact.count;
   // Those of a later Enqueue may already be here: they travel ahead of the whole entry.
+  for (const uint64_t piece : std::exchange(sealed_pieces_, {})) ledger_.Seal(piece);
   if (session->pieces_for < session->next_publish) DropPieces(session);
   if (listener_ == nullptr) return;
   for (size_t i = 0; i < targets_.size(); ++i) {
@@ -383,8 +391,25 @@ void Replica::OnCheckpointDurable(uint64_t applied) {
   FlushState();
 }
 
+void Replica::OnTurn(base::MonotonicTime now) {
+  if (!sweeper_.running()) {
+    const uint64_t bytes = sweeper_.waiting_bytes();
+    if (bytes == 0 || (!sweep_wanted_ && bytes < kSweepBytes && now - swept_ < kSweepPause)) return;
+    sweep_wanted_ = false;
+    swept_ = now;
+    sweeper_.Start();
+  }
+  const BodySweeper::PageNeeded needed = sweeper_.Step(queues_, ledger_, &state_.cut_bodies);
+  if (needed.page != 0) {
+    sweep_pages_[ReadPageOf(needed.page, needed.queue, needed.segment)] = needed;
+  } else if (sweeper_.running() && sweep_pages_.empty()) {
+    environment_->WantTurn();
+  }
+}
+
 void Replica::FlushState() {
   ReadDebts();
+  sweeper_.Add(ledger_.TakeSparse(), ledger_);
   std::vector<uint64_t> dropped = ledger_.TakeDropped();
   if (state_.drop_bodies.empty()) {
     state_.drop_bodies = std::move(dropped);
@@ -409,10 +434,15 @@ void Replica::WantSegment(QueueState* queue, uint64_t number) {
   if (it == queue->segments().end() || it->second->loaded()) return;
   const uint64_t page = it->second->page();
   if (reading_.contains(page) || unreadable_.contains(page)) return;
+  ReadPageOf(page, queue->id(), number);
+}
+
+uint64_t Replica::ReadPageOf(uint64_t page, QueueId queue, uint64_t segment) {
   const uint64_t read = next_read_++;
-  page_reads_[read] = {page, queue->id(), number};
+  page_reads_[read] = {page, queue, segment};
   reading_[page] = read;
   environment_->ReadPage(read, page);
+  return read;
 }
 
 void Replica::ReadDebts() {
@@ -421,14 +451,16 @@ void Replica::ReadDebts() {
   }
   for (auto it = orphans_.begin(); it != orphans_.end() && page_reads_.size() < kDebtReadsMax; ++it) {
     if (reading_.contains(it->first) || unreadable_.contains(it->first)) continue;
-    const uint64_t read = next_read_++;
-    page_reads_[read] = {it->first, QueueId(), 0};
-    reading_[it->first] = read;
-    environment_->ReadPage(read, it->first);
+    ReadPageOf(it->first, QueueId(), 0);
   }
 }
 
 bool Replica::OnPage(uint64_t read, const absl::StatusOr<base::Slice>& bytes) {
+  if (const auto sweep = sweep_pages_.find(read); sweep != sweep_pages_.end()) {
+    sweeper_.OnPage(queues_, sweep->second, bytes.ok() ? bytes->view() : absl::string_view());
+    sweep_pages_.erase(sweep);
+    environment_->WantTurn();
+  }
   const auto it = page_reads_.find(read);
   if (it == page_reads_.end()) return false;
   const PageRead want = it->second;

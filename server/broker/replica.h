@@ -10,6 +10,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "server/broker/body_ledger.h"
+#include "server/broker/body_sweeper.h"
 #include "server/broker/facts.h"
 #include "server/broker/queue_state.h"
 #include "server/broker/session_table.h"
@@ -60,6 +61,8 @@ class Replica {
   void OnCheckpointDurable(uint64_t applied);
   // True if it was one of the replica's reads.
   bool OnPage(uint64_t read, const absl::StatusOr<base::Slice>& page);
+  // Once per turn, with the monotonic clock: cuts bodies down of which little still lives.
+  void OnTurn(base::MonotonicTime now);
   // Hands what became of bodies and pages to the environment, and reads pages that owe.
   void FlushState();
 
@@ -107,6 +110,7 @@ class Replica {
   void PageOut(QueueState* queue, uint64_t number, Segment* segment);
   void RetirePage(uint64_t page);
   void ReadDebts();
+  uint64_t ReadPageOf(uint64_t page, QueueId queue, uint64_t segment);
   bool RestoreRoot(Decoder* in);
 
   const GroupId group_;
@@ -125,6 +129,7 @@ class Replica {
   uint32_t own_offset_ = 0;
   std::vector<uint32_t> appended_;
   std::vector<QueueState*> targets_;
+  std::vector<uint64_t> sealed_pieces_;
   EnqueueFact enqueue_;
   SettleFact settle_;
 
@@ -135,6 +140,11 @@ class Replica {
   absl::btree_map<uint64_t, uint64_t> reading_;     // page -> read number
   absl::btree_map<uint64_t, bool> unreadable_;      // Pages that could not be read in this life of the replica.
   uint64_t next_read_ = 1;
+
+  BodySweeper sweeper_;
+  absl::btree_map<uint64_t, BodySweeper::PageNeeded> sweep_pages_;  // By read.
+  bool sweep_wanted_ = false;
+  base::MonotonicTime swept_;
 
   ShardState state_;                // Not yet submitted.
   uint64_t checkpoint_page_ = 1;    // Pages from here on are in no checkpoint that was submitted.

@@ -22,6 +22,8 @@ void Segment::Append(const Reference& r) {
   const uint32_t slot = count_++;
   ++live_;
   totals_.Add(r);
+  first_entry_ = std::min(first_entry_, r.entry);
+  last_entry_ = std::max(last_entry_, r.entry);
   if (!runs_.empty() && r.first_piece == 0) {
     Run& run = runs_.back();
     const uint32_t n = slot - run.slot;
@@ -168,7 +170,7 @@ void Segment::Unload() {
 bool Segment::Load(absl::string_view page, Released released) {
   PONTOON_CHECK(!loaded_);
   Decoder in(page);
-  if (in.U8() != 1 || in.Bounded(kSlots) != count_ || !DecodeRuns(&in) || !in.done()) {
+  if (in.U8() != kPageVersion || in.Bounded(kSlots) != count_ || !DecodeRuns(&in) || !in.done()) {
     runs_.clear();
     return false;
   }
@@ -178,6 +180,25 @@ bool Segment::Load(absl::string_view page, Released released) {
   for (uint32_t slot = 0; slot < count_; ++slot) {
     if (!Test(*owed, slot)) continue;
     Release(runs_[RunOf(slot)], slot, 1, released);
+  }
+  return true;
+}
+
+bool Segment::VisitLive(absl::string_view page, absl::FunctionRef<bool(uint64_t, uint64_t)> wanted,
+                        absl::FunctionRef<void(const Reference&)> each) const {
+  if (!loaded_) {
+    Segment read(count_);
+    Decoder in(page);
+    if (in.U8() != kPageVersion || in.Bounded(kSlots) != count_ || !read.DecodeRuns(&in) || !in.done()) return false;
+    read.gone_below_ = gone_below_;
+    if (gone_ != nullptr) read.gone_ = std::make_unique<Bits>(*gone_);
+    return read.VisitLive(page, wanted, each);
+  }
+  for (size_t r = 0; r < runs_.size(); ++r) {
+    const Run& run = runs_[r];
+    const uint32_t end = r + 1 < runs_.size() ? runs_[r + 1].slot : count_;
+    if (!wanted(run.entry, run.entry + uint64_t{run.entry_step()} * (end - run.slot - 1))) continue;
+    for (uint32_t slot = NextLive(run.slot); slot < end; slot = NextLive(slot + 1)) each(RunAt(run, slot - run.slot));
   }
   return true;
 }

@@ -46,6 +46,7 @@ struct MessageTotals {
 class Segment {
  public:
   static constexpr uint32_t kSlots = 2048;
+  static constexpr uint8_t kPageVersion = 1;  // [format] The first byte of a page.
   using Bits = std::array<uint64_t, kSlots / 64>;
   // Called with a reference that `count` messages share as to entry and size.
   using Released = absl::FunctionRef<void(const Reference& reference, uint64_t count)>;
@@ -81,6 +82,13 @@ class Segment {
   void Unload();
   // Takes the references from a page and pays what is owed. False: the page is damaged or of another segment.
   bool Load(absl::string_view page, Released released);
+
+  // Whether one of its messages may lie in an entry of [first, last].
+  bool MayTouch(uint64_t first, uint64_t last) const { return last_entry_ >= first && first_entry_ <= last; }
+  // Calls `each` for what lives, except for runs whose entries [first, last] `wanted` does not want. Loaded, or with the
+  // bytes of the page that holds the references (false: it is damaged).
+  bool VisitLive(absl::string_view page, absl::FunctionRef<bool(uint64_t first, uint64_t last)> wanted,
+                 absl::FunctionRef<void(const Reference&)> each) const;
 
   size_t memory_bytes() const;
 
@@ -123,6 +131,8 @@ class Segment {
   bool loaded_ = true;
   mutable uint32_t hot_run_ = 0;
   uint64_t page_ = 0;
+  uint64_t first_entry_ = ~uint64_t{0};  // Of all that were appended.
+  uint64_t last_entry_ = 0;
   MessageTotals totals_;
   std::vector<Run> runs_;
   std::unique_ptr<Bits> gone_;

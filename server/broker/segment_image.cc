@@ -6,8 +6,6 @@
 namespace pontoon::broker {
 namespace {
 
-constexpr uint8_t kPageVersion = 1;
-
 void EncodeBits(const Segment::Bits& bits, uint32_t count, Encoder* out) {
   // Lengths of stretches that are clear, set, clear, ...
   uint32_t slot = 0;
@@ -133,6 +131,8 @@ std::string Segment::EncodePage() const {
 void Segment::Encode(Encoder* out) const {
   out->Varint(count_);
   out->Varint(page_);
+  out->Varint(first_entry_);
+  out->Varint(last_entry_ - first_entry_);
   out->Varint(totals_.messages);
   out->Varint(totals_.bytes);
   out->Varint(totals_.persistent);
@@ -150,6 +150,8 @@ void Segment::Encode(Encoder* out) const {
 bool Segment::Restore(Decoder* in) {
   count_ = static_cast<uint32_t>(in->Bounded(kSlots));
   page_ = in->Varint();
+  first_entry_ = in->Varint();
+  last_entry_ = first_entry_ + in->Varint();
   totals_.messages = in->Varint();
   totals_.bytes = in->Varint();
   totals_.persistent = in->Varint();

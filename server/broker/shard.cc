@@ -63,6 +63,7 @@ class ShardImpl final : public Shard, public ShardEnvironment {
 
   void OnTurnEnd(base::MonotonicTime now, base::WallTime wall) override {
     if (leader_ != nullptr) leader_->OnTurnEnd(now, wall);
+    replica_.OnTurn(now);
     replica_.FlushState();
   }
 

@@ -549,13 +549,13 @@ class History {
 TEST(ShardModelTest, RandomHistoriesLoseDoubleAndReorderNothing) {
   const char* only = std::getenv("PONTOON_SEED");
   const uint64_t first = only != nullptr ? std::stoull(only) : 1;
-  const uint64_t last = only != nullptr ? first : 6;
+  const uint64_t last = only != nullptr ? first : 4;
   uint64_t cuts = 0;
   uint64_t pages = 0;
   for (uint64_t seed = first; seed <= last; ++seed) {
     SCOPED_TRACE(absl::StrCat("PONTOON_SEED=", seed));
     History history(seed);
-    for (int step = 0; step < 2500; ++step) {
+    for (int step = 0; step < 1500; ++step) {
       SCOPED_TRACE(absl::StrCat("step ", step));
       history.Step();
       if (::testing::Test::HasFailure()) return;
@@ -565,7 +565,7 @@ TEST(ShardModelTest, RandomHistoriesLoseDoubleAndReorderNothing) {
     cuts += history.env().cuts;
     pages += history.env().page_bytes_written;
   }
-  EXPECT_TRUE(only != nullptr || pages > 0) << "the histories never reached what they are for";
+  EXPECT_TRUE(only != nullptr || (pages > 0 && cuts > 0)) << "the histories never reached what they are for";
   std::printf("%lu bytes of pages, %lu cuts\n", pages, cuts);
 }
 

@@ -645,6 +645,27 @@ TEST_F(ShardTest, DeepQueueLeavesMemoryAndComesBackInOrder) {
   EXPECT_THAT(env_.pages, IsEmpty());
 }
 
+TEST_F(ShardTest, SpaceOfSettledMessagesComesBackThoughOneOfTheirEntryWaits) {
+  std::vector<std::string> texts;
+  for (int i = 0; i < 100; ++i) texts.push_back(std::string(1000, static_cast<char>('a' + i % 26)));
+  Publish(texts);
+  Run();
+  Consume(1, 1000);
+  Run();
+  ASSERT_THAT(deliveries_, SizeIs(100));
+  const Delivery kept = deliveries_[41];
+  deliveries_.erase(deliveries_.begin() + 41);
+  AckAll();
+  Run();
+  env_.shard().MakeCheckpoint();
+  Run();
+  ASSERT_THAT(env_.bodies, SizeIs(1));
+  EXPECT_THAT(env_.bodies.begin()->second, SizeIs(1));
+  EXPECT_EQ(env_.bodies.begin()->second.begin()->second.size(), 1008u);
+  Requeue(kept);
+  EXPECT_EQ(GetText(), texts[41]);
+}
+
 TEST_F(ShardTest, PurgeOfADeepQueueFreesItsBodiesAndPages) {
   for (int i = 0; i < 20; ++i) {
     Publish(std::vector<std::string>(1000, "message"));
