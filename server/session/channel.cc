@@ -10,7 +10,10 @@
 namespace pontoon::session {
 
 Channel::Channel(Connection* connection, uint16_t number, uint64_t serial)
-    : connection_(connection), number_(number), serial_(serial), pid_(connection->loop().TakeNumber()) {
+    : connection_(connection),
+      number_(number),
+      serial_(serial),
+      pid_(connection->loop().TakeNumber()) {
   key_ = connection_->loop().front_end->OpenChannel(this);
 }
 
@@ -24,9 +27,9 @@ void Channel::OnFrame(amqp::Frame frame) {
     return;
   }
   if (frame.type == amqp::FrameType::kHeartbeat) {
-    connection_->FailFromChannel(number_, {},
-                                 frame.payload.empty() ? amqp::UnexpectedFrameError(frame)
-                                                       : amqp::UnknownFrameError(frame));
+    connection_->FailFromChannel(
+        number_, {},
+        frame.payload.empty() ? amqp::UnexpectedFrameError(frame) : amqp::UnknownFrameError(frame));
     return;
   }
   if (state_ == State::kClosing) {
@@ -116,10 +119,10 @@ void Channel::Refuse(const absl::Status& error) {
     connection_->FailFromChannel(number_, method_, error);
     return;
   }
-  connection_->loop().logger->Log(
-      base::LogLevel::kError, pid_,
-      ChannelErrorLine(connection_->label(), number_,
-                       OperationText(amqp::MethodName(method_), true, reply.code, reply.explanation)));
+  connection_->loop().logger->Log(base::LogLevel::kError, pid_,
+                                  ChannelErrorLine(connection_->label(), number_,
+                                                   OperationText(amqp::MethodName(method_), true,
+                                                                 reply.code, reply.explanation)));
   SendConfirms();
   GiveBack();
   state_ = State::kClosing;
@@ -203,7 +206,8 @@ absl::Status Channel::On(const amqp::AccessRequest&) {
   return absl::OkStatus();
 }
 
-absl::Status Channel::CheckRight(catalog::Right right, absl::string_view kind, absl::string_view name) {
+absl::Status Channel::CheckRight(catalog::Right right, absl::string_view kind,
+                                 absl::string_view name) {
   return connection_->rights().Check(catalog(), right, kind, name);
 }
 
@@ -225,10 +229,11 @@ absl::StatusOr<const catalog::QueueRecord*> Channel::FindQueue(absl::string_view
 
 absl::Status Channel::CheckOwner(const catalog::QueueRecord& queue) {
   if (!queue.owner || *queue.owner == connection_->id()) return absl::OkStatus();
-  return amqp::ResourceLocked(absl::StrCat(
-      "cannot obtain exclusive access to locked queue '", queue.name, "' in vhost '", vhost_name(),
-      "'. It could be originally declared on another connection or the exclusive property value does not "
-      "match that of the original declaration."));
+  return amqp::ResourceLocked(absl::StrCat("cannot obtain exclusive access to locked queue '",
+                                           queue.name, "' in vhost '", vhost_name(),
+                                           "'. It could be originally declared on another "
+                                           "connection or the exclusive property value does not "
+                                           "match that of the original declaration."));
 }
 
 absl::StatusOr<std::string> Channel::QueueNameOrLast(absl::string_view name) {

@@ -27,11 +27,13 @@
 
 namespace pontoon::session {
 
-// One open channel (AMQP 0-9-1 section 2.2.5). Handles one method after the other: while one waits for the cluster's
-// answer, the frames behind it are kept and other channels go on. Publishes never wait.
+// One open channel (AMQP 0-9-1 section 2.2.5). Handles one method after the other: while one waits
+// for the cluster's answer, the frames behind it are kept and other channels go on. Publishes never
+// wait.
 //
-// A handler returns OK when it has answered or has called AwaitAnswer; any other status closes the channel or, where the
-// reply code says so, the connection (reply_edge.h). One file per class of methods.
+// A handler returns OK when it has answered or has called AwaitAnswer; any other status closes the
+// channel or, where the reply code says so, the connection (reply_edge.h). One file per class of
+// methods.
 class Channel final : public cluster::ChannelSink {
  public:
   Channel(Connection* connection, uint16_t number, uint64_t serial);
@@ -116,7 +118,8 @@ class Channel final : public cluster::ChannelSink {
 
   // channel_queue.cc
   absl::Status On(const amqp::QueueDeclare& method);
-  // Direct reply-to has no queue, but clients ask whether it, or the address of a reply, is there: answers that.
+  // Direct reply-to has no queue, but clients ask whether it, or the address of a reply, is there:
+  // answers that.
   bool DeclareReplyQueue(const std::string& name, bool no_wait);
   absl::Status DeclarePassive(const std::string& name, bool no_wait);
   void AnswerCounts(const catalog::QueueRecord& queue, bool no_wait);
@@ -198,9 +201,9 @@ class Channel final : public cluster::ChannelSink {
   ContentAssembly assembly_;
   amqp::BasicPublish publish_;  // Its texts lie in the assembly's method.
   bool confirming_ = false;
-  Confirms confirms_;                       // Its numbers are the publishes' tags; without confirms the tag is 0.
-  std::vector<Confirms::Answer> answers_;   // Scratch.
-  uint64_t publishing_bytes_ = 0;           // This channel's part of the connection's.
+  Confirms confirms_;  // Its numbers are the publishes' tags; without confirms the tag is 0.
+  std::vector<Confirms::Answer> answers_;  // Scratch.
+  uint64_t publishing_bytes_ = 0;          // This channel's part of the connection's.
   // The route of the last message without headers, true of one version of the catalog.
   struct Route {
     catalog::VersionPtr version;

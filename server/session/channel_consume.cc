@@ -30,8 +30,9 @@ void Channel::RemoveConsumer(Consumer* consumer) {
 absl::Status Channel::ConsumeDirectReplies(const amqp::BasicConsume& method) {
   if (!method.no_ack) return amqp::PreconditionFailed("reply consumer cannot acknowledge");
   if (reply_consumer_.active()) return amqp::PreconditionFailed("reply consumer already set");
-  reply_consumer_.tag = method.consumer_tag.empty() ? RandomName("amq.ctag", connection_->loop().random)
-                                                    : method.consumer_tag;
+  reply_consumer_.tag = method.consumer_tag.empty()
+                            ? RandomName("amq.ctag", connection_->loop().random)
+                            : method.consumer_tag;
   reply_consumer_.address =
       MakeReplyAddress({connection_->loop().front_end->id(), key_}, connection_->loop().random);
   if (!method.no_wait) {
@@ -45,7 +46,8 @@ absl::Status Channel::ConsumeDirectReplies(const amqp::BasicConsume& method) {
 absl::Status Channel::On(const amqp::BasicConsume& method) {
   if (!method.consumer_tag.empty() &&
       (consumers_.contains(method.consumer_tag) || method.consumer_tag == reply_consumer_.tag)) {
-    return amqp::NotAllowed(absl::StrCat("attempt to reuse consumer tag '", method.consumer_tag, "'"));
+    return amqp::NotAllowed(
+        absl::StrCat("attempt to reuse consumer tag '", method.consumer_tag, "'"));
   }
   if (method.queue == kReplyQueue) return ConsumeDirectReplies(method);
   const auto name = QueueNameOrLast(StripLineEnds(method.queue));
@@ -59,9 +61,9 @@ absl::Status Channel::On(const amqp::BasicConsume& method) {
   if (const amqp::Value* priority = method.arguments.Find("x-priority")) {
     const auto value = priority->AsInteger();
     if (!value) {
-      return amqp::PreconditionFailed(absl::StrCat("invalid arg 'x-priority' for queue '", *name, "' in vhost '",
-                                                   vhost_name(), "': \"expected integer, got ",
-                                                   amqp::FieldTypeName(priority->type()), "\""));
+      return amqp::PreconditionFailed(
+          absl::StrCat("invalid arg 'x-priority' for queue '", *name, "' in vhost '", vhost_name(),
+                       "': \"expected integer, got ", amqp::FieldTypeName(priority->type()), "\""));
     }
     options.priority = static_cast<int32_t>(std::clamp<int64_t>(*value, INT32_MIN, INT32_MAX));
   }
@@ -73,7 +75,8 @@ absl::Status Channel::On(const amqp::BasicConsume& method) {
   consumer->no_ack = method.no_ack;
   consumer->prefetch = method.no_ack ? 0 : consumer_prefetch_;
   options.tag = consumer->tag;
-  options.channel_name = PrintedPid(connection_->options().node_name, connection_->options().boot_seconds, pid_);
+  options.channel_name =
+      PrintedPid(connection_->options().node_name, connection_->options().boot_seconds, pid_);
   options.no_ack = method.no_ack;
   options.exclusive = method.exclusive;
   options.arguments = method.arguments.EncodeContents();
@@ -148,7 +151,8 @@ void Channel::OnDelivery(const cluster::ShardRef& shard, broker::Delivery delive
   EnvelopeBuffer buffer;
   if (consumer == nullptr || !ReadEnvelope(delivery.message.envelope, &buffer, &envelope)) {
     // A consumer that is gone, or a damaged envelope that nobody could read.
-    connection_->loop().front_end->Return({shard, {delivery.queue, delivery.position, delivery.delivery, 1}});
+    connection_->loop().front_end->Return(
+        {shard, {delivery.queue, delivery.position, delivery.delivery, 1}});
     return;
   }
   amqp::BasicDeliver deliver;
@@ -159,7 +163,10 @@ void Channel::OnDelivery(const cluster::ShardRef& shard, broker::Delivery delive
   deliver.routing_key = envelope.routing_key;
   connection_->writer().AddContent(number_, deliver, envelope.properties, delivery.message.payload);
   MarkConsumer(consumer);
-  consumer->turn_bytes += delivery.message.envelope.size() + delivery.message.payload.size();
+  const uint64_t bytes = delivery.message.envelope.size() + delivery.message.payload.size();
+  consumer->turn_bytes += bytes;
+  consumer->unwritten_bytes += bytes;
+  consumer->credit_bytes -= std::min(consumer->credit_bytes, bytes);
   if (!consumer->no_ack) {
     unacked_.Add(deliver.delivery_tag, shard, delivery);
     OnHandedOut(consumer);
@@ -205,14 +212,6 @@ void Channel::PlaceMarks() {
   if (touched_.empty()) touched_.swap(touched);
 }
 
-void Channel::OnWritten(broker::ConsumerKey key, uint64_t bytes) {
-  Consumer* consumer = FindConsumer(key);
-  if (consumer == nullptr || consumer->cancelling) return;
-  consumer->regained_bytes += bytes;
-  // In steps, so that a stream of small deliveries does not cost a grant each.
-  if (consumer->regained_bytes >= connection_->options().consumer_window_bytes / 4) MarkConsumer(consumer);
-}
-
 absl::Status Channel::On(const amqp::BasicGet& method) {
   const auto name = QueueNameOrLast(StripLineEnds(method.queue));
   if (!name.ok()) return name.status();
@@ -223,8 +222,8 @@ absl::Status Channel::On(const amqp::BasicGet& method) {
   const cluster::ShardRef shard{(*queue)->shard, (*queue)->home};
   AwaitAnswer();
   front_end().Get(key_, **queue, method.no_ack,
-                  [this, name = *name, shard, no_ack = method.no_ack](
-                      absl::StatusOr<std::optional<broker::GetOk>> got) {
+                  [this, name = *name, shard,
+                   no_ack = method.no_ack](absl::StatusOr<std::optional<broker::GetOk>> got) {
                     if (!got.ok()) {
                       Answered(absl::IsNotFound(got.status()) ? NoQueue(name) : got.status());
                       return;
@@ -244,7 +243,8 @@ void Channel::AnswerGet(bool no_ack, const cluster::ShardRef& shard, const broke
   EnvelopeView envelope;
   EnvelopeBuffer buffer;
   if (!ReadEnvelope(delivery.message.envelope, &buffer, &envelope)) {
-    connection_->loop().front_end->Return({shard, {delivery.queue, delivery.position, delivery.delivery, 1}});
+    connection_->loop().front_end->Return(
+        {shard, {delivery.queue, delivery.position, delivery.delivery, 1}});
     Reply(amqp::BasicGetEmpty());
     return;
   }

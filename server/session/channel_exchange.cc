@@ -62,19 +62,20 @@ absl::Status Channel::On(const amqp::ExchangeDeclare& method) {
   if (!status.ok()) return status;
   if (const amqp::Value* alternate = method.arguments.Find("alternate-exchange")) {
     if (!alternate->AsString()) {
-      return amqp::PreconditionFailed(absl::StrCat("invalid type '", amqp::FieldTypeName(alternate->type()),
-                                                   "' for arg 'alternate-exchange' in exchange '", name,
-                                                   "' in vhost '", vhost_name(), "'"));
+      return amqp::PreconditionFailed(absl::StrCat(
+          "invalid type '", amqp::FieldTypeName(alternate->type()),
+          "' for arg 'alternate-exchange' in exchange '", name, "' in vhost '", vhost_name(), "'"));
     }
     status = CheckRight(Right::kRead, "exchange", name);
     if (status.ok()) status = CheckRight(Right::kWrite, "exchange", *alternate->AsString());
     if (!status.ok()) return status;
   }
   AwaitAnswer();
-  front_end().Change(key_, std::move(declare), [this, no_wait = method.no_wait](const catalog::Outcome& outcome) {
-    if (outcome.status.ok() && !no_wait) Reply(amqp::ExchangeDeclareOk());
-    Answered(outcome.status);
-  });
+  front_end().Change(key_, std::move(declare),
+                     [this, no_wait = method.no_wait](const catalog::Outcome& outcome) {
+                       if (outcome.status.ok() && !no_wait) Reply(amqp::ExchangeDeclareOk());
+                       Answered(outcome.status);
+                     });
   return absl::OkStatus();
 }
 
@@ -97,14 +98,16 @@ absl::Status Channel::On(const amqp::ExchangeDelete& method) {
                      [this, no_wait = method.no_wait](const catalog::Outcome& outcome) {
                        // Somebody else was faster: it is gone, as was asked.
                        absl::Status status = outcome.status;
-                       if (amqp::HasReplyCode(status, amqp::ReplyCode::kNotFound)) status = absl::OkStatus();
+                       if (amqp::HasReplyCode(status, amqp::ReplyCode::kNotFound))
+                         status = absl::OkStatus();
                        if (status.ok() && !no_wait) Reply(amqp::ExchangeDeleteOk());
                        Answered(status);
                      });
   return absl::OkStatus();
 }
 
-absl::Status Channel::ChangeBinding(bool add, catalog::DestinationKind kind, absl::string_view destination_name,
+absl::Status Channel::ChangeBinding(bool add, catalog::DestinationKind kind,
+                                    absl::string_view destination_name,
                                     absl::string_view source_name, absl::string_view routing_key,
                                     const amqp::Table& arguments, std::function<void()> answer) {
   const std::string destination = StripLineEnds(destination_name);
@@ -144,7 +147,8 @@ absl::Status Channel::ChangeBinding(bool add, catalog::DestinationKind kind, abs
                      [this, add, answer = std::move(answer)](const catalog::Outcome& outcome) {
                        absl::Status status = outcome.status;
                        // Unbinding what is not bound is done already.
-                       if (!add && amqp::HasReplyCode(status, amqp::ReplyCode::kNotFound)) status = absl::OkStatus();
+                       if (!add && amqp::HasReplyCode(status, amqp::ReplyCode::kNotFound))
+                         status = absl::OkStatus();
                        if (status.ok()) answer();
                        Answered(status);
                      });
@@ -159,8 +163,9 @@ absl::Status Channel::On(const amqp::ExchangeBind& method) {
 }
 
 absl::Status Channel::On(const amqp::ExchangeUnbind& method) {
-  return ChangeBinding(false, catalog::DestinationKind::kExchange, method.destination, method.source,
-                       method.routing_key, method.arguments, [this, no_wait = method.no_wait] {
+  return ChangeBinding(false, catalog::DestinationKind::kExchange, method.destination,
+                       method.source, method.routing_key, method.arguments,
+                       [this, no_wait = method.no_wait] {
                          if (!no_wait) Reply(amqp::ExchangeUnbindOk());
                        });
 }

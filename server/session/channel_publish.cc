@@ -8,7 +8,8 @@
 #include "server/session/channel_tx.h"
 #include "server/session/names.h"
 
-// basic.publish, from the method's frame to the queues' shards. The hot path in: no copy of the body, no wait.
+// basic.publish, from the method's frame to the queues' shards. The hot path in: no copy of the
+// body, no wait.
 namespace pontoon::session {
 namespace {
 
@@ -19,15 +20,17 @@ constexpr size_t kBeforeExchangeBytes = 6;
 // What one transaction may gather; the messages wait in memory.
 constexpr uint64_t kTransactionBytesMax = 256 << 20;
 
-// Routing keys of a CC or BCC header. RabbitMQ takes the long strings of an array and refuses any other type.
+// Routing keys of a CC or BCC header. RabbitMQ takes the long strings of an array and refuses any
+// other type.
 absl::Status AddHeaderKeys(const amqp::BasicProperties& properties, absl::string_view header,
                            absl::InlinedVector<absl::string_view, 4>* keys, bool* found) {
   const auto value = properties.headers().Find(header);
   if (!value) return absl::OkStatus();
   *found = true;
   if (value->type != amqp::FieldType::kArray) {
-    return amqp::PreconditionFailed(absl::StrCat("invalid message: {unacceptable_type_in_header,\"", header,
-                                                 "\",", amqp::FieldTypeName(value->type), "}"));
+    return amqp::PreconditionFailed(absl::StrCat("invalid message: {unacceptable_type_in_header,\"",
+                                                 header, "\",", amqp::FieldTypeName(value->type),
+                                                 "}"));
   }
   amqp::ArrayView routes(value->octets);
   amqp::ValueView route;
@@ -63,7 +66,8 @@ absl::Status Channel::OnContentFrame(const amqp::Frame& frame) {
 
 absl::Status Channel::CheckExchange(absl::string_view name) {
   const catalog::VersionPtr& version = connection_->loop().front_end->catalog();
-  if (route_.permitted && route_.version == version && route_.exchange_name == name) return absl::OkStatus();
+  if (route_.permitted && route_.version == version && route_.exchange_name == name)
+    return absl::OkStatus();
   route_.permitted = false;
   route_.has_key = false;
   const absl::Status right = CheckRight(catalog::Right::kWrite, "exchange", name);
@@ -72,8 +76,8 @@ absl::Status Channel::CheckExchange(absl::string_view name) {
   route_.exchange = version->FindExchange(connection_->vhost(), name);
   if (route_.exchange == nullptr) return NoExchange(name);
   if (route_.exchange->internal) {
-    return amqp::AccessRefused(absl::StrCat("cannot publish to internal exchange '", name, "' in vhost '",
-                                            vhost_name(), "'"));
+    return amqp::AccessRefused(absl::StrCat("cannot publish to internal exchange '", name,
+                                            "' in vhost '", vhost_name(), "'"));
   }
   route_.exchange_name = std::string(name);
   route_.permitted = true;
@@ -120,7 +124,8 @@ absl::Status Channel::RouteMessage(const amqp::BasicProperties& properties) {
   if (!status.ok()) return status;
   targets_.clear();
   // The default exchange looks at keys alone.
-  const amqp::Table headers = route_.exchange->name.empty() ? amqp::Table() : properties.HeadersTable();
+  const amqp::Table headers =
+      route_.exchange->name.empty() ? amqp::Table() : properties.HeadersTable();
   route_.version->Route(*route_.exchange, keys, &headers, &targets_);
   return absl::OkStatus();
 }
@@ -130,13 +135,14 @@ absl::Status Channel::Publish() {
   if (publish_.immediate) return amqp::NotImplemented("immediate=true");
   absl::Status status = CheckExchange(publish_.exchange);
   if (!status.ok()) return status;
-  const base::Slice octets =
-      assembly_.header().Sub(kContentHeaderFixedBytes, assembly_.header().size() - kContentHeaderFixedBytes);
+  const base::Slice octets = assembly_.header().Sub(
+      kContentHeaderFixedBytes, assembly_.header().size() - kContentHeaderFixedBytes);
   const auto properties = amqp::BasicProperties::Parse(octets.view());
   if (!properties.ok()) return properties.status();
   base::Slice delivered = octets;  // The properties as consumers see them.
   if (properties->Has(amqp::Property::kReplyTo) && *properties->reply_to() == kReplyQueue) {
-    if (!reply_consumer_.active()) return amqp::PreconditionFailed("fast reply consumer does not exist");
+    if (!reply_consumer_.active())
+      return amqp::PreconditionFailed("fast reply consumer does not exist");
     amqp::PropertiesBuilder changed = amqp::PropertiesBuilder::From(*properties);
     changed.reply_to = reply_consumer_.address;
     delivered = base::Slice::Copy(changed.Encode());

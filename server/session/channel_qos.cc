@@ -5,17 +5,20 @@
 #include "server/amqp/reply_code.h"
 #include "server/session/channel.h"
 
-// basic.qos (AMQP 0-9-1 section 1.8.3.1, with RabbitMQ's meaning of `global`) and credit: what queues may send to the
-// channel's consumers.
+// basic.qos (AMQP 0-9-1 section 1.8.3.1, with RabbitMQ's meaning of `global`) and credit: what
+// queues may send to the channel's consumers.
 //
-// Every consumer has a window of bytes that the socket has not taken yet. Beside it, a consumer with a prefetch has as
-// many messages, and gets one back for each that is settled. Under a channel-wide limit no more credit is out than the
-// channel may still take, shared between its consumers; a consumer that has used up its share while others hold unused
-// credit has that fetched back, and what lies unused at idle queues is passed on at each tick.
+// Every consumer has a window of bytes that the socket has not taken yet. Beside it, a consumer
+// with a prefetch has as many messages, and gets one back for each that is settled. Under a
+// channel-wide limit no more credit is out than the channel may still take, shared between its
+// consumers; a consumer that has used up its share while others hold unused credit has that fetched
+// back, and what lies unused at idle queues is passed on at each tick.
 namespace pontoon::session {
 namespace {
 
 constexpr uint64_t kUnlimited = broker::Credit::kUnlimited;
+// A window is filled up once this part of it is missing.
+constexpr uint64_t kWindowSteps = 4;
 
 }  // namespace
 
@@ -74,6 +77,7 @@ uint64_t Channel::OwnCredit(const Consumer& consumer) const {
 broker::Credit Channel::FirstCredit(Consumer* consumer) {
   broker::Credit credit;
   credit.bytes = connection_->options().consumer_window_bytes;
+  consumer->credit_bytes = credit.bytes;
   if (consumer->no_ack) {
     credit.messages = kUnlimited;
   } else if (channel_limit_ == 0) {
@@ -124,14 +128,23 @@ void Channel::Regain(broker::ConsumerKey key, uint64_t messages) {
 
 void Channel::GrantRegained(Consumer* consumer) {
   if (consumer->cancelling || consumer->taking) return;
-  const bool bytes_due =
-      consumer->regained_bytes >= connection_->options().consumer_window_bytes / 4 ||
-      (consumer->regained_messages > 0 && consumer->regained_bytes > 0);
-  if (consumer->regained_messages == 0 && !bytes_due) return;
+  const uint64_t window = connection_->options().consumer_window_bytes;
+  const uint64_t missing = consumer->MissingBytes(window);
+  // In steps, so that a stream of small deliveries does not cost a grant each.
+  if (consumer->regained_messages == 0 && missing < window / kWindowSteps) return;
   broker::Credit more;
   more.messages = std::exchange(consumer->regained_messages, 0);
-  more.bytes = std::exchange(consumer->regained_bytes, 0);
+  more.bytes = missing;
+  consumer->credit_bytes += missing;
   connection_->loop().front_end->Grant(consumer->key, more);
+}
+
+void Channel::OnWritten(broker::ConsumerKey key, uint64_t bytes) {
+  Consumer* consumer = FindConsumer(key);
+  if (consumer == nullptr) return;
+  consumer->unwritten_bytes -= bytes;
+  const uint64_t window = connection_->options().consumer_window_bytes;
+  if (consumer->MissingBytes(window) >= window / kWindowSteps) MarkConsumer(consumer);
 }
 
 void Channel::ShareLimit() {
@@ -158,7 +171,8 @@ void Channel::ShareLimit() {
   };
   const uint64_t used = consumer_unacked_ + out;
   uint64_t free = used < channel_limit_ ? channel_limit_ - used : 0;
-  std::rotate(takers.begin(), takers.begin() + static_cast<long>(share_from_ % takers.size()), takers.end());
+  std::rotate(takers.begin(), takers.begin() + static_cast<long>(share_from_ % takers.size()),
+              takers.end());
   // First those who wait; then evenly.
   for (Consumer* consumer : takers) {
     if (free == 0) break;
@@ -189,13 +203,12 @@ void Channel::ShareLimit() {
 
 void Channel::TakeUnused(Consumer* consumer) {
   consumer->taking = true;
-  front_end().TakeCredit(key_, consumer->key, [this, key = consumer->key](broker::Credit unused) {
+  front_end().TakeCredit(key_, consumer->key, [this, key = consumer->key](broker::Credit) {
     Consumer* consumer = FindConsumer(key);
     if (consumer != nullptr) {
       consumer->taking = false;
       consumer->unused = 0;
-      // The bytes go back with the next grant.
-      consumer->regained_bytes += unused.bytes;
+      consumer->credit_bytes = 0;  // Comes with the next grant.
       if (channel_limit_ == 0) consumer->regained_messages = OwnCredit(*consumer);
       MarkConsumer(consumer);
     }

@@ -15,7 +15,9 @@ namespace {
 using catalog::Right;
 
 // Counts travel as 32 bits.
-uint32_t Capped(uint64_t count) { return static_cast<uint32_t>(std::min<uint64_t>(count, UINT32_MAX)); }
+uint32_t Capped(uint64_t count) {
+  return static_cast<uint32_t>(std::min<uint64_t>(count, UINT32_MAX));
+}
 
 }  // namespace
 
@@ -23,18 +25,19 @@ void Channel::AnswerCounts(const catalog::QueueRecord& queue, bool no_wait) {
   last_queue_ = queue.name;
   if (no_wait) return;
   AwaitAnswer();
-  front_end().CountMessages(key_, queue, [this, name = queue.name](absl::StatusOr<broker::QueueCounts> counts) {
-    if (counts.ok()) {
-      amqp::QueueDeclareOk ok;
-      ok.queue = name;
-      ok.message_count = Capped(counts->ready);
-      ok.consumer_count = Capped(counts->consumers);
-      Reply(ok);
-      Answered(absl::OkStatus());
-      return;
-    }
-    Answered(absl::IsNotFound(counts.status()) ? NoQueue(name) : counts.status());
-  });
+  front_end().CountMessages(
+      key_, queue, [this, name = queue.name](absl::StatusOr<broker::QueueCounts> counts) {
+        if (counts.ok()) {
+          amqp::QueueDeclareOk ok;
+          ok.queue = name;
+          ok.message_count = Capped(counts->ready);
+          ok.consumer_count = Capped(counts->consumers);
+          Reply(ok);
+          Answered(absl::OkStatus());
+          return;
+        }
+        Answered(absl::IsNotFound(counts.status()) ? NoQueue(name) : counts.status());
+      });
 }
 
 bool Channel::DeclareReplyQueue(const std::string& name, bool no_wait) {
@@ -57,7 +60,8 @@ absl::Status Channel::DeclarePassive(const std::string& name, bool no_wait) {
 
 absl::Status Channel::On(const amqp::QueueDeclare& method) {
   std::string name = StripLineEnds(method.queue);
-  if (absl::StartsWith(name, kReplyQueue) && DeclareReplyQueue(name, method.no_wait)) return absl::OkStatus();
+  if (absl::StartsWith(name, kReplyQueue) && DeclareReplyQueue(name, method.no_wait))
+    return absl::OkStatus();
   if (method.passive) return DeclarePassive(name, method.no_wait);
   absl::Status status;
   if (name.empty()) {
@@ -99,10 +103,12 @@ absl::Status Channel::On(const amqp::QueueDeclare& method) {
                      "' is declared with arguments that are stored but have no effect: ",
                      absl::StrJoin(unsupported, ", ")));
   }
-  if (method.durable && !method.exclusive) declare.shard = connection_->loop().front_end->ChooseShard();
+  if (method.durable && !method.exclusive)
+    declare.shard = connection_->loop().front_end->ChooseShard();
   AwaitAnswer();
   front_end().Change(
-      key_, std::move(declare), [this, name, no_wait = method.no_wait](const catalog::Outcome& outcome) {
+      key_, std::move(declare),
+      [this, name, no_wait = method.no_wait](const catalog::Outcome& outcome) {
         if (!outcome.status.ok()) {
           Answered(outcome.status);
           return;
@@ -129,7 +135,8 @@ absl::Status Channel::On(const amqp::QueueDeclare& method) {
 absl::Status Channel::On(const amqp::QueueBind& method) {
   const auto queue = QueueNameOrLast(method.queue);
   if (!queue.ok()) return queue.status();
-  // Without a queue and a routing key, both are those of the queue declared last (AMQP 0-9-1 section 1.7.2.3).
+  // Without a queue and a routing key, both are those of the queue declared last (AMQP 0-9-1
+  // section 1.7.2.3).
   const std::string routing_key =
       method.queue.empty() && method.routing_key.empty() ? last_queue_ : method.routing_key;
   return ChangeBinding(true, catalog::DestinationKind::kQueue, *queue, method.exchange, routing_key,
@@ -143,8 +150,8 @@ absl::Status Channel::On(const amqp::QueueUnbind& method) {
   if (!queue.ok()) return queue.status();
   const std::string routing_key =
       method.queue.empty() && method.routing_key.empty() ? last_queue_ : method.routing_key;
-  return ChangeBinding(false, catalog::DestinationKind::kQueue, *queue, method.exchange, routing_key,
-                       method.arguments, [this] { Reply(amqp::QueueUnbindOk()); });
+  return ChangeBinding(false, catalog::DestinationKind::kQueue, *queue, method.exchange,
+                       routing_key, method.arguments, [this] { Reply(amqp::QueueUnbindOk()); });
 }
 
 absl::Status Channel::On(const amqp::QueuePurge& method) {
@@ -155,15 +162,16 @@ absl::Status Channel::On(const amqp::QueuePurge& method) {
   const auto queue = FindQueue(*name);
   if (!queue.ok()) return queue.status();
   AwaitAnswer();
-  front_end().Purge(key_, **queue,
-                    [this, name = *name, no_wait = method.no_wait](absl::StatusOr<broker::QueueCounts> purged) {
-                      if (purged.ok() && !no_wait) {
-                        amqp::QueuePurgeOk ok;
-                        ok.message_count = Capped(purged->ready);
-                        Reply(ok);
-                      }
-                      Answered(absl::IsNotFound(purged.status()) ? NoQueue(name) : purged.status());
-                    });
+  front_end().Purge(
+      key_, **queue,
+      [this, name = *name, no_wait = method.no_wait](absl::StatusOr<broker::QueueCounts> purged) {
+        if (purged.ok() && !no_wait) {
+          amqp::QueuePurgeOk ok;
+          ok.message_count = Capped(purged->ready);
+          Reply(ok);
+        }
+        Answered(absl::IsNotFound(purged.status()) ? NoQueue(name) : purged.status());
+      });
   return absl::OkStatus();
 }
 

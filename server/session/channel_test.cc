@@ -101,10 +101,11 @@ TEST_F(ChannelTest, ManyAcksOfOneTurnAreOneSettle) {
 TEST_F(ChannelTest, PropertiesAndBodyArriveOctetForOctet) {
   amqp::PropertiesBuilder properties;
   properties.content_type = "application/x-thing";
-  properties.headers = Table{{"a", Value::Void()},
-                             {"b", Value::Decimal(2, 5)},
-                             {"c", Value::Of(amqp::Array{Value::Binary("\xff"), Value::UnsignedShort(9)})},
-                             {"d", Value::Of(Table{{"e", Value::Float(1.5f)}})}};
+  properties.headers =
+      Table{{"a", Value::Void()},
+            {"b", Value::Decimal(2, 5)},
+            {"c", Value::Of(amqp::Array{Value::Binary("\xff"), Value::UnsignedShort(9)})},
+            {"d", Value::Of(Table{{"e", Value::Float(1.5f)}})}};
   properties.delivery_mode = 2;
   properties.timestamp = 1700000000;
   properties.cluster_id = "c";
@@ -152,8 +153,8 @@ TEST_F(ChannelTest, AConfirmComesOnlyWhenThePublishIsDone) {
 TEST_F(ChannelTest, AnUnroutableMessageIsReturnedBeforeItIsConfirmed) {
   client_.Send(1, amqp::ConfirmSelect());
   client_.Publish("", "nope", "hello", {}, /*mandatory=*/true).Publish("", "nope", "dropped");
-  EXPECT_EQ(client_.Read(), (Frames{"1 confirm.select_ok", "1 basic.return 312 NO_ROUTE '' nope", "1 header 5",
-                                    "1 body hello", "1 basic.ack 2 multiple"}));
+  EXPECT_EQ(client_.Read(), (Frames{"1 confirm.select_ok", "1 basic.return 312 NO_ROUTE '' nope",
+                                    "1 header 5", "1 body hello", "1 basic.ack 2 multiple"}));
 }
 
 TEST_F(ChannelTest, PublishesBeforeConfirmSelectAreNotConfirmed) {
@@ -196,7 +197,8 @@ TEST_F(ChannelTest, RoutesFollowTheCatalogAtOnce) {
   amqp::QueueDelete remove;
   remove.queue = "q";
   client_.Send(1, remove).Publish("", "q", "3", {}, true);
-  EXPECT_EQ(client_.Read(), (Frames{"1 queue.delete_ok 2", "1 basic.return 312 NO_ROUTE '' q", "1 header 1", "1 body 3"}));
+  EXPECT_EQ(client_.Read(), (Frames{"1 queue.delete_ok 2", "1 basic.return 312 NO_ROUTE '' q",
+                                    "1 header 1", "1 body 3"}));
   client_.Send(1, Queue("q")).Publish("", "q", "4", {}, true);
   EXPECT_EQ(client_.Read(), Frames{"1 queue.declare_ok q 0 0"});
   EXPECT_EQ(loop_.front_end.QueueSize("q"), 1u);
@@ -215,7 +217,8 @@ TEST_F(ChannelTest, RejectedMessagesComeBackMarkedOrNotAtAll) {
   EXPECT_EQ(loop_.front_end.QueueSize("q"), 2u);
   EXPECT_EQ(loop_.front_end.UnackedCount("q"), 0u);
   client_.Send(1, Get("q"));
-  EXPECT_EQ(client_.Read(), (Frames{"1 basic.get_ok 4 redelivered '' q 1", "1 header 2", "1 body m0"}));
+  EXPECT_EQ(client_.Read(),
+            (Frames{"1 basic.get_ok 4 redelivered '' q 1", "1 header 2", "1 body m0"}));
 }
 
 TEST_F(ChannelTest, RecoverGivesEverythingBackInOrder) {
@@ -225,9 +228,10 @@ TEST_F(ChannelTest, RecoverGivesEverythingBackInOrder) {
   amqp::BasicRecover recover;
   recover.requeue = true;
   client_.Send(1, recover);
-  EXPECT_EQ(client_.Read(),
-            (Frames{"1 basic.recover_ok", "1 basic.deliver t 3 redelivered '' q", "1 header 2", "1 body m0",
-                    "1 basic.deliver t 4 redelivered '' q", "1 header 2", "1 body m1"}));
+  EXPECT_EQ(
+      client_.Read(),
+      (Frames{"1 basic.recover_ok", "1 basic.deliver t 3 redelivered '' q", "1 header 2",
+              "1 body m0", "1 basic.deliver t 4 redelivered '' q", "1 header 2", "1 body m1"}));
 }
 
 TEST_F(ChannelTest, AClosedChannelGivesBackWhatItHeld) {
@@ -251,7 +255,10 @@ TEST_F(ChannelTest, ConsumersHearThatTheirQueueIsGone) {
   EXPECT_EQ(client_.Read(), Frames{"1 basic.cancel t"});
 
   TestClient incapable(&loop_);
-  incapable.Open({.capabilities = false}).OpenChannel().Send(1, Queue("q")).Send(1, Consume("q", "t"));
+  incapable.Open({.capabilities = false})
+      .OpenChannel()
+      .Send(1, Queue("q"))
+      .Send(1, Consume("q", "t"));
   incapable.Read();
   other.Send(1, remove);
   other.Read();
@@ -392,6 +399,22 @@ TEST_F(ChannelTest, AClientThatDoesNotReadIsSentAWindowOnly) {
   EXPECT_EQ(loop_.front_end.UnackedCount("q"), 0u);
 }
 
+TEST_F(ChannelTest, LargeMessagesDoNotMakeTheWindowGrow) {
+  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
+  client_.Read();
+  TestClient filler(&loop_);
+  filler.Open().OpenChannel();
+  const std::string large(3000000, 'x'), small(200000, 'y');
+  for (int i = 0; i < 20; ++i) filler.Publish("", "q", small).Publish("", "q", large);
+  filler.Read();
+  EXPECT_GT(Delivered(client_.Read()).size(), 400u);
+  EXPECT_EQ(loop_.front_end.QueueSize("q"), 0u);
+  client_.wire.stalled = true;
+  for (int i = 0; i < 100; ++i) filler.Publish("", "q", small);
+  loop_.Settle();
+  EXPECT_LT(client_.wire.queued - client_.wire.written, 1500000u);
+}
+
 TEST_F(ChannelTest, ATransactionHappensAsAWholeAtCommit) {
   Fill("in", 2);
   client_.Send(1, Queue("out")).Send(1, amqp::TxSelect()).Send(1, Get("in"));
@@ -405,15 +428,19 @@ TEST_F(ChannelTest, ATransactionHappensAsAWholeAtCommit) {
   EXPECT_EQ(listed[0].messages_uncommitted, 2u);
   EXPECT_EQ(listed[0].acks_uncommitted, 1u);
   client_.Send(1, amqp::TxCommit());
-  EXPECT_EQ(client_.Read(),
-            (Frames{"1 basic.return 312 NO_ROUTE '' nope", "1 header 1", "1 body 2", "1 tx.commit_ok"}));
+  EXPECT_EQ(client_.Read(), (Frames{"1 basic.return 312 NO_ROUTE '' nope", "1 header 1", "1 body 2",
+                                    "1 tx.commit_ok"}));
   EXPECT_EQ(loop_.front_end.QueueSize("out"), 1u);
   EXPECT_EQ(loop_.front_end.UnackedCount("in"), 0u);
 }
 
 TEST_F(ChannelTest, ARolledBackTransactionLeavesEverythingAsItWas) {
   Fill("in", 1);
-  client_.Send(1, Queue("out")).Send(1, amqp::TxSelect()).Send(1, Get("in")).Publish("", "out", "1").Send(1, Ack(1));
+  client_.Send(1, Queue("out"))
+      .Send(1, amqp::TxSelect())
+      .Send(1, Get("in"))
+      .Publish("", "out", "1")
+      .Send(1, Ack(1));
   client_.Send(1, amqp::TxRollback());
   EXPECT_EQ(client_.Read().back(), "1 tx.rollback_ok");
   EXPECT_EQ(loop_.front_end.QueueSize("out"), 0u);
@@ -455,11 +482,11 @@ TEST_F(ChannelTest, DirectRepliesReachTheChannelThatAsked) {
     return passive;
   }());
   server.Publish("", address, "answer", {}, true).Publish("", address + "x", "forged", {}, true);
-  EXPECT_EQ(server.Read(),
-            (Frames{"1 confirm.select_ok", "1 queue.declare_ok " + address + " 0 1",
-                    "1 basic.return 312 NO_ROUTE '' " + address + "x", "1 header 6", "1 body forged",
-                    "1 basic.ack 2 multiple"}));
-  EXPECT_EQ(client_.Read(), (Frames{"1 basic.deliver rt 1 '' " + address, "1 header 6", "1 body answer"}));
+  EXPECT_EQ(server.Read(), (Frames{"1 confirm.select_ok", "1 queue.declare_ok " + address + " 0 1",
+                                   "1 basic.return 312 NO_ROUTE '' " + address + "x", "1 header 6",
+                                   "1 body forged", "1 basic.ack 2 multiple"}));
+  EXPECT_EQ(client_.Read(),
+            (Frames{"1 basic.deliver rt 1 '' " + address, "1 header 6", "1 body answer"}));
   // An address that somebody made up finds nobody, and so does one whose consumer is gone.
   std::string guessed = address;
   guessed[guessed.size() - 3] = guessed[guessed.size() - 3] == 'A' ? 'B' : 'A';
@@ -476,7 +503,8 @@ TEST_F(ChannelTest, AMethodThatWaitsHoldsUpItsChannelOnly) {
   client_.OpenChannel(2);
   loop_.front_end.hold_changes = true;
   client_.Send(1, Queue("slow")).Send(1, Get("slow")).Send(2, Get("nope"));
-  EXPECT_EQ(client_.Read(), Frames{"2 channel.close 404 'NOT_FOUND - no queue 'nope' in vhost '/'' 60.70"});
+  EXPECT_EQ(client_.Read(),
+            Frames{"2 channel.close 404 'NOT_FOUND - no queue 'nope' in vhost '/'' 60.70"});
   loop_.front_end.hold_changes = false;
   EXPECT_EQ(client_.Read(), (Frames{"1 queue.declare_ok slow 0 0", "1 basic.get_empty"}));
 }
@@ -487,8 +515,9 @@ TEST_F(ChannelTest, WhatAChannelAsksSeesWhatItPublishedBefore) {
   amqp::QueueDeclare passive = Queue("q");
   passive.passive = true;
   client_.Send(1, passive).Send(1, Get("q", true)).Send(1, amqp::QueuePurge());
-  EXPECT_EQ(client_.Read(), (Frames{"1 queue.declare_ok q 0 0", "1 queue.declare_ok q 3 0", "1 basic.get_ok 1 '' q 2",
-                                    "1 header 1", "1 body x", "1 queue.purge_ok 2"}));
+  EXPECT_EQ(client_.Read(),
+            (Frames{"1 queue.declare_ok q 0 0", "1 queue.declare_ok q 3 0",
+                    "1 basic.get_ok 1 '' q 2", "1 header 1", "1 body x", "1 queue.purge_ok 2"}));
 }
 
 TEST_F(ChannelTest, ServerNamedQueuesHaveTwentyTwoRandomCharacters) {

@@ -12,7 +12,8 @@
 
 namespace pontoon::session {
 
-// What a channel in tx mode has gathered since tx.select or the last commit: publishes and settles, not declares.
+// What a channel in tx mode has gathered since tx.select or the last commit: publishes and settles,
+// not declares.
 struct Channel::Transaction {
   // A mandatory message without a queue: returned when the transaction commits.
   struct Return {

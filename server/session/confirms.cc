@@ -27,8 +27,8 @@ void Confirms::Finish(uint64_t sequence, bool refused) {
   --unfinished_;
   has_answers_ = true;
   // In order is the rule: then nothing has to be remembered beside the fate.
-  if (sequence != low_ && (finished_.size() || At(sequence - 1) == Fate::kPending ||
-                           At(sequence - 1) == Fate::kTold)) {
+  if (sequence != low_ &&
+      (finished_.size() || At(sequence - 1) == Fate::kPending || At(sequence - 1) == Fate::kTold)) {
     finished_.push_back(sequence);
   }
 }

@@ -6,9 +6,9 @@
 
 namespace pontoon::session {
 
-// Publisher confirms of one channel (RabbitMQ: extension). Publishes finish in any order; a client hears of them once
-// per turn, everything up to the oldest unfinished one in as few frames as there are changes between ack and nack,
-// what finished beyond that one by one.
+// Publisher confirms of one channel (RabbitMQ: extension). Publishes finish in any order; a client
+// hears of them once per turn, everything up to the oldest unfinished one in as few frames as there
+// are changes between ack and nack, what finished beyond that one by one.
 class Confirms {
  public:
   struct Answer {
@@ -34,13 +34,15 @@ class Confirms {
   Fate& At(uint64_t sequence) { return ring_[sequence & (ring_.size() - 1)]; }
   void Grow();
 
-  // Fates of the numbers low_ .. next_ - 1, each at its number modulo the size, which is a power of two.
+  // Fates of the numbers low_ .. next_ - 1, each at its number modulo the size, which is a power of
+  // two.
   std::vector<Fate> ring_;
-  uint64_t low_ = 1;   // Everything below is told.
+  uint64_t low_ = 1;  // Everything below is told.
   uint64_t next_ = 1;
   uint64_t unfinished_ = 0;
   bool has_answers_ = false;
-  std::vector<uint64_t> finished_;  // Since the last Take, in order of finishing, unless they were at the low end.
+  std::vector<uint64_t>
+      finished_;  // Since the last Take, in order of finishing, unless they were at the low end.
 };
 
 }  // namespace pontoon::session

@@ -34,18 +34,24 @@ void Connection::Log(base::LogLevel level, absl::string_view text) {
 
 absl::string_view Connection::StageName() const {
   switch (stage_) {
-    case Stage::kHeader: return "pre_init";
-    case Stage::kStarting: return "starting";
-    case Stage::kTuning: return "tuning";
-    case Stage::kOpening: return "opening";
+    case Stage::kHeader:
+      return "pre_init";
+    case Stage::kStarting:
+      return "starting";
+    case Stage::kTuning:
+      return "tuning";
+    case Stage::kOpening:
+      return "opening";
     case Stage::kRunning:
       if (blocked_) return "blocked";
       if (loop_->memory_alarm || loop_->disk_alarm) return "blocking";
       return flow_ ? "flow" : "running";
-    case Stage::kDraining: return "closing";
+    case Stage::kDraining:
+      return "closing";
     case Stage::kClosing:
     case Stage::kRefused:
-    case Stage::kClosed: return "closed";
+    case Stage::kClosed:
+      return "closed";
   }
   return "";
 }
@@ -58,7 +64,8 @@ void Connection::OnBytes(base::Slice bytes) {
     any_bytes_ = true;
     Log(base::LogLevel::kInfo, AcceptingLine(label_));
   }
-  if (stage_ == Stage::kRefused || stage_ == Stage::kClosed || stage_ == Stage::kDraining || input_broken_) {
+  if (stage_ == Stage::kRefused || stage_ == Stage::kClosed || stage_ == Stage::kDraining ||
+      input_broken_) {
     return;
   }
   reader_.Feed(std::move(bytes));
@@ -76,9 +83,12 @@ bool Connection::MayProcess() const {
   switch (stage_) {
     case Stage::kDraining:
     case Stage::kRefused:
-    case Stage::kClosed: return false;
-    case Stage::kClosing: return true;
-    default: return !flow_ && !blocked_ && !unsent_;
+    case Stage::kClosed:
+      return false;
+    case Stage::kClosing:
+      return true;
+    default:
+      return !flow_ && !blocked_ && !unsent_;
   }
 }
 
@@ -174,9 +184,11 @@ void Connection::OnFrameZero(const amqp::Frame& frame) {
     }
   }
   if (stage_ == Stage::kClosing) return;
-  const bool unknown = frame.type == amqp::FrameType::kMethod || !amqp::IsKnownFrameType(frame.type) ||
+  const bool unknown = frame.type == amqp::FrameType::kMethod ||
+                       !amqp::IsKnownFrameType(frame.type) ||
                        frame.type == amqp::FrameType::kHeartbeat;
-  const absl::Status error = unknown ? amqp::UnknownFrameError(frame) : amqp::UnexpectedFrameError(frame);
+  const absl::Status error =
+      unknown ? amqp::UnknownFrameError(frame) : amqp::UnexpectedFrameError(frame);
   if (handshake) {
     RefuseSilently(error.message());
   } else {
@@ -205,9 +217,9 @@ void Connection::OnRunningMethod(const amqp::Frame& frame, amqp::MethodId id) {
     OnClientClose();
   } else if (std::holds_alternative<amqp::ConnectionUpdateSecret>(*method)) {
     const std::string& reason = std::get<amqp::ConnectionUpdateSecret>(*method).reason;
-    Log(base::LogLevel::kInfo, absl::StrCat("connection <0.", label_.number, ".0> (", label_.name, "): user '",
-                                            Printable(label_.user), "' updated secret, reason: ",
-                                            Printable(reason)));
+    Log(base::LogLevel::kInfo,
+        absl::StrCat("connection <0.", label_.number, ".0> (", label_.name, "): user '",
+                     Printable(label_.user), "' updated secret, reason: ", Printable(reason)));
     writer_.AddMethod(0, amqp::ConnectionUpdateSecretOk());
     MarkSelfDirty();
   } else {
@@ -234,15 +246,17 @@ void Connection::OnChannelFrame(amqp::Frame frame) {
     return;
   }
   if (frame.type == amqp::FrameType::kHeartbeat) {
-    FailConnection(frame.channel, {}, frame.payload.empty() ? amqp::UnexpectedFrameError(frame)
-                                                            : amqp::UnknownFrameError(frame));
+    FailConnection(
+        frame.channel, {},
+        frame.payload.empty() ? amqp::UnexpectedFrameError(frame) : amqp::UnknownFrameError(frame));
     return;
   }
   const uint16_t limit = tuned_.channel_max;
   if (limit != 0 && channels_.size() >= limit) {
-    FailConnection(frame.channel, {},
-                   amqp::NotAllowed(absl::StrCat("number of channels opened (", channels_.size(),
-                                                 ") has reached the negotiated channel_max (", limit, ")")));
+    FailConnection(
+        frame.channel, {},
+        amqp::NotAllowed(absl::StrCat("number of channels opened (", channels_.size(),
+                                      ") has reached the negotiated channel_max (", limit, ")")));
     return;
   }
   if (frame.type != amqp::FrameType::kMethod) {
@@ -254,7 +268,8 @@ void Connection::OnChannelFrame(amqp::Frame frame) {
   const auto id = amqp::PeekMethodId(payload.view());
   const auto method = amqp::DecodeMethod(payload.view());
   if (!id.ok() || !method.ok()) {
-    FailConnection(frame.channel, id.ok() && !amqp::MethodName(*id).empty() ? *id : amqp::MethodId{},
+    FailConnection(frame.channel,
+                   id.ok() && !amqp::MethodName(*id).empty() ? *id : amqp::MethodId{},
                    id.ok() ? method.status() : amqp::UnknownFrameError(frame));
     return;
   }
@@ -262,7 +277,8 @@ void Connection::OnChannelFrame(amqp::Frame frame) {
     FailConnection(frame.channel, *id, amqp::ChannelError("expected 'channel.open'"));
     return;
   }
-  channels_.emplace(frame.channel, std::make_unique<Channel>(this, frame.channel, next_channel_serial_++));
+  channels_.emplace(frame.channel,
+                    std::make_unique<Channel>(this, frame.channel, next_channel_serial_++));
   writer_.AddMethod(frame.channel, amqp::ChannelOpenOk());
   MarkSelfDirty();
 }

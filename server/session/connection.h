@@ -28,8 +28,8 @@ namespace pontoon::session {
 
 class Channel;
 
-// One AMQP connection (AMQP 0-9-1 section 2.2.4): from the protocol header to the last close_ok. Made by
-// Registry::Accept, which also says how long it lives. All on the loop's thread.
+// One AMQP connection (AMQP 0-9-1 section 2.2.4): from the protocol header to the last close_ok.
+// Made by Registry::Accept, which also says how long it lives. All on the loop's thread.
 class Connection {
  public:
   Connection(LoopContext* loop, std::unique_ptr<Transport> transport, PeerInfo peer);
@@ -39,17 +39,17 @@ class Connection {
 
   // ---- for whoever drives the socket
 
-  // Octets in order as they were read. Handles a bounded part of them now and the rest in later turns (then
-  // Registry::OnTurnEnd returns true); reading is paused meanwhile, so what is kept is bounded too. After the socket
-  // was told to close they are ignored.
+  // Octets in order as they were read. Handles a bounded part of them now and the rest in later
+  // turns (then Registry::OnTurnEnd returns true); reading is paused meanwhile, so what is kept is
+  // bounded too. After the socket was told to close they are ignored.
   void OnBytes(base::Slice bytes);
   // Transport::bytes_written() grew.
   void OnSocketWritten();
-  // The socket is gone, by whomever; exactly once, and nothing may be called afterwards. OK: closed in order or by the
-  // peer.
+  // The socket is gone, by whomever; exactly once, and nothing may be called afterwards. OK: closed
+  // in order or by the peer.
   void OnSocketClosed(const absl::Status& status);
-  // How many octets the frame that is being read still lacks (0: unknown): a large body is best read into a block of
-  // its own.
+  // How many octets the frame that is being read still lacks (0: unknown): a large body is best
+  // read into a block of its own.
   size_t missing_bytes() const { return reader_.missing_bytes(); }
 
   uint64_t number() const { return label_.number; }
@@ -104,15 +104,16 @@ class Connection {
     publishing_bytes_ -= bytes;
     if (flow_) UpdateFlow();
   }
-  // A publish was read while there may be an alarm: from now on this connection counts as a publisher.
+  // A publish was read while there may be an alarm: from now on this connection counts as a
+  // publisher.
   void OnPublishSeen();
   // Frames that wait in a channel, in octets.
   void OnPending(int64_t bytes);
   // Where in the stream to the socket the frames written so far end.
   uint64_t write_position() const { return transport_->bytes_queued() + writer_.pending_bytes(); }
 
-  // Something is due once everything up to `end` was taken by the socket: no-ack deliveries are settled, a consumer gets
-  // its bytes back.
+  // Something is due once everything up to `end` was taken by the socket: no-ack deliveries are
+  // settled, a consumer gets its bytes back.
   struct WriteMark {
     uint64_t end = 0;
     uint16_t channel = 0;
@@ -181,9 +182,9 @@ class Connection {
   const int64_t connected_at_millis_;
 
   Stage stage_ = Stage::kHeader;
-  bool gone_ = false;          // OnSocketClosed came.
-  bool socket_told_ = false;   // To close; nothing more is written.
-  bool input_broken_ = false;  // Where the next frame begins is not known any more.
+  bool gone_ = false;                   // OnSocketClosed came.
+  bool socket_told_ = false;            // To close; nothing more is written.
+  bool input_broken_ = false;           // Where the next frame begins is not known any more.
   base::MonotonicTime stage_deadline_;  // Of kClosing and kRefused.
   amqp::FrameReader reader_;
   amqp::FrameWriter writer_;
@@ -200,7 +201,8 @@ class Connection {
   uint16_t last_channel_number_ = 0;  // The channel of the last frame, found without a look-up.
   Channel* last_channel_ = nullptr;
   std::vector<Channel*> dirty_channels_;
-  std::vector<std::unique_ptr<Channel>> released_;  // Die at the end of the turn, out of their own calls.
+  std::vector<std::unique_ptr<Channel>>
+      released_;  // Die at the end of the turn, out of their own calls.
   uint64_t next_channel_serial_ = 1;
 
   std::deque<WriteMark> marks_;  // Ascending by end.
@@ -208,11 +210,11 @@ class Connection {
   // Flow.
   uint64_t publishing_bytes_ = 0;
   int64_t pending_bytes_ = 0;
-  bool flow_ = false;             // Too much is on its way.
-  bool unsent_ = false;           // The client does not read.
-  bool publisher_ = false;        // Has published; an alarm concerns it.
-  bool blocked_ = false;          // By an alarm.
-  bool told_blocked_ = false;     // connection.blocked is out.
+  bool flow_ = false;          // Too much is on its way.
+  bool unsent_ = false;        // The client does not read.
+  bool publisher_ = false;     // Has published; an alarm concerns it.
+  bool blocked_ = false;       // By an alarm.
+  bool told_blocked_ = false;  // connection.blocked is out.
   bool reading_paused_ = false;
 
   // Budget of the turn.

@@ -23,7 +23,8 @@ void Connection::SendClose(const absl::Status& error, amqp::MethodId method) {
   stage_deadline_ = loop_->front_end->now() + options().close_timeout;
 }
 
-void Connection::FailConnection(uint16_t channel, amqp::MethodId method, const absl::Status& error) {
+void Connection::FailConnection(uint16_t channel, amqp::MethodId method,
+                                const absl::Status& error) {
   if (stage_ == Stage::kClosing || stage_ == Stage::kClosed || stage_ == Stage::kRefused) return;
   const CloseReply reply = ReplyFor(error);
   Log(base::LogLevel::kError,
@@ -32,12 +33,14 @@ void Connection::FailConnection(uint16_t channel, amqp::MethodId method, const a
   SendClose(error, method);
 }
 
-void Connection::FailFromChannel(uint16_t channel, amqp::MethodId method, const absl::Status& error) {
+void Connection::FailFromChannel(uint16_t channel, amqp::MethodId method,
+                                 const absl::Status& error) {
   FailConnection(channel, method, error);
 }
 
 void Connection::OnClientClose() {
-  // What the client sent before is finished first: a publish behind a declare that is being answered, for example.
+  // What the client sent before is finished first: a publish behind a declare that is being
+  // answered, for example.
   stage_ = Stage::kDraining;
   stage_deadline_ = loop_->front_end->now() + options().close_timeout;
   MarkSelfDirty();
@@ -64,7 +67,8 @@ void Connection::CloseForced(absl::string_view reason) {
       SendClose(amqp::ConnectionForced(reason), {});
       return;
     case Stage::kClosing:
-    case Stage::kClosed: return;
+    case Stage::kClosed:
+      return;
     default:
       Log(base::LogLevel::kInfo, ClosingLine(label_, reason));
       CloseSocket();
@@ -95,7 +99,8 @@ void Connection::OnSocketClosed(const absl::Status& status) {
     turn_frames_ = 0;
     ProcessInput();
   }
-  if (any_bytes_ && stage_ != Stage::kClosed && stage_ != Stage::kClosing && stage_ != Stage::kRefused) {
+  if (any_bytes_ && stage_ != Stage::kClosed && stage_ != Stage::kClosing &&
+      stage_ != Stage::kRefused) {
     std::string why = "client unexpectedly closed TCP connection";
     if (!status.ok()) absl::StrAppend(&why, " (", status.message(), ")");
     Log(base::LogLevel::kWarning, ClosingLine(label_, why));
@@ -106,10 +111,12 @@ void Connection::OnSocketClosed(const absl::Status& status) {
   }
   stage_ = Stage::kClosed;
   DropChannels();
-  // What the socket took was delivered; a no-ack delivery that it did not take goes to somebody else.
+  // What the socket took was delivered; a no-ack delivery that it did not take goes to somebody
+  // else.
   FinishMarks(transport_->bytes_written());
   for (const WriteMark& mark : marks_) {
-    for (const auto& settle : mark.settles) loop_->front_end->Return({settle.shard, settle.settle.run});
+    for (const auto& settle : mark.settles)
+      loop_->front_end->Return({settle.shard, settle.settle.run});
   }
   marks_.clear();
   gone_ = true;

@@ -31,7 +31,8 @@ void Connection::OnPending(int64_t bytes) {
 
 void Connection::UpdateReading() {
   if (gone_ || socket_told_) return;
-  const uint64_t unsent = transport_->bytes_queued() - transport_->bytes_written() + writer_.pending_bytes();
+  const uint64_t unsent =
+      transport_->bytes_queued() - transport_->bytes_written() + writer_.pending_bytes();
   if (!unsent_ && unsent > options().unsent_budget_bytes) {
     unsent_ = true;
   } else if (unsent_ && unsent <= options().unsent_budget_bytes / 2) {
@@ -99,7 +100,8 @@ void Connection::OnTick(base::MonotonicTime now) {
     case Stage::kTuning:
     case Stage::kOpening:
       if (now - accepted_at_ >= options().handshake_timeout) {
-        Log(base::LogLevel::kError, ClosingLine(label_, absl::StrCat("handshake timeout in state ", StageName())));
+        Log(base::LogLevel::kError,
+            ClosingLine(label_, absl::StrCat("handshake timeout in state ", StageName())));
         CloseSocket();
       }
       return;
@@ -116,13 +118,16 @@ void Connection::OnTick(base::MonotonicTime now) {
         Abort();
       }
       return;
-    case Stage::kClosed: return;
-    case Stage::kRunning: break;
+    case Stage::kClosed:
+      return;
+    case Stage::kRunning:
+      break;
   }
   for (const auto& [number, channel] : channels_) channel->OnTick();
   if (tuned_.heartbeat_seconds == 0) return;
   const base::Duration interval = base::Seconds(tuned_.heartbeat_seconds);
-  // Sent at half the interval of silence, as RabbitMQ does; a client is gone after two intervals of silence.
+  // Sent at half the interval of silence, as RabbitMQ does; a client is gone after two intervals of
+  // silence.
   if (now - last_sent_ >= interval / 2) {
     writer_.AddHeartbeat();
     MarkSelfDirty();

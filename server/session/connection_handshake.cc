@@ -64,9 +64,9 @@ void Connection::OnStartOk(amqp::ConnectionStartOk start_ok) {
     Log(base::LogLevel::kError, ErrorLine(label_, StageName(), 0, local.message()));
     // Told like a wrong password: who guesses learns nothing of the user.
     if (capabilities_.authentication_failure_close) {
-      SendClose(amqp::AccessRefused(absl::StrCat("Login was refused using authentication mechanism ",
-                                                 start_ok.mechanism,
-                                                 ". For details see the broker logfile.")),
+      SendClose(amqp::AccessRefused(
+                    absl::StrCat("Login was refused using authentication mechanism ",
+                                 start_ok.mechanism, ". For details see the broker logfile.")),
                 {});
     } else {
       stage_ = Stage::kRefused;
@@ -117,8 +117,8 @@ void Connection::OnOpen(const amqp::ConnectionOpen& open) {
 }
 
 void Connection::RefuseSilently(absl::string_view log) {
-  Log(base::LogLevel::kError,
-      ClosingLine(label_, absl::StrCat("handshake error in state ", StageName(), ": ", Printable(log))));
+  Log(base::LogLevel::kError, ClosingLine(label_, absl::StrCat("handshake error in state ",
+                                                               StageName(), ": ", Printable(log))));
   stage_ = Stage::kRefused;
   stage_deadline_ = loop_->front_end->now() + options().refusal_delay;
 }

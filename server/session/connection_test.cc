@@ -29,8 +29,10 @@ TEST_F(ConnectionTest, OpensAfterTheHandshakeAndLogsWhoCame) {
   EXPECT_EQ(client.Read(), Frames{"0 connection.open_ok"});
   EXPECT_EQ(loop_.logger.lines,
             (Frames{"accepting AMQP connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672)",
-                    "connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672) has a client-provided name: my app",
-                    "connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672 - my app): user 'guest' authenticated "
+                    "connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672) has a "
+                    "client-provided name: my app",
+                    "connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672 - my app): user "
+                    "'guest' authenticated "
                     "and granted access to vhost '/'"}));
 }
 
@@ -52,20 +54,23 @@ TEST_F(ConnectionTest, EveryOctetMayComeAlone) {
   writer.AddMethod(1, declare);
   amqp::BasicPublish publish;
   publish.routing_key = "q";
-  writer.AddContent(1, publish, amqp::PropertiesBuilder().Encode(), base::SliceChain(base::Slice::Copy("hello")));
+  writer.AddContent(1, publish, amqp::PropertiesBuilder().Encode(),
+                    base::SliceChain(base::Slice::Copy("hello")));
   amqp::BasicGet get;
   get.queue = "q";
   writer.AddMethod(1, get);
   const base::Slice all = writer.Take().Flatten();
   for (size_t i = 0; i < all.size(); ++i) client.Send(all.view().substr(i, 1));
   EXPECT_EQ(client.Read(),
-            (Frames{"0 connection.start", "0 connection.tune", "0 connection.open_ok", "1 channel.open_ok",
-                    "1 queue.declare_ok q 0 0", "1 basic.get_ok 1 '' q 0", "1 header 5", "1 body hello"}));
+            (Frames{"0 connection.start", "0 connection.tune", "0 connection.open_ok",
+                    "1 channel.open_ok", "1 queue.declare_ok q 0 0", "1 basic.get_ok 1 '' q 0",
+                    "1 header 5", "1 body hello"}));
 }
 
 TEST_F(ConnectionTest, WhoeverIsNotAmqpGetsTheHeaderAndIsClosed) {
-  for (absl::string_view said : {absl::string_view("GET / HTTP/1.1\r\n"), absl::string_view("\x16\x03\x01\x02\0\1\0\1", 8),
-                                 absl::string_view("AMQP\0\1\0\0", 8), absl::string_view("garbage!")}) {
+  for (absl::string_view said :
+       {absl::string_view("GET / HTTP/1.1\r\n"), absl::string_view("\x16\x03\x01\x02\0\1\0\1", 8),
+        absl::string_view("AMQP\0\1\0\0", 8), absl::string_view("garbage!")}) {
     TestClient client(&loop_);
     client.Send(said);
     EXPECT_EQ(client.Read(), Frames{"protocol header"});
@@ -77,10 +82,10 @@ TEST_F(ConnectionTest, WhoeverIsNotAmqpGetsTheHeaderAndIsClosed) {
 TEST_F(ConnectionTest, AWrongPasswordIsToldToCapableClientsOnly) {
   TestClient told(&loop_);
   told.Send(amqp::kProtocolHeader).StartOk({.password = "wrong"});
-  EXPECT_EQ(told.Read(),
-            (Frames{"0 connection.start",
-                    "0 connection.close 403 'ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. "
-                    "For details see the broker logfile.' 0.0"}));
+  EXPECT_EQ(told.Read(), (Frames{"0 connection.start",
+                                 "0 connection.close 403 'ACCESS_REFUSED - Login was refused using "
+                                 "authentication mechanism PLAIN. "
+                                 "For details see the broker logfile.' 0.0"}));
   EXPECT_TRUE(loop_.logger.Contains(
       "Error on AMQP connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672, state: starting):\n"
       "PLAIN login refused: user 'guest' - invalid credentials"));
@@ -113,7 +118,8 @@ TEST_F(ConnectionTest, GuestComesFromThisMachineOnly) {
   client.Send(amqp::kProtocolHeader).StartOk({});
   const Frames said = client.Read();
   ASSERT_EQ(said.size(), 2u);
-  EXPECT_TRUE(absl::StartsWith(said[1], "0 connection.close 403 'ACCESS_REFUSED - Login was refused"));
+  EXPECT_TRUE(
+      absl::StartsWith(said[1], "0 connection.close 403 'ACCESS_REFUSED - Login was refused"));
   EXPECT_TRUE(loop_.logger.Contains("user 'guest' can only connect via localhost"));
 
   SessionOptions options;
@@ -138,10 +144,14 @@ TEST_F(ConnectionTest, MoreThanWasOfferedIsRefusedInTheLogsWords) {
   const auto refusal = [](const std::string& why) {
     return Frames{"0 connection.close 530 'NOT_ALLOWED - negotiated " + why + "' 10.31"};
   };
-  EXPECT_EQ(tune(0, 131072), refusal("channel_max = 0 (no limit) is higher than the maximum allowed value (2047)"));
-  EXPECT_EQ(tune(3000, 131072), refusal("channel_max = 3000 is higher than the maximum allowed value (2047)"));
-  EXPECT_EQ(tune(2047, 0), refusal("frame_max = 0 (no limit) is higher than the maximum allowed value (131072)"));
-  EXPECT_EQ(tune(2047, 4095), refusal("frame_max = 4095 is lower than the minimum allowed value (4096)"));
+  EXPECT_EQ(tune(0, 131072),
+            refusal("channel_max = 0 (no limit) is higher than the maximum allowed value (2047)"));
+  EXPECT_EQ(tune(3000, 131072),
+            refusal("channel_max = 3000 is higher than the maximum allowed value (2047)"));
+  EXPECT_EQ(tune(2047, 0),
+            refusal("frame_max = 0 (no limit) is higher than the maximum allowed value (131072)"));
+  EXPECT_EQ(tune(2047, 4095),
+            refusal("frame_max = 4095 is lower than the minimum allowed value (4096)"));
   EXPECT_EQ(tune(1, 4096), Frames{"0 connection.open_ok"});
 }
 
@@ -157,10 +167,12 @@ TEST_F(ConnectionTest, AVhostThatIsMissingOrRefusedIsNotAllowed) {
     client.Send(0, tune_ok).Send(0, open);
     return client.Read().back();
   };
-  EXPECT_EQ(open({.vhost = "nope"}), "0 connection.close 530 'NOT_ALLOWED - vhost nope not found' 10.40");
+  EXPECT_EQ(open({.vhost = "nope"}),
+            "0 connection.close 530 'NOT_ALLOWED - vhost nope not found' 10.40");
   ASSERT_TRUE(loop_.front_end.Admin(catalog::AddVhost{"team-a", "", {}, ""}).ok());
   EXPECT_EQ(open({.vhost = "team-a"}),
-            "0 connection.close 530 'NOT_ALLOWED - access to vhost 'team-a' refused for user 'guest'' 10.40");
+            "0 connection.close 530 'NOT_ALLOWED - access to vhost 'team-a' refused for user "
+            "'guest'' 10.40");
   EXPECT_TRUE(loop_.logger.Contains(", user: 'guest', state: opening):\nvhost nope not found"));
 }
 
@@ -197,7 +209,8 @@ TEST_F(ConnectionTest, ClosesInBothDirections) {
   EXPECT_TRUE(client.wire.closed);
   EXPECT_EQ(loop_.front_end.open_channels(), 0u);
   EXPECT_EQ(loop_.logger.lines.back(),
-            "closing AMQP connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672, vhost: '/', user: 'guest')");
+            "closing AMQP connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672, vhost: '/', "
+            "user: 'guest')");
 
   TestClient refused(&loop_);
   refused.Open().Send(0, amqp::ConnectionCloseOk());
@@ -245,15 +258,18 @@ TEST_F(ConnectionTest, AChannelErrorClosesThatChannelOnly) {
   amqp::QueueDeclare declare;
   declare.queue = "q";
   client.Send(1, get).Send(1, declare).Publish("", "q", "swallowed").Send(2, declare);
-  EXPECT_EQ(client.Read(), (Frames{"1 channel.close 404 'NOT_FOUND - no queue 'nope' in vhost '/'' 60.70",
-                                   "2 queue.declare_ok q 0 0"}));
+  EXPECT_EQ(client.Read(),
+            (Frames{"1 channel.close 404 'NOT_FOUND - no queue 'nope' in vhost '/'' 60.70",
+                    "2 queue.declare_ok q 0 0"}));
   EXPECT_EQ(loop_.front_end.publishes, 0u);
   // The client closes it too: answered, but the number is free only after close_ok.
   client.Send(1, amqp::ChannelClose()).Send(1, amqp::ChannelCloseOk()).Send(1, amqp::ChannelOpen());
   EXPECT_EQ(client.Read(), (Frames{"1 channel.close_ok", "1 channel.open_ok"}));
-  EXPECT_TRUE(loop_.logger.Contains(
-      "Channel error on connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672, vhost: '/', user: 'guest'), channel "
-      "1:\noperation basic.get caused a channel exception not_found: no queue 'nope' in vhost '/'"));
+  EXPECT_TRUE(
+      loop_.logger.Contains("Channel error on connection <0.1000.0> (127.0.0.1:43966 -> "
+                            "127.0.0.1:5672, vhost: '/', user: 'guest'), channel "
+                            "1:\noperation basic.get caused a channel exception not_found: no "
+                            "queue 'nope' in vhost '/'"));
 }
 
 TEST_F(ConnectionTest, FramesBehindARefusedMethodAreSwallowedAndItsCloseIsAnswered) {
@@ -271,9 +287,11 @@ TEST_F(ConnectionTest, FramesBehindARefusedMethodAreSwallowedAndItsCloseIsAnswer
   client.Read();
   client.OpenChannel(2);
   client.Send(2, consume).Publish("", "q", "never", {}, false, 2).Send(2, amqp::ChannelClose());
-  EXPECT_EQ(client.Read(),
-            (Frames{"2 channel.close 403 'ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use' 60.20",
-                    "2 channel.close_ok"}));
+  EXPECT_EQ(
+      client.Read(),
+      (Frames{
+          "2 channel.close 403 'ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use' 60.20",
+          "2 channel.close_ok"}));
   EXPECT_EQ(loop_.front_end.publishes, 0u);
 }
 
@@ -281,9 +299,9 @@ TEST_F(ConnectionTest, ChannelsAreLimitedAsNegotiated) {
   TestClient client(&loop_);
   client.Open({.channel_max = 2}).OpenChannel(1).OpenChannel(7);
   client.Send(3, amqp::ChannelOpen());
-  EXPECT_EQ(client.Read(),
-            Frames{"0 connection.close 530 'NOT_ALLOWED - number of channels opened (2) has reached the negotiated "
-                   "channel_max (2)' 0.0"});
+  EXPECT_EQ(client.Read(), Frames{"0 connection.close 530 'NOT_ALLOWED - number of channels opened "
+                                  "(2) has reached the negotiated "
+                                  "channel_max (2)' 0.0"});
 }
 
 TEST_F(ConnectionTest, AClosedChannelCanBeOpenedAgain) {
@@ -331,7 +349,8 @@ TEST_F(ConnectionTest, AClientThatVanishesLeavesNothingBehind) {
   EXPECT_FALSE(loop_.front_end.HasQueue("mine"));
   EXPECT_EQ(loop_.registry->connection_count(), 0u);
   EXPECT_EQ(loop_.logger.lines.back(),
-            "closing AMQP connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672, vhost: '/', user: 'guest'):\n"
+            "closing AMQP connection <0.1000.0> (127.0.0.1:43966 -> 127.0.0.1:5672, vhost: '/', "
+            "user: 'guest'):\n"
             "client unexpectedly closed TCP connection");
 }
 
@@ -347,8 +366,8 @@ TEST_F(ConnectionTest, AnExclusiveQueueDeclaredByADyingConnectionIsDroppedToo) {
   loop_.front_end.hold_changes = false;
   loop_.Settle();
   ASSERT_TRUE(loop_.front_end.HasQueue("late"));
-  const auto* record = loop_.front_end.catalog()->FindQueue(
-      loop_.front_end.catalog()->FindVhost("/")->id, "late");
+  const auto* record =
+      loop_.front_end.catalog()->FindQueue(loop_.front_end.catalog()->FindVhost("/")->id, "late");
   loop_.registry->OnCatalogChanges({catalog::QueueDeclared{record->id}});
   loop_.Settle();
   EXPECT_FALSE(loop_.front_end.HasQueue("late"));
@@ -362,7 +381,8 @@ TEST_F(ConnectionTest, OperatorsCloseConnectionsWithTheirReason) {
   EXPECT_EQ(a.Read(), Frames{"0 connection.close 320 'CONNECTION_FORCED - bye' 0.0"});
   EXPECT_EQ(b.Read(), Frames{});
   loop_.registry->BeginShutdown();
-  EXPECT_EQ(b.Read(), Frames{"0 connection.close 320 'CONNECTION_FORCED - broker forced connection closure with reason "
+  EXPECT_EQ(b.Read(), Frames{"0 connection.close 320 'CONNECTION_FORCED - broker forced connection "
+                             "closure with reason "
                              "'shutdown'' 0.0"});
   b.Send(0, amqp::ConnectionCloseOk());
   b.Read();
@@ -377,7 +397,8 @@ TEST_F(ConnectionTest, DeletedVhostsAndUsersTakeTheirConnectionsAlong) {
   std::vector<catalog::Change> changes;
   ASSERT_TRUE(loop_.front_end.Admin(catalog::DeleteVhost{"/"}, &changes).ok());
   loop_.registry->OnCatalogChanges(changes);
-  EXPECT_EQ(client.Read(), Frames{"0 connection.close 320 'CONNECTION_FORCED - vhost '/' is deleted' 0.0"});
+  EXPECT_EQ(client.Read(),
+            Frames{"0 connection.close 320 'CONNECTION_FORCED - vhost '/' is deleted' 0.0"});
 
   ASSERT_TRUE(loop_.front_end.Admin(catalog::AddVhost{"v", "", {}, ""}).ok());
   ASSERT_TRUE(loop_.front_end.Admin(catalog::SetPermission{{"guest", "v", ".*", ".*", ".*"}}).ok());
@@ -386,7 +407,8 @@ TEST_F(ConnectionTest, DeletedVhostsAndUsersTakeTheirConnectionsAlong) {
   changes.clear();
   ASSERT_TRUE(loop_.front_end.Admin(catalog::DeleteUser{"guest"}, &changes).ok());
   loop_.registry->OnCatalogChanges(changes);
-  EXPECT_EQ(other.Read(), Frames{"0 connection.close 320 'CONNECTION_FORCED - user 'guest' is deleted' 0.0"});
+  EXPECT_EQ(other.Read(),
+            Frames{"0 connection.close 320 'CONNECTION_FORCED - user 'guest' is deleted' 0.0"});
 }
 
 TEST_F(ConnectionTest, UpdateSecretIsAnswered) {

@@ -20,7 +20,8 @@ struct Consumer {
   bool cancelling = false;  // basic.cancel is on its way to the queue.
   uint32_t prefetch = 0;    // Its own limit of unacknowledged messages; 0 = none.
 
-  // Message credit that was given and not yet used; counted only while the channel has a limit of its own.
+  // Message credit that was given and not yet used; counted only while the channel has a limit of
+  // its own.
   uint64_t unused = 0;
   bool taking = false;  // TakeCredit is under way.
   bool due = false;     // Has used up its share, or had none for a while: the next to be served.
@@ -28,7 +29,16 @@ struct Consumer {
 
   // To be granted at the end of the turn.
   uint64_t regained_messages = 0;
-  uint64_t regained_bytes = 0;
+
+  // The window: what the queue may still send by our count, and what it has sent and the socket has
+  // not taken. A queue may send one message beyond its credit, so we do not give back what was sent
+  // but fill the window up.
+  uint64_t credit_bytes = 0;
+  uint64_t unwritten_bytes = 0;
+  uint64_t MissingBytes(uint64_t window) const {
+    const uint64_t used = credit_bytes + unwritten_bytes;
+    return used < window ? window - used : 0;
+  }
 
   // Of this turn's deliveries, for the mark that is set behind them in what goes to the socket.
   bool marked = false;

@@ -44,7 +44,8 @@ std::optional<cluster::ReplyAddress> ParseReplyAddress(absl::string_view routing
 std::string RandomName(absl::string_view prefix, base::Random* random) {
   char octets[16];
   amqp::StoreLongLong(amqp::StoreLongLong(octets, random->Next()), random->Next());
-  return absl::StrCat(prefix, "-", absl::WebSafeBase64Escape(absl::string_view(octets, sizeof(octets))));
+  return absl::StrCat(prefix, "-",
+                      absl::WebSafeBase64Escape(absl::string_view(octets, sizeof(octets))));
 }
 
 }  // namespace pontoon::session

@@ -9,8 +9,9 @@
 #include "base/random.h"
 #include "server/cluster/front_end.h"
 
-// Direct reply-to (RabbitMQ: extension): a client consumes from amq.rabbitmq.reply-to without a queue; its requests
-// carry a reply address that leads straight to its channel on whichever node it is.
+// Direct reply-to (RabbitMQ: extension): a client consumes from amq.rabbitmq.reply-to without a
+// queue; its requests carry a reply address that leads straight to its channel on whichever node it
+// is.
 namespace pontoon::session {
 
 inline constexpr absl::string_view kReplyQueue = "amq.rabbitmq.reply-to";
@@ -23,8 +24,8 @@ struct ReplyConsumer {
   bool active() const { return !tag.empty(); }
 };
 
-// "amq.rabbitmq.reply-to." and, in URL-safe base64, the address with a secret that only those know who were asked. The
-// receiving channel compares the whole routing key with its own address.
+// "amq.rabbitmq.reply-to." and, in URL-safe base64, the address with a secret that only those know
+// who were asked. The receiving channel compares the whole routing key with its own address.
 std::string MakeReplyAddress(const cluster::ReplyAddress& address, base::Random* random);
 // Where a routing key leads; nullopt if it is not such an address.
 std::optional<cluster::ReplyAddress> ParseReplyAddress(absl::string_view routing_key);

@@ -21,8 +21,8 @@ struct EnvelopeBuffer {
   std::string large;
 };
 
-// Reads an envelope in place, or from `buffer` where its pieces are cut differently from its parts; the view is good
-// while both live. False if it is damaged.
+// Reads an envelope in place, or from `buffer` where its pieces are cut differently from its parts;
+// the view is good while both live. False if it is damaged.
 bool ReadEnvelope(const base::SliceChain& envelope, EnvelopeBuffer* buffer, EnvelopeView* view);
 
 }  // namespace pontoon::session

@@ -23,8 +23,10 @@ FakeFrontEnd::FakeFrontEnd() : machine_(catalog::NewMachine()) {
   PONTOON_CHECK(Apply(found, nullptr).status.ok());
 }
 
-catalog::Outcome FakeFrontEnd::Apply(catalog::Command command, std::vector<catalog::Change>* changes) {
-  const std::pair<uint64_t, std::string> entry(++index_, catalog::EncodeCommand({id_, ++changes_}, command));
+catalog::Outcome FakeFrontEnd::Apply(catalog::Command command,
+                                     std::vector<catalog::Change>* changes) {
+  const std::pair<uint64_t, std::string> entry(++index_,
+                                               catalog::EncodeCommand({id_, ++changes_}, command));
   catalog::AppliedBatch batch = machine_->Apply(absl::MakeConstSpan(&entry, 1));
   version_ = batch.version;
   for (const auto& change : batch.changes) {
@@ -34,7 +36,8 @@ catalog::Outcome FakeFrontEnd::Apply(catalog::Command command, std::vector<catal
       for (const broker::ConsumerKey consumer : queue.consumers) {
         const ChannelKey channel = consumers_[consumer].channel;
         consumers_.erase(consumer);
-        Later(channel, [this, channel, consumer] { channels_[channel]->OnConsumerCancelled(consumer); });
+        Later(channel,
+              [this, channel, consumer] { channels_[channel]->OnConsumerCancelled(consumer); });
       }
     }
     if (changes != nullptr) changes->push_back(change);
@@ -107,8 +110,8 @@ void FakeFrontEnd::Publish(ChannelKey channel, cluster::OutgoingPublish publish)
   Later(ChannelKey{}, [this, channel, refused = refuse_publishes, publish = std::move(publish)] {
     if (!refused) Enqueue(publish);
     if (!channels_.contains(channel)) return;
-    channels_[channel]->OnPublishDone(publish.tag,
-                                      publish.message.envelope.size() + publish.message.payload.size(), refused);
+    channels_[channel]->OnPublishDone(
+        publish.tag, publish.message.envelope.size() + publish.message.payload.size(), refused);
   });
 }
 
@@ -154,11 +157,18 @@ broker::ConsumerKey FakeFrontEnd::Consume(ChannelKey channel, const catalog::Que
     bool taken = options.exclusive && !state.consumers.empty();
     for (const auto other : state.consumers) taken |= consumers_[other].exclusive;
     if (taken) {
-      done(amqp::AccessRefused(absl::StrCat("queue '", record.name, "' in vhost '/' in exclusive use")));
+      done(amqp::AccessRefused(
+          absl::StrCat("queue '", record.name, "' in vhost '/' in exclusive use")));
       return;
     }
-    consumers_[key] = {channel, record.id, options.no_ack, options.exclusive, true, options.priority,
-                       options.credit.messages, static_cast<int64_t>(options.credit.bytes)};
+    consumers_[key] = {channel,
+                       record.id,
+                       options.no_ack,
+                       options.exclusive,
+                       true,
+                       options.priority,
+                       options.credit.messages,
+                       static_cast<int64_t>(options.credit.bytes)};
     state.consumers.push_back(key);
     done(absl::OkStatus());
   });
@@ -183,7 +193,8 @@ void FakeFrontEnd::Grant(broker::ConsumerKey consumer, broker::Credit more) {
   Later(ChannelKey{}, [this, consumer, more] {
     const auto it = consumers_.find(consumer);
     if (it == consumers_.end()) return;
-    if (more.messages == broker::Credit::kUnlimited || it->second.messages == broker::Credit::kUnlimited) {
+    if (more.messages == broker::Credit::kUnlimited ||
+        it->second.messages == broker::Credit::kUnlimited) {
       it->second.messages = broker::Credit::kUnlimited;
     } else {
       it->second.messages += more.messages;
@@ -226,7 +237,10 @@ bool FakeFrontEnd::Dispatch() {
       queue.out[delivery.delivery.value] = {first->first, first->second};
       queue.ready.erase(first);
       if (consumer.messages != broker::Credit::kUnlimited) --consumer.messages;
-      consumer.bytes -= static_cast<int64_t>(delivery.message.envelope.size() + delivery.message.payload.size());
+      // As in the broker: what one message takes beyond the credit is not remembered.
+      consumer.bytes -= std::min(
+          consumer.bytes,
+          static_cast<int64_t>(delivery.message.envelope.size() + delivery.message.payload.size()));
       const catalog::QueueRecord* record = version_->FindQueue(id);
       channels_[consumer.channel]->OnDelivery({record->shard, record->home}, std::move(delivery));
       return true;
@@ -278,7 +292,8 @@ void FakeFrontEnd::Return(const cluster::OutgoingReturn& returned) {
   Take(returned.run, true);
 }
 
-void FakeFrontEnd::CountMessages(ChannelKey channel, const catalog::QueueRecord& queue, CountsDone done) {
+void FakeFrontEnd::CountMessages(ChannelKey channel, const catalog::QueueRecord& queue,
+                                 CountsDone done) {
   Later(channel, [this, id = queue.id, done] {
     if (version_->FindQueue(id) == nullptr) return done(amqp::NotFound("gone"));
     done(broker::QueueCounts{queues_[id].ready.size(), queues_[id].consumers.size()});
@@ -293,14 +308,16 @@ void FakeFrontEnd::Purge(ChannelKey channel, const catalog::QueueRecord& queue, 
   });
 }
 
-void FakeFrontEnd::DeleteQueue(ChannelKey channel, const catalog::QueueRecord& queue, bool if_unused, bool if_empty,
-                               CountsDone done) {
+void FakeFrontEnd::DeleteQueue(ChannelKey channel, const catalog::QueueRecord& queue,
+                               bool if_unused, bool if_empty, CountsDone done) {
   Later(channel, [this, record = queue, if_unused, if_empty, done] {
     if (version_->FindQueue(record.id) == nullptr) return done(amqp::NotFound("gone"));
     Queue& state = queues_[record.id];
     const std::string name = absl::StrCat("queue '", record.name, "' in vhost '/'");
-    if (if_unused && !state.consumers.empty()) return done(amqp::PreconditionFailed(name + " in use"));
-    if (if_empty && !state.ready.empty()) return done(amqp::PreconditionFailed(name + " not empty"));
+    if (if_unused && !state.consumers.empty())
+      return done(amqp::PreconditionFailed(name + " in use"));
+    if (if_empty && !state.ready.empty())
+      return done(amqp::PreconditionFailed(name + " not empty"));
     const uint64_t ready = state.ready.size();
     Apply(catalog::ForgetQueue{record.id}, nullptr);
     done(broker::QueueCounts{ready, 0});
@@ -326,7 +343,8 @@ void FakeFrontEnd::Change(ChannelKey channel, catalog::Command command, ChangeDo
   }
 }
 
-bool FakeFrontEnd::SendDirectReply(const cluster::ReplyAddress& address, broker::MessageBytes message) {
+bool FakeFrontEnd::SendDirectReply(const cluster::ReplyAddress& address,
+                                   broker::MessageBytes message) {
   if (address.loop != id_) return false;
   Later(address.channel, [this, channel = address.channel, message = std::move(message)] {
     channels_[channel]->OnDirectReply(message);

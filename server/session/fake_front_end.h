@@ -14,7 +14,8 @@
 
 namespace pontoon::session {
 
-// A cluster in a few maps, for tests: the real catalog, queues in memory, answers in Run() and never from inside a call.
+// A cluster in a few maps, for tests: the real catalog, queues in memory, answers in Run() and
+// never from inside a call.
 class FakeFrontEnd final : public cluster::FrontEnd {
  public:
   FakeFrontEnd();
@@ -45,23 +46,28 @@ class FakeFrontEnd final : public cluster::FrontEnd {
   base::WallTime wall() const override { return {1700000000000000000}; }
   const catalog::VersionPtr& catalog() const override { return version_; }
   cluster::ChannelKey OpenChannel(cluster::ChannelSink* sink) override;
-  void CloseChannel(cluster::ChannelKey channel, std::vector<cluster::OutgoingReturn> holding) override;
+  void CloseChannel(cluster::ChannelKey channel,
+                    std::vector<cluster::OutgoingReturn> holding) override;
   void Publish(cluster::ChannelKey channel, cluster::OutgoingPublish publish) override;
   void Commit(cluster::ChannelKey channel, std::vector<cluster::OutgoingPublish> publishes,
-              std::vector<cluster::OutgoingSettle> settles, std::vector<cluster::OutgoingReturn> returns,
-              Done done) override;
+              std::vector<cluster::OutgoingSettle> settles,
+              std::vector<cluster::OutgoingReturn> returns, Done done) override;
   broker::ConsumerKey Consume(cluster::ChannelKey channel, const catalog::QueueRecord& queue,
                               cluster::ConsumeOptions options, Done done) override;
   void Cancel(cluster::ChannelKey channel, broker::ConsumerKey consumer, Done done) override;
   void Grant(broker::ConsumerKey consumer, broker::Credit more) override;
-  void TakeCredit(cluster::ChannelKey channel, broker::ConsumerKey consumer, CreditDone done) override;
-  void Get(cluster::ChannelKey channel, const catalog::QueueRecord& queue, bool no_ack, GetDone done) override;
+  void TakeCredit(cluster::ChannelKey channel, broker::ConsumerKey consumer,
+                  CreditDone done) override;
+  void Get(cluster::ChannelKey channel, const catalog::QueueRecord& queue, bool no_ack,
+           GetDone done) override;
   void Settle(const cluster::OutgoingSettle& settle) override;
   void Return(const cluster::OutgoingReturn& returned) override;
-  void CountMessages(cluster::ChannelKey channel, const catalog::QueueRecord& queue, CountsDone done) override;
-  void Purge(cluster::ChannelKey channel, const catalog::QueueRecord& queue, CountsDone done) override;
-  void DeleteQueue(cluster::ChannelKey channel, const catalog::QueueRecord& queue, bool if_unused, bool if_empty,
-                   CountsDone done) override;
+  void CountMessages(cluster::ChannelKey channel, const catalog::QueueRecord& queue,
+                     CountsDone done) override;
+  void Purge(cluster::ChannelKey channel, const catalog::QueueRecord& queue,
+             CountsDone done) override;
+  void DeleteQueue(cluster::ChannelKey channel, const catalog::QueueRecord& queue, bool if_unused,
+                   bool if_empty, CountsDone done) override;
   void DropQueue(const catalog::QueueRecord& queue) override;
   void Change(cluster::ChannelKey channel, catalog::Command command, ChangeDone done) override;
   base::GroupId ChooseShard() override { return {1}; }
@@ -81,7 +87,7 @@ class FakeFrontEnd final : public cluster::FrontEnd {
     int64_t bytes = 0;
   };
   struct Queue {
-    std::map<uint64_t, Message> ready;  // By position.
+    std::map<uint64_t, Message> ready;                     // By position.
     std::map<uint64_t, std::pair<uint64_t, Message>> out;  // By delivery: position and message.
     std::vector<broker::ConsumerKey> consumers;
     uint64_t next_position = 1, next_delivery = 1;

@@ -3,7 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "server/session/test_client.h"
 
-// Back-pressure and alarms: one connection never takes more than its budget, and never harms another.
+// Back-pressure and alarms: one connection never takes more than its budget, and never harms
+// another.
 namespace pontoon::session {
 namespace {
 

@@ -45,9 +45,9 @@ bool Exceeds(Int offered, Int wanted) {
 }
 
 absl::Status TooHigh(absl::string_view field, uint64_t offered, uint64_t wanted) {
-  return amqp::NotAllowed(absl::StrCat("negotiated ", field, " = ", wanted,
-                                       wanted == 0 ? " (no limit)" : "",
-                                       " is higher than the maximum allowed value (", offered, ")"));
+  return amqp::NotAllowed(
+      absl::StrCat("negotiated ", field, " = ", wanted, wanted == 0 ? " (no limit)" : "",
+                   " is higher than the maximum allowed value (", offered, ")"));
 }
 
 }  // namespace
@@ -83,9 +83,9 @@ LoginVerdict Authenticate(const catalog::Version& catalog, const SessionOptions&
                              user != nullptr && user->password_hash.empty()
                                  ? "' - cannot log in using password"
                                  : "' - invalid credentials");
-  verdict.status = amqp::AccessRefused(
-      absl::StrCat("Login was refused using authentication mechanism ", mechanism,
-                   ". For details see the broker logfile."));
+  verdict.status =
+      amqp::AccessRefused(absl::StrCat("Login was refused using authentication mechanism ",
+                                       mechanism, ". For details see the broker logfile."));
   return verdict;
 }
 

@@ -7,7 +7,8 @@
 #include "server/amqp/table.h"
 #include "server/session/transport.h"
 
-// What tools are shown of connections and channels: the columns of list_connections and list_channels.
+// What tools are shown of connections and channels: the columns of list_connections and
+// list_channels.
 namespace pontoon::session {
 
 struct ConnectionInfo {
@@ -18,7 +19,8 @@ struct ConnectionInfo {
   PeerInfo peer;
   std::string user;
   std::string vhost;
-  // "starting", "tuning", "opening", "running", "flow", "blocking", "blocked", "closing" or "closed".
+  // "starting", "tuning", "opening", "running", "flow", "blocking", "blocked", "closing" or
+  // "closed".
   std::string state;
   std::string protocol;  // "AMQP 0-9-1", empty before the header came.
   std::string auth_mechanism;

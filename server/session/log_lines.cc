@@ -19,10 +19,12 @@ std::string Pid(uint64_t number) { return absl::StrCat("<0.", number, ".0>"); }
 // What stands between the parentheses; `more` is appended.
 std::string Inside(const ConnectionLabel& label, bool with_vhost, absl::string_view more = "") {
   std::string text = label.name;
-  if (!label.user_provided_name.empty()) absl::StrAppend(&text, " - ", Printable(label.user_provided_name));
+  if (!label.user_provided_name.empty())
+    absl::StrAppend(&text, " - ", Printable(label.user_provided_name));
   if (!label.user.empty()) {
     if (with_vhost) {
-      absl::StrAppend(&text, ", vhost: '", label.vhost.empty() ? "none" : Printable(label.vhost), "'");
+      absl::StrAppend(&text, ", vhost: '", label.vhost.empty() ? "none" : Printable(label.vhost),
+                      "'");
     }
     absl::StrAppend(&text, ", user: '", Printable(label.user), "'");
   }
@@ -32,7 +34,8 @@ std::string Inside(const ConnectionLabel& label, bool with_vhost, absl::string_v
 }  // namespace
 
 std::string ConnectionName(const PeerInfo& peer) {
-  return absl::StrCat(Endpoint(peer.peer_host, peer.peer_port), " -> ", Endpoint(peer.host, peer.port));
+  return absl::StrCat(Endpoint(peer.peer_host, peer.peer_port), " -> ",
+                      Endpoint(peer.host, peer.port));
 }
 
 std::string PrintedPid(absl::string_view node, int64_t boot_seconds, uint64_t number) {
@@ -89,11 +92,12 @@ std::string OperationText(absl::string_view method, bool channel_only, amqp::Rep
                           absl::string_view explanation) {
   return absl::StrCat("operation ", method.empty() ? "none" : method, " caused a ",
                       channel_only ? "channel" : "connection", " exception ",
-                      absl::AsciiStrToLower(amqp::ReplyCodeName(code)), ": ", channel_only ? "" : "\"",
-                      Printable(explanation), channel_only ? "" : "\"");
+                      absl::AsciiStrToLower(amqp::ReplyCodeName(code)), ": ",
+                      channel_only ? "" : "\"", Printable(explanation), channel_only ? "" : "\"");
 }
 
-std::string ChannelErrorLine(const ConnectionLabel& label, uint16_t channel, absl::string_view operation) {
+std::string ChannelErrorLine(const ConnectionLabel& label, uint16_t channel,
+                             absl::string_view operation) {
   ConnectionLabel plain = label;
   plain.user_provided_name.clear();
   return absl::StrCat("Channel error on connection ", Pid(label.number), " (", Inside(plain, true),

@@ -8,8 +8,8 @@
 #include "server/amqp/reply_code.h"
 #include "server/session/transport.h"
 
-// The texts that operators grep for, as RabbitMQ words them. A connection is "<0.N.0> (name - client's name, vhost: 'v',
-// user: 'u')", a channel's close names its connection.
+// The texts that operators grep for, as RabbitMQ words them. A connection is "<0.N.0> (name -
+// client's name, vhost: 'v', user: 'u')", a channel's close names its connection.
 namespace pontoon::session {
 
 // Who speaks in a log line about a connection.
@@ -25,7 +25,8 @@ struct ConnectionLabel {
 std::string ConnectionName(const PeerInfo& peer);
 // "<rabbit@host.1795158220.1667.0>"
 std::string PrintedPid(absl::string_view node, int64_t boot_seconds, uint64_t number);
-// What a client may put into the log: control characters are escaped, and it is cut where it is long.
+// What a client may put into the log: control characters are escaped, and it is cut where it is
+// long.
 std::string Printable(absl::string_view text);
 
 std::string AcceptingLine(const ConnectionLabel& label);
@@ -36,10 +37,12 @@ std::string ClosingLine(const ConnectionLabel& label, absl::string_view why);
 // "Error on AMQP connection <0.N.0> (..., state: starting):" and the reason below.
 std::string ErrorLine(const ConnectionLabel& label, absl::string_view state, uint16_t channel,
                       absl::string_view reason);
-// "operation queue.declare caused a channel exception not_found: no queue ..."; `method` may be empty.
+// "operation queue.declare caused a channel exception not_found: no queue ..."; `method` may be
+// empty.
 std::string OperationText(absl::string_view method, bool channel_only, amqp::ReplyCode code,
                           absl::string_view explanation);
-std::string ChannelErrorLine(const ConnectionLabel& label, uint16_t channel, absl::string_view operation);
+std::string ChannelErrorLine(const ConnectionLabel& label, uint16_t channel,
+                             absl::string_view operation);
 
 }  // namespace pontoon::session
 

@@ -21,7 +21,8 @@ std::string StripLineEnds(absl::string_view name) {
 
 absl::Status CheckNotReserved(absl::string_view kind, absl::string_view name) {
   if (!absl::StartsWith(name, "amq.")) return absl::OkStatus();
-  return amqp::AccessRefused(absl::StrCat(kind, " name '", name, "' contains reserved prefix 'amq.*'"));
+  return amqp::AccessRefused(
+      absl::StrCat(kind, " name '", name, "' contains reserved prefix 'amq.*'"));
 }
 
 absl::Status CheckExpiration(absl::string_view expiration) {
@@ -35,7 +36,8 @@ absl::Status CheckExpiration(absl::string_view expiration) {
   size_t digits = 0;
   while (digits < rest.size() && absl::ascii_isdigit(rest[digits])) ++digits;
   if (digits == 0) return invalid("no_integer");
-  if (digits < rest.size()) return invalid(absl::StrCat("{leftover_string,\"", rest.substr(digits), "\"}"));
+  if (digits < rest.size())
+    return invalid(absl::StrCat("{leftover_string,\"", rest.substr(digits), "\"}"));
   uint64_t value = 0;
   bool large = false;
   for (char c : rest) {

@@ -88,7 +88,8 @@ void Registry::SetAlarms(bool memory, bool disk) {
   for (auto& [number, connection] : connections_) connection->OnAlarmsChanged();
 }
 
-size_t Registry::CloseMatching(const std::function<bool(const Connection&)>& matches, absl::string_view reason) {
+size_t Registry::CloseMatching(const std::function<bool(const Connection&)>& matches,
+                               absl::string_view reason) {
   size_t count = 0;
   for (auto& [number, connection] : connections_) {
     if (connection->gone() || !matches(*connection)) continue;
@@ -99,22 +100,28 @@ size_t Registry::CloseMatching(const std::function<bool(const Connection&)>& mat
 }
 
 size_t Registry::CloseByPid(absl::string_view pid, absl::string_view reason) {
-  return CloseMatching([&](const Connection& connection) { return connection.pid() == pid; }, reason);
+  return CloseMatching([&](const Connection& connection) { return connection.pid() == pid; },
+                       reason);
 }
 size_t Registry::CloseByName(absl::string_view name, absl::string_view reason) {
-  return CloseMatching([&](const Connection& connection) { return connection.name() == name; }, reason);
+  return CloseMatching([&](const Connection& connection) { return connection.name() == name; },
+                       reason);
 }
 size_t Registry::CloseByUser(absl::string_view user, absl::string_view reason) {
-  return CloseMatching([&](const Connection& connection) { return connection.user() == user; }, reason);
+  return CloseMatching([&](const Connection& connection) { return connection.user() == user; },
+                       reason);
 }
 size_t Registry::CloseByVhost(absl::string_view vhost, absl::string_view reason) {
-  return CloseMatching([&](const Connection& connection) { return connection.vhost_name() == vhost; }, reason);
+  return CloseMatching(
+      [&](const Connection& connection) { return connection.vhost_name() == vhost; }, reason);
 }
 size_t Registry::CloseAll(absl::string_view reason) {
   return CloseMatching([](const Connection&) { return true; }, reason);
 }
 
-void Registry::BeginShutdown() { CloseAll("broker forced connection closure with reason 'shutdown'"); }
+void Registry::BeginShutdown() {
+  CloseAll("broker forced connection closure with reason 'shutdown'");
+}
 
 void Registry::AbortAll() {
   for (auto& [number, connection] : connections_) connection->Abort();

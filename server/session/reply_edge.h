@@ -17,8 +17,8 @@ struct CloseReply {
   bool channel_only = false;
 };
 
-// `error` must not be OK. What carries no reply code becomes 541 without its details, which only the log tells
-// (506 where it says that something ran out).
+// `error` must not be OK. What carries no reply code becomes 541 without its details, which only
+// the log tells (506 where it says that something ran out).
 CloseReply ReplyFor(const absl::Status& error);
 
 }  // namespace pontoon::session

@@ -6,9 +6,9 @@ namespace pontoon::session {
 namespace {
 
 constexpr absl::string_view kCapabilities[] = {
-    "publisher_confirms", "exchange_exchange_bindings", "basic.nack",
-    "consumer_cancel_notify", "connection.blocked", "consumer_priorities",
-    "authentication_failure_close", "per_consumer_qos", "direct_reply_to",
+    "publisher_confirms",           "exchange_exchange_bindings", "basic.nack",
+    "consumer_cancel_notify",       "connection.blocked",         "consumer_priorities",
+    "authentication_failure_close", "per_consumer_qos",           "direct_reply_to",
 };
 
 bool IsTrue(const amqp::Table& table, absl::string_view name) {

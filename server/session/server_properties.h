@@ -6,7 +6,8 @@
 
 namespace pontoon::session {
 
-// The table of connection.start, with the capabilities that are built (all that RabbitMQ 3.10 lists).
+// The table of connection.start, with the capabilities that are built (all that RabbitMQ 3.10
+// lists).
 amqp::Table ServerProperties(const SessionOptions& options);
 
 // What a client says of itself in connection.start_ok.

@@ -29,12 +29,14 @@ struct SessionOptions {
   uint32_t frame_max = 131072;
   uint16_t channel_max = 2047;
   base::Duration handshake_timeout = base::Seconds(10);  // From accept to connection.open-ok.
-  // A login that failed and may not be told so waits this long before its socket closes, so that guessing is slow.
+  // A login that failed and may not be told so waits this long before its socket closes, so that
+  // guessing is slow.
   base::Duration refusal_delay = base::Seconds(3);
   base::Duration close_timeout = base::Seconds(30);  // How long connection.close-ok is waited for.
   uint64_t max_message_size = 134217728;             // Octets of a body.
 
-  // Back-pressure: of publishes on their way that are not yet stored. Above it the socket is not read until half is left.
+  // Back-pressure: of publishes on their way that are not yet stored. Above it the socket is not
+  // read until half is left.
   uint64_t publish_budget_bytes = 8 << 20;
   // Of what the client has not read. Above it we read no more of its requests until half is left.
   uint64_t unsent_budget_bytes = 4 << 20;

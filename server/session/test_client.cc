@@ -37,15 +37,21 @@ std::string Show(const amqp::Method& method) {
   if (const auto* m = std::get_if<amqp::ChannelClose>(&method)) {
     return Close(name, m->reply_code, m->reply_text, m->class_id, m->method_id);
   }
-  if (const auto* m = std::get_if<amqp::ConnectionBlocked>(&method)) return absl::StrCat(name, " ", m->reason);
+  if (const auto* m = std::get_if<amqp::ConnectionBlocked>(&method))
+    return absl::StrCat(name, " ", m->reason);
   if (const auto* m = std::get_if<amqp::QueueDeclareOk>(&method)) {
     return absl::StrCat(name, " ", m->queue, " ", m->message_count, " ", m->consumer_count);
   }
-  if (const auto* m = std::get_if<amqp::QueuePurgeOk>(&method)) return absl::StrCat(name, " ", m->message_count);
-  if (const auto* m = std::get_if<amqp::QueueDeleteOk>(&method)) return absl::StrCat(name, " ", m->message_count);
-  if (const auto* m = std::get_if<amqp::BasicConsumeOk>(&method)) return absl::StrCat(name, " ", m->consumer_tag);
-  if (const auto* m = std::get_if<amqp::BasicCancelOk>(&method)) return absl::StrCat(name, " ", m->consumer_tag);
-  if (const auto* m = std::get_if<amqp::BasicCancel>(&method)) return absl::StrCat(name, " ", m->consumer_tag);
+  if (const auto* m = std::get_if<amqp::QueuePurgeOk>(&method))
+    return absl::StrCat(name, " ", m->message_count);
+  if (const auto* m = std::get_if<amqp::QueueDeleteOk>(&method))
+    return absl::StrCat(name, " ", m->message_count);
+  if (const auto* m = std::get_if<amqp::BasicConsumeOk>(&method))
+    return absl::StrCat(name, " ", m->consumer_tag);
+  if (const auto* m = std::get_if<amqp::BasicCancelOk>(&method))
+    return absl::StrCat(name, " ", m->consumer_tag);
+  if (const auto* m = std::get_if<amqp::BasicCancel>(&method))
+    return absl::StrCat(name, " ", m->consumer_tag);
   if (const auto* m = std::get_if<amqp::BasicAck>(&method)) {
     return absl::StrCat(name, " ", m->delivery_tag, m->multiple ? " multiple" : "");
   }
@@ -53,15 +59,17 @@ std::string Show(const amqp::Method& method) {
     return absl::StrCat(name, " ", m->delivery_tag, m->multiple ? " multiple" : "");
   }
   if (const auto* m = std::get_if<amqp::BasicDeliver>(&method)) {
-    return absl::StrCat(name, " ", m->consumer_tag, " ", m->delivery_tag, m->redelivered ? " redelivered" : "", " '",
-                        m->exchange, "' ", m->routing_key);
+    return absl::StrCat(name, " ", m->consumer_tag, " ", m->delivery_tag,
+                        m->redelivered ? " redelivered" : "", " '", m->exchange, "' ",
+                        m->routing_key);
   }
   if (const auto* m = std::get_if<amqp::BasicGetOk>(&method)) {
-    return absl::StrCat(name, " ", m->delivery_tag, m->redelivered ? " redelivered" : "", " '", m->exchange, "' ",
-                        m->routing_key, " ", m->message_count);
+    return absl::StrCat(name, " ", m->delivery_tag, m->redelivered ? " redelivered" : "", " '",
+                        m->exchange, "' ", m->routing_key, " ", m->message_count);
   }
   if (const auto* m = std::get_if<amqp::BasicReturn>(&method)) {
-    return absl::StrCat(name, " ", m->reply_code, " ", m->reply_text, " '", m->exchange, "' ", m->routing_key);
+    return absl::StrCat(name, " ", m->reply_code, " ", m->reply_text, " '", m->exchange, "' ",
+                        m->routing_key);
   }
   return name;
 }
@@ -141,25 +149,29 @@ TestClient& TestClient::Send(absl::string_view octets) {
 
 TestClient& TestClient::SendWriter() { return Send(writer_.Take().Flatten().view()); }
 
-TestClient& TestClient::SendFrame(amqp::FrameType type, uint16_t channel, absl::string_view payload) {
+TestClient& TestClient::SendFrame(amqp::FrameType type, uint16_t channel,
+                                  absl::string_view payload) {
   writer_.AddFrame(type, channel, payload);
   return SendWriter();
 }
 
-TestClient& TestClient::Publish(absl::string_view exchange, absl::string_view key, absl::string_view body,
-                                const amqp::PropertiesBuilder& properties, bool mandatory, uint16_t channel) {
+TestClient& TestClient::Publish(absl::string_view exchange, absl::string_view key,
+                                absl::string_view body, const amqp::PropertiesBuilder& properties,
+                                bool mandatory, uint16_t channel) {
   amqp::BasicPublish publish;
   publish.exchange = exchange;
   publish.routing_key = key;
   publish.mandatory = mandatory;
-  writer_.AddContent(channel, publish, properties.Encode(), base::SliceChain(base::Slice::Copy(body)));
+  writer_.AddContent(channel, publish, properties.Encode(),
+                     base::SliceChain(base::Slice::Copy(body)));
   return SendWriter();
 }
 
 TestClient& TestClient::StartOk(const Login& login) {
   amqp::ConnectionStartOk start_ok;
   amqp::Table capabilities;
-  for (const char* name : {"authentication_failure_close", "consumer_cancel_notify", "connection.blocked"}) {
+  for (const char* name :
+       {"authentication_failure_close", "consumer_cancel_notify", "connection.blocked"}) {
     capabilities.Append(name, amqp::Value::Bool(login.capabilities));
   }
   start_ok.client_properties.Append("capabilities", amqp::Value::Of(capabilities));
@@ -173,8 +185,8 @@ TestClient& TestClient::StartOk(const Login& login) {
     response.Append("PASSWORD", amqp::Value::String(login.password));
     start_ok.response = response.EncodeContents();
   } else {
-    start_ok.response = absl::StrCat(absl::string_view("\0", 1), login.user, absl::string_view("\0", 1),
-                                     login.password);
+    start_ok.response = absl::StrCat(absl::string_view("\0", 1), login.user,
+                                     absl::string_view("\0", 1), login.password);
   }
   return Send(0, start_ok);
 }
@@ -229,8 +241,12 @@ std::vector<std::string> TestClient::ReadNow() {
         text = header.ok() ? absl::StrCat("header ", header->body_size) : "bad header";
         break;
       }
-      case amqp::FrameType::kBody: text = absl::StrCat("body ", payload.view()); break;
-      case amqp::FrameType::kHeartbeat: text = "heartbeat"; break;
+      case amqp::FrameType::kBody:
+        text = absl::StrCat("body ", payload.view());
+        break;
+      case amqp::FrameType::kHeartbeat:
+        text = "heartbeat";
+        break;
     }
     frames.push_back(absl::StrCat(frame.channel, " ", text));
   }

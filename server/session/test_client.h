@@ -21,19 +21,21 @@ namespace pontoon::session {
 // The lines of the operator's log, in memory.
 class TestLogger final : public base::Logger {
  public:
-  void Log(base::LogLevel, uint64_t, absl::string_view text) override { lines.push_back(std::string(text)); }
+  void Log(base::LogLevel, uint64_t, absl::string_view text) override {
+    lines.push_back(std::string(text));
+  }
   bool Contains(absl::string_view part) const;
   std::vector<std::string> lines;
 };
 
 // A socket made of a string.
 struct Wire {
-  std::string out;          // What the server wrote.
+  std::string out;  // What the server wrote.
   uint64_t queued = 0;
   uint64_t written = 0;
-  bool stalled = false;     // The client does not read: nothing is taken.
-  bool paused = false;      // The server does not read.
-  bool closed = false;      // CloseAfterWrites.
+  bool stalled = false;  // The client does not read: nothing is taken.
+  bool paused = false;   // The server does not read.
+  bool closed = false;   // CloseAfterWrites.
   bool aborted = false;
 };
 
@@ -52,7 +54,8 @@ struct TestLoop {
 };
 
 // A client that says what it is told to and shows what the server says as text, one line per frame:
-// "1 queue.declare_ok q 0 0", "0 connection.close 530 'NOT_ALLOWED - ...' 10.40", "1 header 5", "1 body hello".
+// "1 queue.declare_ok q 0 0", "0 connection.close 530 'NOT_ALLOWED - ...' 10.40", "1 header 5", "1
+// body hello".
 class TestClient {
  public:
   explicit TestClient(TestLoop* loop, PeerInfo peer = LocalPeer());
@@ -68,7 +71,8 @@ class TestClient {
   }
   TestClient& SendFrame(amqp::FrameType type, uint16_t channel, absl::string_view payload);
   TestClient& Publish(absl::string_view exchange, absl::string_view key, absl::string_view body,
-                      const amqp::PropertiesBuilder& properties = {}, bool mandatory = false, uint16_t channel = 1);
+                      const amqp::PropertiesBuilder& properties = {}, bool mandatory = false,
+                      uint16_t channel = 1);
   // Protocol header, start_ok, tune_ok, open; what the server said is dropped.
   struct Login {
     std::string user = "guest";

@@ -8,7 +8,8 @@
 
 namespace pontoon::session {
 
-// What a connection needs of its socket; server/app implements it over net::StreamSocket, tests over a string.
+// What a connection needs of its socket; server/app implements it over net::StreamSocket, tests
+// over a string.
 class Transport {
  public:
   virtual ~Transport() = default;

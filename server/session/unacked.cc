@@ -24,7 +24,8 @@ void Unacked::Add(uint64_t tag, const cluster::ShardRef& shard, const broker::De
     const uint32_t count = last.run.count;
     PONTOON_CHECK(tag >= last.first_tag + count);
     if (tag == last.first_tag + count && last.consumer == delivery.consumer &&
-        last.run.queue == delivery.queue && last.run.first.value + count == delivery.position.value &&
+        last.run.queue == delivery.queue &&
+        last.run.first.value + count == delivery.position.value &&
         last.run.first_delivery.value + count == delivery.delivery.value && last.shard == shard &&
         count < UINT32_MAX) {
       ++last.run.count;

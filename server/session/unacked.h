@@ -10,7 +10,8 @@
 
 namespace pontoon::session {
 
-// Deliveries that follow each other by tag, place and delivery id, all of one consumer (0: of basic.get).
+// Deliveries that follow each other by tag, place and delivery id, all of one consumer (0: of
+// basic.get).
 struct UnackedRun {
   uint64_t first_tag = 0;
   cluster::ShardRef shard;
@@ -18,15 +19,16 @@ struct UnackedRun {
   broker::ConsumerKey consumer;
 };
 
-// What a channel's client holds: delivery tags, and what they stand for. A run per block of consecutive deliveries, so
-// that a client that acknowledges in order costs one run however much it holds; out of order, a run per hole.
+// What a channel's client holds: delivery tags, and what they stand for. A run per block of
+// consecutive deliveries, so that a client that acknowledges in order costs one run however much it
+// holds; out of order, a run per hole.
 class Unacked {
  public:
   // `tag` must be above all tags that were added before.
   void Add(uint64_t tag, const cluster::ShardRef& shard, const broker::Delivery& delivery);
 
-  // Each takes out what it names, appending it to `*taken` in order of tags; false and nothing taken if the tag is not
-  // held (406 "unknown delivery tag").
+  // Each takes out what it names, appending it to `*taken` in order of tags; false and nothing
+  // taken if the tag is not held (406 "unknown delivery tag").
   bool TakeOne(uint64_t tag, std::vector<UnackedRun>* taken);
   // basic.ack `multiple`: `tag` must be held itself, as RabbitMQ wants it.
   bool TakeUpTo(uint64_t tag, std::vector<UnackedRun>* taken);
