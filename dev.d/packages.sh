@@ -37,9 +37,11 @@ need_packages() {
   install_quietly $missing || { apt-get update -q && install_quietly $missing; } || die "apt-get install failed"
 }
 
-# Debian starts services as they are installed; a broker that nobody asked for would take port 5672.
+# Debian starts services as they are installed; a broker that nobody asked for would take port 5672. And in minimal images
+# the manual's folders are missing, without which Java's packages fail to install.
 install_quietly() {
   local policy=/usr/sbin/policy-rc.d status=0
+  mkdir -p /usr/share/man/man1
   if [ -e $policy ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; fi
   apt-get install -y -q --no-install-recommends "$@" </dev/null || status=$?
   [ -z "$policy" ] || rm -f "$policy"
