@@ -239,8 +239,7 @@ class PontoonServer(_Broker):
         return command + self.arguments
 
     def _control(self):
-        return [os.path.join(BIN, "pontoonctl"), "-n", self.node, "--port", str(self.admin_port),
-                "--cookie-file", os.path.join(self.data_dir, ".erlang.cookie")]
+        return [os.path.join(BIN, "pontoonctl"), "-n", self.node, "--data-dir", self.data_dir]
 
 
 class RabbitMqServer(_Broker):
