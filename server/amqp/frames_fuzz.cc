@@ -29,7 +29,10 @@ std::string Read(absl::string_view octets, uint32_t frame_max, size_t piece) {
         if (id.ok() && *id == BasicPublish::kId) assembler.Begin(*id);
       } else if (assembler.active()) {
         const auto whole = assembler.OnFrame(frame);
-        if (!whole.ok()) break;
+        if (!whole.ok()) {  // The connection would end here.
+          const base::Slice written = writer.Take().Flatten();
+          return std::string(written.view()) + whole.status().ToString();
+        }
         if (*whole) PONTOON_CHECK(assembler.Take().body.size() == assembler.body_size());
       }
       if (!IsKnownFrameType(frame.type)) PONTOON_CHECK(!UnknownFrameError(frame).ok());

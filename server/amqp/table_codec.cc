@@ -26,7 +26,6 @@ absl::Status ValidateTable(absl::string_view contents) {
       continue;
     }
     ValueView value;
-    absl::string_view name;
     if (level.is_table) {
       const size_t name_size = static_cast<uint8_t>(level.rest.front());
       if (level.rest.size() - 1 < name_size)
