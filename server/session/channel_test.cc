@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/session/test_client.h"
+#include "server/session/test_methods.h"
 
 namespace pontoon::session {
 namespace {
@@ -12,44 +13,6 @@ namespace {
 using Frames = std::vector<std::string>;
 using amqp::Table;
 using amqp::Value;
-
-amqp::QueueDeclare Queue(const std::string& name) {
-  amqp::QueueDeclare declare;
-  declare.queue = name;
-  return declare;
-}
-amqp::BasicConsume Consume(const std::string& queue, const std::string& tag, bool no_ack = false) {
-  amqp::BasicConsume consume;
-  consume.queue = queue;
-  consume.consumer_tag = tag;
-  consume.no_ack = no_ack;
-  return consume;
-}
-amqp::BasicAck Ack(uint64_t tag, bool multiple = false) {
-  amqp::BasicAck ack;
-  ack.delivery_tag = tag;
-  ack.multiple = multiple;
-  return ack;
-}
-amqp::BasicNack Nack(uint64_t tag, bool multiple, bool requeue) {
-  amqp::BasicNack nack;
-  nack.delivery_tag = tag;
-  nack.multiple = multiple;
-  nack.requeue = requeue;
-  return nack;
-}
-amqp::BasicGet Get(const std::string& queue, bool no_ack = false) {
-  amqp::BasicGet get;
-  get.queue = queue;
-  get.no_ack = no_ack;
-  return get;
-}
-amqp::BasicQos Qos(uint16_t count, bool global = false) {
-  amqp::BasicQos qos;
-  qos.prefetch_count = count;
-  qos.global = global;
-  return qos;
-}
 
 // The tags of the deliveries among what a client read.
 std::vector<std::string> Delivered(const Frames& frames) {
@@ -279,140 +242,6 @@ TEST_F(ChannelTest, CancelEndsDeliveriesAndKeepsWhatIsHeld) {
   EXPECT_EQ(loop_.front_end.UnackedCount("q"), 0u);
   client_.Send(1, cancel);
   EXPECT_EQ(client_.Read(), Frames{"1 basic.cancel_ok t"});
-}
-
-TEST_F(ChannelTest, PrefetchLimitsWhatOneConsumerHolds) {
-  Fill("q", 10);
-  client_.Send(1, Qos(3)).Send(1, Consume("q", "t"));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 3u);
-  client_.Send(1, Ack(2));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 1u);
-  client_.Send(1, Ack(4, true));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 3u);
-  // A new prefetch is for consumers to come.
-  client_.Send(1, Qos(1));
-  EXPECT_EQ(client_.Read(), Frames{"1 basic.qos_ok"});
-  client_.Send(1, Consume("q", "u"));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 1u);
-}
-
-TEST_F(ChannelTest, AChannelLimitIsSharedByItsConsumers) {
-  Fill("a", 20);
-  Fill("b", 20);
-  client_.Send(1, Qos(5, true)).Send(1, Consume("a", "ta")).Send(1, Consume("b", "tb"));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 5u);
-  client_.Send(1, Qos(8, true));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 3u);
-  for (uint64_t tag = 1; tag <= 4; ++tag) {
-    client_.Send(1, Ack(tag));
-    EXPECT_EQ(Delivered(client_.Read()).size(), 1u) << tag;
-  }
-  client_.Send(1, Qos(0, true));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 28u);
-}
-
-TEST_F(ChannelTest, AnIdleQueueDoesNotKeepTheChannelsLimit) {
-  client_.Send(1, Queue("idle")).Send(1, Queue("busy")).Send(1, Qos(4, true));
-  client_.Send(1, Consume("idle", "ti")).Send(1, Consume("busy", "tb"));
-  client_.Read();
-  Fill("busy", 10);
-  Frames seen = Delivered(client_.Read());
-  for (int i = 0; i < 10 && seen.size() < 4; ++i) {
-    loop_.Advance(base::Millis(100));
-    for (const std::string& body : Delivered(client_.Read())) seen.push_back(body);
-  }
-  EXPECT_EQ(seen, (Frames{"m0", "m1", "m2", "m3"}));
-  // And the idle one gets its turn as soon as there is room.
-  Fill("idle", 1);
-  client_.Send(1, Ack(1));
-  Frames more = Delivered(client_.Read());
-  for (uint64_t tag = 2; tag <= 4; ++tag) {
-    client_.Send(1, Ack(tag));
-    loop_.Advance(base::Millis(100));
-    for (const std::string& body : Delivered(client_.Read())) more.push_back(body);
-  }
-  EXPECT_EQ(std::count(more.begin(), more.end(), "m0"), 1);
-}
-
-TEST_F(ChannelTest, ALimitOfOneIsPassedOnBetweenIdleQueues) {
-  client_.Send(1, Queue("a")).Send(1, Queue("b")).Send(1, Qos(1, true));
-  client_.Send(1, Consume("a", "ta")).Send(1, Consume("b", "tb"));
-  client_.Read();
-  for (const char* queue : {"b", "a", "b", "b", "a"}) {
-    Fill(queue, 1);
-    Frames seen = Delivered(client_.Read());
-    for (int i = 0; i < 5 && seen.empty(); ++i) {
-      loop_.Advance(base::Millis(100));
-      seen = Delivered(client_.Read());
-    }
-    ASSERT_EQ(seen.size(), 1u) << queue;
-    client_.Send(1, Ack(0, true));
-    client_.Read();
-  }
-}
-
-TEST_F(ChannelTest, PerConsumerPrefetchLiftsTheChannelsLimit) {
-  Fill("q", 20);
-  client_.Send(1, Qos(5, true)).Send(1, Qos(2)).Send(1, Consume("q", "t"));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 2u);
-  client_.Send(1, Consume("q", "u"));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 2u);
-  client_.Send(1, Qos(5, true)).Send(1, Consume("q", "v"));
-  EXPECT_EQ(Delivered(client_.Read()).size(), 1u);
-}
-
-TEST_F(ChannelTest, NoAckDeliveriesAreSettledOnceTheSocketTookThem) {
-  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
-  client_.Read();
-  client_.wire.stalled = true;
-  Fill("q", 10);
-  loop_.Settle();
-  EXPECT_EQ(loop_.front_end.UnackedCount("q"), 10u);
-  client_.wire.stalled = false;
-  EXPECT_EQ(Delivered(client_.Read()).size(), 10u);
-  EXPECT_EQ(loop_.front_end.UnackedCount("q"), 0u);
-}
-
-TEST_F(ChannelTest, NoAckDeliveriesThatNeverLeftGoBack) {
-  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
-  client_.Read();
-  client_.wire.stalled = true;
-  Fill("q", 3);
-  loop_.Settle();
-  client_.Hangup();
-  EXPECT_EQ(loop_.front_end.QueueSize("q"), 3u);
-}
-
-TEST_F(ChannelTest, AClientThatDoesNotReadIsSentAWindowOnly) {
-  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
-  client_.Read();
-  client_.wire.stalled = true;
-  TestClient filler(&loop_);
-  filler.Open().OpenChannel();
-  const std::string body(100000, 'x');
-  for (int i = 0; i < 100; ++i) filler.Publish("", "q", body);
-  loop_.Settle();
-  EXPECT_LT(client_.wire.queued, 1300000u);
-  EXPECT_GT(loop_.front_end.QueueSize("q"), 80u);
-  client_.wire.stalled = false;
-  EXPECT_EQ(Delivered(client_.Read()).size(), 100u);
-  EXPECT_EQ(loop_.front_end.UnackedCount("q"), 0u);
-}
-
-TEST_F(ChannelTest, LargeMessagesDoNotMakeTheWindowGrow) {
-  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
-  client_.Read();
-  TestClient filler(&loop_);
-  filler.Open().OpenChannel();
-  const std::string large(3000000, 'x'), small(200000, 'y');
-  for (int i = 0; i < 20; ++i) filler.Publish("", "q", small).Publish("", "q", large);
-  filler.Read();
-  EXPECT_GT(Delivered(client_.Read()).size(), 400u);
-  EXPECT_EQ(loop_.front_end.QueueSize("q"), 0u);
-  client_.wire.stalled = true;
-  for (int i = 0; i < 100; ++i) filler.Publish("", "q", small);
-  loop_.Settle();
-  EXPECT_LT(client_.wire.queued - client_.wire.written, 1500000u);
 }
 
 TEST_F(ChannelTest, ATransactionHappensAsAWholeAtCommit) {

@@ -1,0 +1,176 @@
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "server/session/channel.h"
+#include "server/session/test_client.h"
+#include "server/session/test_methods.h"
+
+namespace pontoon::session {
+namespace {
+
+using Frames = std::vector<std::string>;
+using amqp::Table;
+using amqp::Value;
+
+// The tags of the deliveries among what a client read.
+std::vector<std::string> Delivered(const Frames& frames) {
+  std::vector<std::string> bodies;
+  for (const std::string& frame : frames) {
+    const size_t at = frame.find(" body ");
+    if (at != std::string::npos) bodies.push_back(frame.substr(at + 6));
+  }
+  return bodies;
+}
+
+class ChannelQosTest : public testing::Test {
+ protected:
+  ChannelQosTest() { client_.Open().OpenChannel(); }
+
+  void Fill(const std::string& queue, int count) {
+    TestClient filler(&loop_);
+    filler.Open().OpenChannel().Send(1, Queue(queue));
+    for (int i = 0; i < count; ++i) filler.Publish("", queue, absl::StrCat("m", i));
+    filler.Read();
+  }
+
+  TestLoop loop_;
+  TestClient client_{&loop_};
+};
+
+TEST_F(ChannelQosTest, PrefetchLimitsWhatOneConsumerHolds) {
+  Fill("q", 10);
+  client_.Send(1, Qos(3)).Send(1, Consume("q", "t"));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 3u);
+  client_.Send(1, Ack(2));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 1u);
+  client_.Send(1, Ack(4, true));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 3u);
+  // A new prefetch is for consumers to come.
+  client_.Send(1, Qos(1));
+  EXPECT_EQ(client_.Read(), Frames{"1 basic.qos_ok"});
+  client_.Send(1, Consume("q", "u"));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 1u);
+}
+
+TEST_F(ChannelQosTest, AChannelLimitIsSharedByItsConsumers) {
+  Fill("a", 20);
+  Fill("b", 20);
+  client_.Send(1, Qos(5, true)).Send(1, Consume("a", "ta")).Send(1, Consume("b", "tb"));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 5u);
+  client_.Send(1, Qos(8, true));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 3u);
+  for (uint64_t tag = 1; tag <= 4; ++tag) {
+    client_.Send(1, Ack(tag));
+    EXPECT_EQ(Delivered(client_.Read()).size(), 1u) << tag;
+  }
+  client_.Send(1, Qos(0, true));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 28u);
+}
+
+TEST_F(ChannelQosTest, AnIdleQueueDoesNotKeepTheChannelsLimit) {
+  client_.Send(1, Queue("idle")).Send(1, Queue("busy")).Send(1, Qos(4, true));
+  client_.Send(1, Consume("idle", "ti")).Send(1, Consume("busy", "tb"));
+  client_.Read();
+  Fill("busy", 10);
+  Frames seen = Delivered(client_.Read());
+  for (int i = 0; i < 10 && seen.size() < 4; ++i) {
+    loop_.Advance(base::Millis(100));
+    for (const std::string& body : Delivered(client_.Read())) seen.push_back(body);
+  }
+  EXPECT_EQ(seen, (Frames{"m0", "m1", "m2", "m3"}));
+  // And the idle one gets its turn as soon as there is room.
+  Fill("idle", 1);
+  client_.Send(1, Ack(1));
+  Frames more = Delivered(client_.Read());
+  for (uint64_t tag = 2; tag <= 4; ++tag) {
+    client_.Send(1, Ack(tag));
+    loop_.Advance(base::Millis(100));
+    for (const std::string& body : Delivered(client_.Read())) more.push_back(body);
+  }
+  EXPECT_EQ(std::count(more.begin(), more.end(), "m0"), 1);
+}
+
+TEST_F(ChannelQosTest, ALimitOfOneIsPassedOnBetweenIdleQueues) {
+  client_.Send(1, Queue("a")).Send(1, Queue("b")).Send(1, Qos(1, true));
+  client_.Send(1, Consume("a", "ta")).Send(1, Consume("b", "tb"));
+  client_.Read();
+  for (const char* queue : {"b", "a", "b", "b", "a"}) {
+    Fill(queue, 1);
+    Frames seen = Delivered(client_.Read());
+    for (int i = 0; i < 5 && seen.empty(); ++i) {
+      loop_.Advance(base::Millis(100));
+      seen = Delivered(client_.Read());
+    }
+    ASSERT_EQ(seen.size(), 1u) << queue;
+    client_.Send(1, Ack(0, true));
+    client_.Read();
+  }
+}
+
+TEST_F(ChannelQosTest, PerConsumerPrefetchLiftsTheChannelsLimit) {
+  Fill("q", 20);
+  client_.Send(1, Qos(5, true)).Send(1, Qos(2)).Send(1, Consume("q", "t"));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 2u);
+  client_.Send(1, Consume("q", "u"));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 2u);
+  client_.Send(1, Qos(5, true)).Send(1, Consume("q", "v"));
+  EXPECT_EQ(Delivered(client_.Read()).size(), 1u);
+}
+
+TEST_F(ChannelQosTest, NoAckDeliveriesAreSettledOnceTheSocketTookThem) {
+  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
+  client_.Read();
+  client_.wire.stalled = true;
+  Fill("q", 10);
+  loop_.Settle();
+  EXPECT_EQ(loop_.front_end.UnackedCount("q"), 10u);
+  client_.wire.stalled = false;
+  EXPECT_EQ(Delivered(client_.Read()).size(), 10u);
+  EXPECT_EQ(loop_.front_end.UnackedCount("q"), 0u);
+}
+
+TEST_F(ChannelQosTest, NoAckDeliveriesThatNeverLeftGoBack) {
+  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
+  client_.Read();
+  client_.wire.stalled = true;
+  Fill("q", 3);
+  loop_.Settle();
+  client_.Hangup();
+  EXPECT_EQ(loop_.front_end.QueueSize("q"), 3u);
+}
+
+TEST_F(ChannelQosTest, AClientThatDoesNotReadIsSentAWindowOnly) {
+  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
+  client_.Read();
+  client_.wire.stalled = true;
+  TestClient filler(&loop_);
+  filler.Open().OpenChannel();
+  const std::string body(100000, 'x');
+  for (int i = 0; i < 100; ++i) filler.Publish("", "q", body);
+  loop_.Settle();
+  EXPECT_LT(client_.wire.queued, 1300000u);
+  EXPECT_GT(loop_.front_end.QueueSize("q"), 80u);
+  client_.wire.stalled = false;
+  EXPECT_EQ(Delivered(client_.Read()).size(), 100u);
+  EXPECT_EQ(loop_.front_end.UnackedCount("q"), 0u);
+}
+
+TEST_F(ChannelQosTest, LargeMessagesDoNotMakeTheWindowGrow) {
+  client_.Send(1, Queue("q")).Send(1, Consume("q", "t", true));
+  client_.Read();
+  TestClient filler(&loop_);
+  filler.Open().OpenChannel();
+  const std::string large(3000000, 'x'), small(200000, 'y');
+  for (int i = 0; i < 20; ++i) filler.Publish("", "q", small).Publish("", "q", large);
+  filler.Read();
+  EXPECT_GT(Delivered(client_.Read()).size(), 400u);
+  EXPECT_EQ(loop_.front_end.QueueSize("q"), 0u);
+  client_.wire.stalled = true;
+  for (int i = 0; i < 100; ++i) filler.Publish("", "q", small);
+  loop_.Settle();
+  EXPECT_LT(client_.wire.queued - client_.wire.written, 1500000u);
+}
+
+}  // namespace
+}  // namespace pontoon::session
