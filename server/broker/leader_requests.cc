@@ -109,6 +109,11 @@ Leader::Done Leader::Do(LeaderSession*, OpenSession*) { return Done::kYes; }
 bool Leader::NextPublishes(LeaderSession* session, const PublishBatch& batch, absl::Span<const Publish>* messages) {
   *messages = batch.messages;
   if (messages->empty()) return false;
+  for (const Publish& message : batch.messages) {
+    if (message.message.envelope.size() <= kEnvelopeBytesMax) continue;
+    Respond(session, SessionRefused());  // Not one of our front-ends.
+    return false;
+  }
   if (batch.first_number > session->next_publish) {
     Respond(session, SessionOpened{session->next_publish, session->next_settle});
     return false;
@@ -195,6 +200,12 @@ Leader::Done Leader::Do(LeaderSession* session, Transaction* transaction) {
     Respond(session, SessionOpened{session->next_publish, session->next_settle});
     return Done::kYes;
   }
+  for (const Publish& message : transaction->publishes.messages) {
+    if (message.message.envelope.size() > kEnvelopeBytesMax) {
+      Respond(session, SessionRefused());
+      return Done::kYes;
+    }
+  }
   // In the log it comes behind the settles that came before it.
   ProposeSettles();
   SettleFact fact;
@@ -266,7 +277,11 @@ Leader::Done Leader::Do(LeaderSession* session, Consume* request) {
     return Done::kYes;
   }
   std::unique_ptr<Consumer>& consumer = session->consumers[request->consumer];
-  PONTOON_CHECK_MSG(consumer == nullptr, "a session used a consumer key twice");
+  if (consumer != nullptr) {
+    reply.status = amqp::InternalError("a session used a consumer key twice");
+    Respond(session, std::move(reply));
+    return Done::kYes;
+  }
   consumer = std::make_unique<Consumer>();
   consumer->key = request->consumer;
   consumer->session = session;

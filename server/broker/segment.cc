@@ -140,11 +140,11 @@ uint32_t Segment::Remove(uint32_t slot, uint32_t n, Released released) {
     }
   }
   live_ -= removed;
-  if (loaded_ && removed != 0) TrimFront();
+  if (loaded_ && removed != 0) Trim();
   return removed;
 }
 
-void Segment::TrimFront() {
+void Segment::Trim() {
   if (live_ == 0) {
     gone_.reset();
     gone_below_ = count_;
@@ -153,8 +153,17 @@ void Segment::TrimFront() {
     return;
   }
   // Now and then, so that a run is moved a bounded number of times.
-  const uint32_t first = NextLive(0);
-  const size_t dead = RunOf(first);
+  if (full() && runs_.size() > 16 && runs_.size() / 4 > live_) {
+    std::vector<Run> kept;
+    for (size_t r = 0; r < runs_.size(); ++r) {
+      const uint32_t end = r + 1 < runs_.size() ? runs_[r + 1].slot : count_;
+      if (NextLive(runs_[r].slot) < end) kept.push_back(runs_[r]);
+    }
+    runs_ = std::move(kept);
+    hot_run_ = 0;
+    return;
+  }
+  const size_t dead = RunOf(NextLive(0));
   if (dead < 16 || dead < runs_.size() / 2) return;
   runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(dead));
   hot_run_ = 0;

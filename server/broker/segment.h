@@ -105,7 +105,7 @@ class Segment {
     uint32_t envelope_bytes;
     uint32_t payload_bytes;
     int32_t piece_distance;  // From `entry` to the first piece; 0 = no pieces. Such a run has one slot.
-    uint16_t slot;           // The first.
+    uint16_t slot;           // The first. The run reaches to the next one's, less slots that are gone.
     uint16_t steps;          // Entries from one to the next (upper 15 bits), persistent (lowest bit).
 
     uint32_t entry_step() const { return steps >> 1; }
@@ -118,8 +118,9 @@ class Segment {
   static Reference RunAt(const Run& run, uint32_t nth);
   size_t RunOf(uint32_t slot) const;
   void MakeBits();
-  // Lets go of runs at the front that have no live slot.
-  void TrimFront();
+  // Lets go of runs that have no live slot, where they are many: what waits behind a forgotten message, or the few
+  // that are left of a full segment, shall cost what they are.
+  void Trim();
   // Takes [slot, slot + n), all in `run`, out of the totals and reports them.
   void Release(const Run& run, uint32_t slot, uint32_t n, Released released);
   void EncodeRuns(Encoder* out) const;

@@ -106,7 +106,7 @@ bool Segment::DecodeRuns(Decoder* in) {
     run.payload_bytes = payload;
     if ((head & 2) != 0) {
       run.piece_distance = static_cast<int32_t>(in->Signed());
-      if (run.piece_distance == 0 || length != 1) return in->Fail(), false;
+      if (run.piece_distance == 0) return in->Fail(), false;
     }
     runs_.push_back(run);
     const Reference last = RunAt(run, static_cast<uint32_t>(length) - 1);

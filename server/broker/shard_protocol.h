@@ -35,6 +35,8 @@ using RequestId = base::StrongId<struct RequestIdTag, uint64_t>;
 // A message's bytes. `envelope` is what a delivery needs beside the payload: exchange (shortstr), routing key
 // (shortstr), then the content header from its property flags on, byte for byte as the client sent it (BCC removed).
 // Both share the block that was read from the publisher's socket.
+// The envelope is at most kEnvelopeBytesMax long (the front-end refuses a longer one); the payload as long as it likes.
+inline constexpr size_t kEnvelopeBytesMax = 256 * 1024;
 struct MessageBytes {
   base::SliceChain envelope;
   base::SliceChain payload;
