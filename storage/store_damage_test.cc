@@ -2,10 +2,13 @@
 // off; anything that is missing below the durable mark stops it with one error, and nothing on the
 // disk changes.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <fstream>
 
 #include "absl/strings/match.h"
@@ -308,30 +311,44 @@ TEST_F(StoreDamageTest, LossOfMarkManifestOrStoreCanBeAccepted) {
   EXPECT_TRUE(RocksLogStore::OpenBlocking(Options(), &logger_, &events).ok());
 }
 
+// The process that the next test kills: tells file descriptor 3 of every entry that was reported
+// done, for ever.
+TEST(StoreToBeKilled, DISABLED_WritesUntilItIsKilled) {
+  const char* const path = std::getenv("PONTOON_STORE_TO_BE_KILLED");
+  ASSERT_NE(path, nullptr);
+  struct Telling final : raft::StorageEvents {
+    void OnStorageDone(base::GroupId, raft::IoSeq seq) override {
+      if (write(3, &seq.value, sizeof(seq.value)) < 0) _exit(1);
+    }
+    void OnCheckpointDurable(base::GroupId, raft::EntryId) override {}
+  } telling;
+  auto store = RocksLogStore::OpenBlocking(testing::TestOptions(path), nullptr, &telling);
+  ASSERT_TRUE(store.ok()) << store.status();
+  for (uint64_t i = 1;; ++i) {
+    (*store)->Submit(Append(1, i, {MakeEntry(1, i, "header", BodyOf(i))}));
+    if (i % 8 == 0) usleep(500);
+  }
+}
+
 TEST_F(StoreDamageTest, ServerKilledAtAnyInstantLosesNothingReported) {
   for (int round = 0; round < 5; ++round) {
     const std::string path = absl::StrCat(dir_ / "killed", round);
     ASSERT_EQ(mkdir(path.c_str(), 0755), 0);
     int fds[2];
-    ASSERT_EQ(pipe(fds), 0);
+    ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+    // All that allocates comes before the fork: this process has threads.
+    const std::string variable = absl::StrCat("PONTOON_STORE_TO_BE_KILLED=", path);
+    const char* const arguments[] = {"storage_test", "--gtest_also_run_disabled_tests",
+                                     "--gtest_filter=StoreToBeKilled.*", nullptr};
+    const char* const environment[] = {variable.c_str(), nullptr};
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      // Tells of every entry that was reported done, until it is killed.
-      struct Telling final : raft::StorageEvents {
-        void OnStorageDone(base::GroupId, raft::IoSeq seq) override {
-          if (write(fd, &seq.value, sizeof(seq.value)) < 0) _exit(1);
-        }
-        void OnCheckpointDurable(base::GroupId, raft::EntryId) override {}
-        int fd;
-      } telling;
-      telling.fd = fds[1];
-      auto store = RocksLogStore::OpenBlocking(testing::TestOptions(path), nullptr, &telling);
-      if (!store.ok()) _exit(1);
-      for (uint64_t i = 1;; ++i) {
-        (*store)->Submit(Append(1, i, {MakeEntry(1, i, "header", BodyOf(i))}));
-        if (i % 8 == 0) usleep(500);
-      }
+      dup2(fds[1], 3);
+      fcntl(3, F_SETFD, 0);  // Also if it was 3 already.
+      execve("/proc/self/exe", const_cast<char* const*>(arguments),
+             const_cast<char* const*>(environment));
+      _exit(1);
     }
     close(fds[1]);
     uint64_t reported = 0;
