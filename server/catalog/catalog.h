@@ -2,6 +2,7 @@
 #define PONTOON_SERVER_CATALOG_CATALOG_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
@@ -212,10 +213,17 @@ struct AppliedBatch {
 class Machine {
  public:
   virtual ~Machine() = default;
+  // `applied`: up to where the log is covered, at least the index that the root was made at.
+  // FailedPrecondition: made by a newer Pontoon. DataLoss: no checkpoint, or a damaged one; then
+  // nothing has changed.
   virtual absl::Status Restore(uint64_t applied, absl::string_view root) = 0;
   // Entries in log order: (index, encoded command). One version for the whole batch.
   virtual AppliedBatch Apply(absl::Span<const std::pair<uint64_t, std::string>> entries) = 0;
-  virtual std::string MakeCheckpoint() const = 0;  // The root after the last applied entry.
+  // The root after the last applied entry. Slow where there is much (about a microsecond for each
+  // thing), so a loop takes the task, which is cheap and holds the state as it is now, and has it
+  // run once on a thread that may block.
+  std::string MakeCheckpoint() const { return CheckpointTask()(); }
+  virtual std::function<std::string()> CheckpointTask() const = 0;
   virtual VersionPtr version() const = 0;
   virtual uint64_t digest() const = 0;
 };

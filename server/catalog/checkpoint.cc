@@ -2,9 +2,13 @@
 
 #include <google/protobuf/arena.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
+#include <tuple>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/amqp/reply_code.h"
@@ -46,6 +50,38 @@ void WriteQueue(const QueueRecord& record, CatalogCheckpoint* out) {
     queue->mutable_owner()->set_number(record.owner->number);
   }
   queue->set_user(record.created_by);
+}
+
+uint64_t IdOf(const ExchangeState& exchange) { return exchange.node->record.id.value; }
+uint64_t IdOf(const QueueNode& queue) { return queue.record.id.value; }
+
+template <typename Map>
+auto SortedById(const Map& map) {
+  using Node = std::remove_pointer_t<decltype(FindNode(map, uint64_t{}))>;
+  std::vector<const Node*> nodes;
+  nodes.reserve(map.size());
+  map.ForEach([&](const Ref<Node>& node) { nodes.push_back(node.get()); });
+  std::sort(nodes.begin(), nodes.end(),
+            [](const Node* a, const Node* b) { return IdOf(*a) < IdOf(*b); });
+  return nodes;
+}
+
+void WriteBindings(const ExchangeState& exchange, CatalogCheckpoint* out) {
+  std::vector<const BindingNode*> bindings;
+  bindings.reserve(exchange.bindings.size());
+  exchange.bindings.ForEach(
+      [&](const Ref<BindingNode>& binding) { bindings.push_back(binding.get()); });
+  std::sort(bindings.begin(), bindings.end(), [](const BindingNode* a, const BindingNode* b) {
+    return std::tie(a->destination, a->routing_key, a->arguments) <
+           std::tie(b->destination, b->routing_key, b->arguments);
+  });
+  for (const BindingNode* binding : bindings) {
+    auto* stored = out->add_bindings();
+    stored->set_source(binding->source);
+    stored->set_destination(binding->destination);
+    stored->set_routing_key(binding->routing_key);
+    stored->set_arguments(binding->arguments);
+  }
 }
 
 void WriteMembers(const Members& members, CatalogCheckpoint* out) {
@@ -194,31 +230,26 @@ class Builder {
 
   absl::Status AddBindings() {
     for (const auto& in : in_.bindings()) {
-      const absl::StatusOr<BindingRecord> record = FromProto(in);
-      if (!record.ok()) return record.status();
-      const VhostState* vhost = FindNode(state().vhost_states, in.vhost());
-      if (vhost == nullptr) return Damaged("binding of", record->source);
-      const ExchangeNode* source = FindNode(vhost->exchanges, record->source);
-      if (source == nullptr) return Damaged("binding of", record->source);
+      const ExchangeState* source = FindNode(state().exchanges, in.source());
+      if (source == nullptr) return Damaged("binding", in.routing_key());
       Ref<BindingNode> binding(new BindingNode());
-      if (record->kind == DestinationKind::kExchange) {
-        if (const ExchangeNode* exchange = FindNode(vhost->exchanges, record->destination)) {
-          binding->destination = exchange->record.id.value;
-        }
-      } else if (const QueueNode* queue = FindNode(vhost->queues, record->destination)) {
-        binding->destination = queue->record.id.value;
+      if (FindNode(state().queues, in.destination()) != nullptr) {
+        binding->kind = DestinationKind::kQueue;
+      } else if (FindNode(state().exchanges, in.destination()) != nullptr) {
+        binding->kind = DestinationKind::kExchange;
+      } else {
+        return Damaged("binding", in.routing_key());
       }
-      if (binding->destination == 0) return Damaged("binding to", record->destination);
-      if (source->record.kind == ExchangeKind::kHeaders) {
-        const absl::StatusOr<amqp::Table> arguments = amqp::Table::Parse(record->arguments);
-        if (!arguments.ok()) return Damaged("binding of", record->source);
+      if (source->node->record.kind == ExchangeKind::kHeaders) {
+        const absl::StatusOr<amqp::Table> arguments = amqp::Table::Parse(in.arguments());
+        if (!arguments.ok()) return Damaged("binding", in.routing_key());
         binding->pattern = std::make_unique<const HeaderPattern>(*arguments);
       }
-      binding->source = source->record.id.value;
-      binding->kind = record->kind;
-      binding->routing_key = record->routing_key;
-      binding->arguments = record->arguments;
-      if (!editor_->AddBinding(std::move(binding))) return Damaged("binding of", record->source);
+      binding->source = in.source();
+      binding->destination = in.destination();
+      binding->routing_key = in.routing_key();
+      binding->arguments = in.arguments();
+      if (!editor_->AddBinding(std::move(binding))) return Damaged("binding", in.routing_key());
     }
     return absl::OkStatus();
   }
@@ -240,8 +271,9 @@ std::string WriteCheckpoint(const State& state, const Members& members, uint64_t
   WriteMembers(members, out);
   const VersionPtr version = NewVersion(state);
   for (const UserRecord* user : version->ListUsers()) ToProto(*user, out->add_users());
-  for (const PermissionRecord* permission : version->ListPermissions())
+  for (const PermissionRecord* permission : version->ListPermissions()) {
     ToProto(*permission, out->add_permissions());
+  }
   for (const VhostRecord* vhost : version->ListVhosts()) {
     auto* written = out->add_vhosts();
     written->set_id(vhost->id.value);
@@ -249,17 +281,14 @@ std::string WriteCheckpoint(const State& state, const Members& members, uint64_t
     written->set_description(vhost->description);
     for (const std::string& tag : vhost->tags) written->add_tags(tag);
     written->set_default_queue_type(vhost->default_queue_type);
-    for (const ExchangeRecord* exchange : version->ListExchanges(vhost->id)) {
-      if (IsPredeclared(*exchange)) continue;  // They come with the virtual host.
-      WriteExchange(*exchange, FindNode(state.exchanges, exchange->id.value)->node->home, out);
-    }
-    for (const QueueRecord* queue : version->ListQueues(vhost->id)) WriteQueue(*queue, out);
-    for (const BindingRecord& binding : version->ListBindings(vhost->id)) {
-      if (binding.source.empty()) continue;  // The default exchange's are not stored.
-      ToProto(binding, out->add_bindings());
-      out->mutable_bindings(out->bindings_size() - 1)->set_vhost(vhost->id.value);
-    }
   }
+  for (const ExchangeState* exchange : SortedById(state.exchanges)) {
+    // Predeclared ones come with their virtual host.
+    const ExchangeNode& node = *exchange->node;
+    if (!IsPredeclared(node.record)) WriteExchange(node.record, node.home, out);
+    WriteBindings(*exchange, out);
+  }
+  for (const QueueNode* queue : SortedById(state.queues)) WriteQueue(queue->record, out);
   return out->SerializeAsString();
 }
 

@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -43,8 +44,10 @@ class MachineImpl final : public Machine {
     return batch;
   }
 
-  std::string MakeCheckpoint() const override {
-    return WriteCheckpoint(editor_.state(), members_, digest_);
+  std::function<std::string()> CheckpointTask() const override {
+    return [state = editor_.state(), members = members_, digest = digest_] {
+      return WriteCheckpoint(state, members, digest);
+    };
   }
   VersionPtr version() const override { return version_; }
   uint64_t digest() const override { return digest_; }

@@ -228,6 +228,16 @@ TEST(MachineTest, ACheckpointAndTheRestOfTheLogGiveTheSameState) {
   }
 }
 
+TEST(MachineTest, ACheckpointIsOfTheMomentWhenItWasAskedFor) {
+  TestCatalog catalog;
+  catalog.Run(catalog.Queue("q"));
+  const std::string now = catalog.machine().MakeCheckpoint();
+  const std::function<std::string()> task = catalog.machine().CheckpointTask();
+  catalog.Run(ForgetQueue{catalog.version().FindQueue(catalog.vhost(), "q")->id});
+  catalog.Run(catalog.Queue("r"));
+  EXPECT_EQ(task(), now);
+}
+
 TEST(MachineTest, DigestsTellDifferentHistoriesApart) {
   TestCatalog a, b;
   a.Run(a.Queue("one"));
@@ -253,9 +263,8 @@ TEST(CheckpointTest, DamagedOrNewerOnesAreRefused) {
   EXPECT_TRUE(absl::IsDataLoss(restore([](auto* c) { c->clear_vhosts(); })));
   EXPECT_TRUE(absl::IsDataLoss(restore([](auto* c) { *c->add_queues() = c->queues(0); })));
   EXPECT_TRUE(absl::IsDataLoss(restore([](auto* c) {
-    c->add_bindings()->set_source("amq.direct");
-    c->mutable_bindings(0)->set_vhost(c->vhosts(0).id());
-    c->mutable_bindings(0)->set_destination("nobody");
+    c->add_bindings()->set_source(c->vhosts(0).id() | uint64_t{2} << 44);
+    c->mutable_bindings(0)->set_destination(12345);
   })));
   EXPECT_TRUE(absl::IsDataLoss(machine->Restore(catalog.index() - 1, good)));
   EXPECT_TRUE(machine->Restore(catalog.index() + 1, good).ok())

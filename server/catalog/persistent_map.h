@@ -121,6 +121,14 @@ class PersistentMap {
   static constexpr int kDepthMax = 13;
   static_assert(kDepthMax * kBits >= 64);
 
+  // How many bits are set. std::popcount is a call where the processor's instruction may not be
+  // assumed.
+  static uint32_t Ones(uint32_t bits) {
+    bits -= (bits >> 1) & 0x55555555;
+    bits = (bits & 0x33333333) + ((bits >> 2) & 0x33333333);
+    return (((bits + (bits >> 4)) & 0x0f0f0f0f) * 0x01010101) >> 24;
+  }
+
   struct Node {
     std::atomic<uint32_t> refs{1};
     uint32_t entry_bits =
@@ -134,13 +142,9 @@ class PersistentMap {
     Node* const* children() const {
       return reinterpret_cast<Node* const*>(entries() + entry_count);
     }
-    uint32_t child_count() const { return static_cast<uint32_t>(std::popcount(child_bits)); }
-    uint32_t EntryIndex(uint32_t bit) const {
-      return static_cast<uint32_t>(std::popcount(entry_bits & (bit - 1)));
-    }
-    uint32_t ChildIndex(uint32_t bit) const {
-      return static_cast<uint32_t>(std::popcount(child_bits & (bit - 1)));
-    }
+    uint32_t child_count() const { return Ones(child_bits); }
+    uint32_t EntryIndex(uint32_t bit) const { return Ones(entry_bits & (bit - 1)); }
+    uint32_t ChildIndex(uint32_t bit) const { return Ones(child_bits & (bit - 1)); }
   };
   static_assert(sizeof(Node) == 16 && alignof(Entry) <= 8 && sizeof(Entry) % 8 == 0);
 
@@ -157,8 +161,8 @@ class PersistentMap {
 
   // Room for this many; the caller constructs the entries and sets the children.
   static Node* Allocate(uint32_t entry_bits, uint32_t child_bits, uint32_t entry_count) {
-    const size_t bytes = sizeof(Node) + entry_count * sizeof(Entry) +
-                         static_cast<size_t>(std::popcount(child_bits)) * sizeof(Node*);
+    const size_t bytes =
+        sizeof(Node) + entry_count * sizeof(Entry) + size_t{Ones(child_bits)} * sizeof(Node*);
     void* memory = std::malloc(bytes);
     PONTOON_CHECK_MSG(memory != nullptr, "memory has run out");
     Node* node = new (memory) Node();
@@ -325,7 +329,7 @@ class PersistentMap {
     // A lone entry moves up.
     Entry lone = child->entries()[0];
     const uint32_t entry_bits = node->entry_bits | bit;
-    const uint32_t index = static_cast<uint32_t>(std::popcount(entry_bits & (bit - 1)));
+    const uint32_t index = Ones(entry_bits & (bit - 1));
     *slot = Reshape(node, entry_bits, node->child_bits & ~bit, node->entry_count + 1, kNone, index,
                     child_index, kNone);
     new (&(*slot)->entries()[index]) Entry(std::move(lone));
@@ -347,8 +351,7 @@ class PersistentMap {
       ++below;
     }
     PONTOON_CHECK((node->entry_bits & node->child_bits) == 0);
-    PONTOON_CHECK(depth == kDepthMax ||
-                  static_cast<uint32_t>(std::popcount(node->entry_bits)) == node->entry_count);
+    PONTOON_CHECK(depth == kDepthMax || Ones(node->entry_bits) == node->entry_count);
     for (uint32_t bits = node->child_bits, i = 0; bits != 0; bits &= bits - 1, ++i) {
       const uint64_t place = static_cast<uint64_t>(std::countr_zero(bits));
       CheckNode(node->children()[i], depth + 1, prefix | place << (kBits * depth), &below);
