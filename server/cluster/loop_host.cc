@@ -259,11 +259,11 @@ void LoopHost::FlushResponses() {
   }
 }
 
-bool LoopHost::OnTurnEnd() {
+void LoopHost::OnTurnEnd() {
   wants_turn_ = false;
   catalog_client_.RunDeferred();
   FlushFrontEnd();
-  bool more = raft_.Flush();  // Applies what the store reported.
+  more_to_apply_ = raft_.Flush();  // Applies what the store reported.
   for (LoopMessage& message : std::exchange(to_self_, {})) OnMessage(std::move(message));
   if (catalog_host_ != nullptr) catalog_host_->OnTurnEnd();
   for (auto& [group, shard] : shards_) {
@@ -274,9 +274,12 @@ bool LoopHost::OnTurnEnd() {
     transient_.shard()->OnTurnEnd(now_, wall_);
     if (transient_.Pump()) transient_.shard()->OnTurnEnd(now_, wall_);
   }
-  more = raft_.Flush() || more;  // Hands the turn's proposals to the store.
+  more_to_apply_ = raft_.Flush() || more_to_apply_;  // Hands the turn's proposals to the store.
   FlushResponses();
-  return more || wants_turn_ || !to_self_.empty() || front_end_.has_outbox() || catalog_client_.has_outbox() ||
+}
+
+bool LoopHost::wants_turn() const {
+  return more_to_apply_ || wants_turn_ || !to_self_.empty() || front_end_.has_outbox() || catalog_client_.has_outbox() ||
          catalog_client_.has_deferred() || !responses_.empty();
 }
 

@@ -38,8 +38,10 @@ class LoopHost final : public ShardEvents {
   void OnMessage(LoopMessage message);
   // At least every 50 ms, within a turn.
   void OnTick(base::MonotonicTime now);
-  // Carries out the turn: applies, decides, writes, answers. True if there is more to do at once.
-  [[nodiscard]] bool OnTurnEnd();
+  // Carries out the turn: applies, decides, writes, answers.
+  void OnTurnEnd();
+  // There is more to do at once: run another turn, though no input comes.
+  bool wants_turn() const;
 
   // Told, within OnTurnEnd or OnMessage, of every catalog change after this loop routes by it; before anyone is answered.
   void set_catalog_observer(std::function<void(absl::Span<const catalog::Change>)> observer) {
@@ -93,6 +95,7 @@ class LoopHost final : public ShardEvents {
   bool boot_registered_ = false;
   bool ready_ = false;
   bool wants_turn_ = false;
+  bool more_to_apply_ = false;
   base::MonotonicTime now_;
   base::WallTime wall_;
   base::MonotonicTime next_checkpoint_look_;
