@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include <algorithm>
+#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -35,7 +35,7 @@ admin::ConnectionFigures FiguresOf(const session::ConnectionInfo& info) {
   figures.timeout = info.timeout;
   figures.frame_max = info.frame_max;
   figures.channel_max = info.channel_max;
-  figures.client_properties = amqp::EncodeTable(info.client_properties);
+  figures.client_properties = info.client_properties.EncodeContents();
   figures.connected_at_millis = info.connected_at_millis;
   figures.recv_oct = info.recv_oct;
   figures.recv_cnt = info.recv_cnt;

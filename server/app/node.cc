@@ -1,5 +1,7 @@
 #include "server/app/node.h"
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
 #include <chrono>
 #include <future>
@@ -78,21 +80,29 @@ absl::StatusOr<std::unique_ptr<Node>> Node::StartBlocking(NodeOptions options, s
 }
 
 absl::Status Node::Open(storage::NodeDirectory* directory) {
-  absl::StatusOr<base::BootId> boot = directory->BeginBootBlocking();
-  if (!boot.ok()) return boot.status();
-  facts_.node = directory->node();
-  facts_.incarnation = directory->incarnation();
-  facts_.boot = *boot;
-  facts_.name = options_.name;
-  facts_.loops = options_.loops;
-  facts_.shards = directory->shards();
-
   fabric_ = std::make_unique<LoopFabric>(&loops_);
   storage_router_ = std::make_unique<StorageRouter>(&facts_, fabric_.get());
+  storage::RocksLogStoreOptions store_options;
+  store_options.data_dir = directory->path();
+  store_options.identity = directory->identity();
+  store_options.may_create = !directory->store_made();
+  struct statvfs disk {};
+  if (statvfs(directory->path().c_str(), &disk) == 0) {
+    store_options.sizes = storage::StoreSizes::ForDisk(uint64_t{disk.f_blocks} * disk.f_frsize);
+  }
   absl::StatusOr<std::unique_ptr<storage::RocksLogStore>> store =
-      storage::RocksLogStore::OpenBlocking(directory->StoreOptions(), logger_, storage_router_.get());
+      storage::RocksLogStore::OpenBlocking(store_options, logger_, storage_router_.get());
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
+  if (absl::Status boot = directory->BeginBootBlocking(); !boot.ok()) return boot;
+
+  facts_.node = directory->node_id();
+  facts_.incarnation = directory->incarnation();
+  facts_.boot = directory->boot();
+  facts_.name = options_.name;
+  facts_.loops = options_.loops;
+  facts_.shards = options_.shards;
+  for (const base::GroupId group : store_->groups()) facts_.shards = std::max(facts_.shards, group.value);
 
   const auto session_options = std::make_shared<const session::SessionOptions>(options_.session);
   for (uint16_t loop = 0; loop < options_.loops; ++loop) {
@@ -100,7 +110,7 @@ absl::Status Node::Open(storage::NodeDirectory* directory) {
                                                    session_options));
   }
   catalog::FoundCluster found = options_.found;
-  found.cluster_id = directory->cluster_id();
+  found.cluster_id = absl::StrCat(absl::Hex(directory->cluster_id(), absl::kZeroPad16));
   found.shards = facts_.shards;
   for (const auto& runtime : loops_) {
     if (absl::Status opened = runtime->host()->OpenBlocking(found); !opened.ok()) return opened;
