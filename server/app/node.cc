@@ -145,7 +145,7 @@ absl::Status Node::Listen() {
   std::shared_ptr<const net::TlsContext> tls;
   std::vector<net::EventLoop*> loops;
   for (const auto& runtime : loops_) loops.push_back(runtime->loop());
-  for (const ListenAddress& address : options_.listen) {
+  for (const AmqpAddress& address : options_.listen) {
     if (address.tls && tls == nullptr) {
       absl::StatusOr<std::shared_ptr<const net::TlsContext>> context = net::TlsContext::ForServer(options_.tls);
       if (!context.ok()) return context.status();

@@ -21,7 +21,7 @@
 namespace pontoon::app {
 
 // Where clients may connect.
-struct ListenAddress {
+struct AmqpAddress {
   std::string host;  // Empty: everywhere.
   uint16_t port = 5672;
   bool tls = false;
@@ -31,7 +31,7 @@ struct NodeOptions {
   std::string name;  // "rabbit@host"
   uint16_t loops = 1;
   uint32_t shards = 32;  // When the cluster is founded.
-  std::vector<ListenAddress> listen;
+  std::vector<AmqpAddress> listen;
   net::Listener::Options listener;  // Backlog and socket options; host, port, limit and tls are set per address.
   uint64_t connections_max = 0;     // 0: as many as there are descriptors.
   net::TlsOptions tls;
