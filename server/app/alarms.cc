@@ -1,34 +1,35 @@
 #include "server/app/alarms.h"
 
-#include <sys/statvfs.h>
-
 #include <chrono>
+#include <optional>
 #include <utility>
-
-#include "absl/strings/str_cat.h"
-#include "server/app/process_figures.h"
 
 namespace pontoon::app {
 namespace {
 
-// A fast publisher fills some 100 MB in this time; the reserve on the disk is larger.
-constexpr base::Duration kLook = base::Millis(250);
+// The fastest publishers write some 100 MB meanwhile, which the disk's reserve has room for.
+constexpr base::Duration kMeasure = base::Millis(250);
+// How often memory that the allocator keeps for later is given back.
+constexpr int kMeasuresPerRelease = 40;
 
-uint64_t FreeDiskBytes(const std::string& path) {
-  struct statvfs figures {};
-  if (statvfs(path.c_str(), &figures) != 0) return 0;
-  return uint64_t{figures.f_bavail} * figures.f_frsize;
+storage::DiskMonitor::Options DiskOptions(const std::string& data_directory, const Settings& settings) {
+  storage::DiskMonitor::Options options;
+  options.data_dir = data_directory;
+  options.limit_bytes = settings.disk_free_limit;
+  return options;
 }
 
 }  // namespace
 
-Alarms::Alarms(Options options, base::Logger* logger)
-    : logger_(logger),
-      total_memory_(options.total_memory_override != 0 ? options.total_memory_override : TotalMemoryBytes()),
-      options_(std::move(options)) {
+Alarms::Alarms(const Settings& settings, const std::string& data_directory, base::Logger* logger)
+    : monitor_(settings, settings.total_memory_override.value_or(TotalMemoryBytes()), logger, 0,
+               [this](ResourceMonitor::Alarms) ABSL_NO_THREAD_SAFETY_ANALYSIS { TellLocked(); }),
+      disk_(DiskOptions(data_directory, settings), logger) {
   {
     base::MutexLock lock(&mutex_);
-    LookLocked();
+    monitor_.LogLimits();
+    disk_.set_limit(monitor_.disk_limit());
+    MeasureLocked();
   }
   thread_ = std::thread([this] { ThreadMain(); });
 }
@@ -44,61 +45,20 @@ Alarms::~Alarms() {
 
 void Alarms::ThreadMain() {
   base::MutexLock lock(&mutex_);
-  while (!stopping_) {
-    wake_.WaitFor(&mutex_, std::chrono::nanoseconds(kLook.nanos));
-    LookLocked();
+  for (int measures = 1; !stopping_; ++measures) {
+    wake_.WaitFor(&mutex_, std::chrono::nanoseconds(kMeasure.nanos));
+    MeasureLocked();
+    if (measures % kMeasuresPerRelease == 0 || monitor_.alarms().memory) ReleaseFreeMemory();
   }
 }
 
-uint64_t Alarms::MemoryLimitLocked() const {
-  if (options_.memory_absolute != 0) return options_.memory_absolute;
-  return static_cast<uint64_t>(options_.memory_fraction * static_cast<double>(total_memory_));
-}
-
-uint64_t Alarms::DiskLimitLocked() const {
-  if (options_.disk_memory_fraction != 0) {
-    return static_cast<uint64_t>(options_.disk_memory_fraction * static_cast<double>(total_memory_));
-  }
-  return options_.disk_free_limit;
-}
-
-void Alarms::LookLocked() {
-  memory_used_ = ResidentBytes();
-  disk_free_ = FreeDiskBytes(options_.data_directory);
-  const bool memory = memory_used_ > MemoryLimitLocked();
-  const bool disk = disk_free_ < DiskLimitLocked();
-  if (memory == memory_alarm_ && disk == disk_alarm_) return;
-
-  const auto tell = [this](const char* resource, bool was, bool is) {
-    if (was == is) return;
-    if (is) {
-      logger_->Log(base::LogLevel::kWarning, 0,
-                   absl::StrCat(resource, " resource limit alarm set on node ", options_.node_name, ".\n\n",
-                                "**********************************************************\n",
-                                "*** Publishers will be blocked until this alarm clears ***\n",
-                                "**********************************************************\n"));
-    } else {
-      logger_->Log(base::LogLevel::kWarning, 0,
-                   absl::StrCat(resource, " resource limit alarm cleared on node ", options_.node_name));
-    }
-  };
-  if (memory != memory_alarm_) {
-    logger_->Log(base::LogLevel::kInfo, 0,
-                 absl::StrCat("vm_memory_high_watermark ", memory ? "set" : "clear", ". Memory used:", memory_used_,
-                              " allowed:", MemoryLimitLocked()));
-  }
-  if (disk != disk_alarm_) {
-    logger_->Log(base::LogLevel::kInfo, 0,
-                 absl::StrCat("Free disk space is ", disk ? "insufficient" : "sufficient", ". Free bytes: ", disk_free_,
-                              ". Limit: ", DiskLimitLocked()));
-  }
-  tell("memory", std::exchange(memory_alarm_, memory), memory);
-  tell("disk", std::exchange(disk_alarm_, disk), disk);
-  TellLocked();
+void Alarms::MeasureLocked() {
+  const storage::DiskStatus disk = disk_.PollBlocking();
+  monitor_.Measured(ResidentBytes(), disk.free_bytes);
 }
 
 void Alarms::TellLocked() {
-  if (node_ != nullptr) node_->SetAlarms(memory_alarm_, disk_alarm_);
+  if (node_ != nullptr) node_->SetAlarms(monitor_.alarms().memory, monitor_.alarms().disk);
 }
 
 void Alarms::Watch(std::shared_ptr<Node> node) {
@@ -108,35 +68,38 @@ void Alarms::Watch(std::shared_ptr<Node> node) {
 }
 
 absl::Status Alarms::SetMemoryWatermark(double fraction, uint64_t absolute) {
-  if (absolute == 0 && (fraction < 0 || fraction > 1)) {
-    return absl::InvalidArgumentError("the memory high watermark must be between 0.0 and 1.0");
-  }
   base::MutexLock lock(&mutex_);
-  options_.memory_fraction = fraction;
-  options_.memory_absolute = absolute;
-  LookLocked();
+  if (absolute != 0) {
+    monitor_.SetMemoryLimit(absolute);
+  } else if (absl::Status set = monitor_.SetMemoryWatermark(fraction); !set.ok()) {
+    return set;
+  }
+  MeasureLocked();
   return absl::OkStatus();
 }
 
 absl::Status Alarms::SetDiskFreeLimit(uint64_t bytes, double memory_fraction) {
-  if (memory_fraction < 0) return absl::InvalidArgumentError("the fraction must not be negative");
   base::MutexLock lock(&mutex_);
-  options_.disk_free_limit = bytes;
-  options_.disk_memory_fraction = memory_fraction;
-  LookLocked();
+  if (memory_fraction != 0) {
+    if (absl::Status set = monitor_.SetDiskLimitRelative(memory_fraction); !set.ok()) return set;
+  } else {
+    monitor_.SetDiskLimit(bytes);
+  }
+  disk_.set_limit(monitor_.disk_limit());
+  MeasureLocked();
   return absl::OkStatus();
 }
 
 void Alarms::Describe(admin::NodeFigures* figures) {
   base::MutexLock lock(&mutex_);
-  figures->memory_alarm = memory_alarm_;
-  figures->disk_alarm = disk_alarm_;
-  figures->memory_used = memory_used_;
-  figures->memory_limit = MemoryLimitLocked();
-  figures->memory_watermark = options_.memory_absolute != 0 ? 0 : options_.memory_fraction;
-  figures->total_memory = total_memory_;
-  figures->disk_free = disk_free_;
-  figures->disk_free_limit = DiskLimitLocked();
+  figures->memory_alarm = monitor_.alarms().memory;
+  figures->disk_alarm = monitor_.alarms().disk;
+  figures->memory_used = monitor_.memory_used();
+  figures->memory_limit = monitor_.memory_limit();
+  figures->memory_watermark = monitor_.memory_watermark();
+  figures->total_memory = monitor_.total_memory();
+  figures->disk_free = monitor_.disk_free();
+  figures->disk_free_limit = monitor_.disk_limit();
 }
 
 }  // namespace pontoon::app

@@ -1,5 +1,7 @@
 #include "server/app/control.h"
 
+#include <dirent.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <future>
@@ -7,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/amqp/table.h"
-#include "server/app/process_figures.h"
 
 namespace pontoon::app {
 namespace {
@@ -73,6 +74,18 @@ std::vector<Figures> AllFigures(const std::vector<std::vector<Info>>& lists) {
     for (const Info& info : list) all.push_back(FiguresOf(info));
   }
   return all;
+}
+
+void DescribeDescriptors(admin::NodeFigures* figures) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  figures->descriptors_limit = limit.rlim_cur;
+  figures->sockets_limit = limit.rlim_cur;
+  if (DIR* directory = opendir("/proc/self/fd")) {
+    while (readdir(directory) != nullptr) ++figures->descriptors_used;
+    closedir(directory);
+    figures->descriptors_used -= 3;  // ".", ".." and this one.
+  }
 }
 
 std::function<void(absl::StatusOr<broker::QueueCounts>)> AsCount(std::function<void(absl::StatusOr<uint64_t>)> done) {
@@ -200,7 +213,7 @@ void Control::Describe(std::function<void(admin::NodeFigures)> done) {
       static_cast<uint64_t>((base::SystemClock().Now() - started_at_).nanos / 1000000000);
   figures.listeners.push_back(options_.admin_listener);
   alarms_->Describe(&figures);
-  DescribeProcess(&figures);
+  DescribeDescriptors(&figures);
   {
     base::MutexLock lock(&mutex_);
     if (node_ != nullptr) {

@@ -12,6 +12,7 @@
 #include "server/app/amqp_socket.h"
 #include "server/net/descriptor_limit.h"
 #include "server/net/endpoint.h"
+#include "storage/disk_space.h"
 
 namespace pontoon::app {
 namespace {
@@ -90,6 +91,7 @@ absl::Status Node::Open(storage::NodeDirectory* directory) {
   if (statvfs(directory->path().c_str(), &disk) == 0) {
     store_options.sizes = storage::StoreSizes::ForDisk(uint64_t{disk.f_blocks} * disk.f_frsize);
   }
+  storage::MakeRoomForStartBlocking(directory->path());
   absl::StatusOr<std::unique_ptr<storage::RocksLogStore>> store =
       storage::RocksLogStore::OpenBlocking(store_options, logger_, storage_router_.get());
   if (!store.ok()) return store.status();
