@@ -1,0 +1,212 @@
+// pontoon-server: one node.
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "server/admin/admin_server.h"
+#include "server/app/alarms.h"
+#include "server/app/command_line.h"
+#include "server/app/config.h"
+#include "server/app/control.h"
+#include "server/app/logging.h"
+#include "server/app/node_options.h"
+#include "storage/accept_loss.h"
+#include "storage/node_directory.h"
+
+namespace pontoon::app {
+namespace {
+
+constexpr int kExitConfiguration = 78;  // sysexits: EX_CONFIG, as RabbitMQ's tools use it.
+constexpr uint16_t kAdminPortOffset = 20000;
+
+void PrintError(const absl::Status& error) {
+  std::fprintf(stderr, "\nBOOT FAILED\n===========\n%s\n\n", std::string(error.message()).c_str());
+}
+
+// Where pontoonctl finds this node: "host port node pid".
+void WriteEndpointFile(const std::string& path, const std::string& host, uint16_t port, const std::string& node) {
+  std::ofstream file(path, std::ios::trunc);
+  file << host << ' ' << port << ' ' << node << ' ' << getpid() << '\n';
+}
+
+class Server {
+ public:
+  Server(LoadedConfig config, Logging* logging) : config_(std::move(config)), logging_(logging) {}
+
+  absl::Status Start() {
+    const Settings& settings = config_.settings;
+    base::Logger* const logger = logging_->logger();
+    logger->Log(base::LogLevel::kInfo, 0, absl::StrCat("Starting ", settings.product_name, " ", Version(settings)));
+    for (const std::string& warning : config_.warnings) logger->Log(base::LogLevel::kWarning, 0, warning);
+
+    absl::StatusOr<std::unique_ptr<storage::NodeDirectory>> directory =
+        storage::NodeDirectory::OpenBlocking(settings.data_dir, &random_);
+    if (!directory.ok()) return directory.status();
+    directory_ = *std::move(directory);
+    if (settings.accept_data_loss) {
+      absl::StatusOr<std::string> copy = storage::AcceptLossBlocking(*directory_);
+      if (!copy.ok()) return copy.status();
+      logger->Log(base::LogLevel::kWarning, 0,
+                  absl::StrCat("The loss of what is damaged or missing in ", settings.data_dir,
+                               " is accepted; the folder as it was is kept in ", *copy));
+    }
+    absl::StatusOr<std::string> cookie = Cookie();
+    if (!cookie.ok()) return cookie.status();
+
+    alarms_ = std::make_unique<Alarms>(settings, settings.data_dir, logger);
+    Control::Options options;
+    options.node = NodeOptionsFrom(settings, Version(settings), random_.Next());
+    options.cluster_name = options.node.session.cluster_name;
+    options.data_directory = settings.data_dir;
+    options.config_files = config_.files;
+    options.log_files = logging_->destinations();
+    options.product = settings.product_name;
+    options.version = Version(settings);
+    options.rabbitmq_version = "3.10.8";
+    options.stop_process = [] { kill(getpid(), SIGTERM); };
+
+    // Administration first: it tells a caller that the node is starting. Its port follows the AMQP port, as RabbitMQ's
+    // distribution port does; where AMQP takes any free port, so does administration.
+    const uint16_t amqp_port = options.node.listen.empty() ? uint16_t{0} : options.node.listen.front().port;
+    admin::AdminServer::Options admin_options;
+    admin_options.host = "127.0.0.1";
+    admin_options.port = amqp_port == 0 || amqp_port > 65535 - kAdminPortOffset
+                             ? uint16_t{0}
+                             : static_cast<uint16_t>(amqp_port + kAdminPortOffset);
+    admin_options.node_name = settings.node_name;
+    admin_options.cookie = *cookie;
+    options.admin_listener = {"127.0.0.1", admin_options.port, "clustering"};
+    control_ = std::make_unique<Control>(std::move(options), directory_.get(), alarms_.get(), logger);
+    absl::StatusOr<std::unique_ptr<admin::AdminServer>> admin_server =
+        admin::AdminServer::Start(admin_options, control_.get(), &random_, logger);
+    if (!admin_server.ok()) return admin_server.status();
+    admin_server_ = *std::move(admin_server);
+    endpoint_file_ = settings.data_dir + "/admin.endpoint";
+    WriteEndpointFile(endpoint_file_, "127.0.0.1", admin_server_->port(), settings.node_name);
+
+    if (absl::Status started = control_->StartAppBlocking(); !started.ok()) return started;
+    logger->Log(base::LogLevel::kInfo, 0, "Server startup complete; 0 plugins started.");
+    return absl::OkStatus();
+  }
+
+  // Until a signal asks for the end.
+  void Run(const sigset_t& signals) {
+    while (true) {
+      timespec second{1, 0};
+      const int signal = sigtimedwait(&signals, nullptr, &second);
+      if (signal == SIGTERM || signal == SIGINT) return;
+      if (signal == SIGHUP) {
+        if (absl::Status reopened = logging_->Reopen(); !reopened.ok()) {
+          logging_->logger()->Log(base::LogLevel::kError, 0, reopened.message());
+        }
+      }
+      logging_->Tick();
+    }
+  }
+
+  void Stop() {
+    if (admin_server_ != nullptr) unlink(endpoint_file_.c_str());
+    if (control_ != nullptr) control_->StopAppBlocking();
+    admin_server_.reset();
+    control_.reset();
+    alarms_.reset();
+    directory_.reset();
+  }
+
+ private:
+  static std::string Version(const Settings& settings) {
+    return settings.product_version.empty() ? PONTOON_VERSION : settings.product_version;
+  }
+
+  // From the settings, a file of theirs, or the data directory's own.
+  absl::StatusOr<std::string> Cookie() const {
+    const Settings& settings = config_.settings;
+    if (!settings.cookie.empty()) {
+      logging_->logger()->Log(base::LogLevel::kWarning, 0,
+                              "Overriding the cookie using the value set in the environment");
+      return settings.cookie;
+    }
+    if (settings.cookie_file.empty()) return directory_->cookie();
+    std::ifstream file(settings.cookie_file);
+    std::string cookie;
+    if (!(file >> cookie)) {
+      return absl::InvalidArgumentError(absl::StrCat("the cookie file ", settings.cookie_file, " cannot be read"));
+    }
+    return cookie;
+  }
+
+  const LoadedConfig config_;
+  Logging* const logging_;
+  base::SystemRandom random_;
+  std::unique_ptr<storage::NodeDirectory> directory_;
+  std::unique_ptr<Alarms> alarms_;
+  std::unique_ptr<Control> control_;
+  std::unique_ptr<admin::AdminServer> admin_server_;
+  std::string endpoint_file_;
+};
+
+int Main(int argc, char** argv) {
+  // Debian's gRPC takes absl locks in orders that the deadlock detector of its assertion build aborts on.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  // Signals are waited for in Run; every thread that is made from here on inherits the mask.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  absl::StatusOr<CommandLine> command_line = ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc));
+  if (!command_line.ok()) {
+    std::fprintf(stderr, "pontoon-server: %s\n", std::string(command_line.status().message()).c_str());
+    return 64;
+  }
+  if (!command_line->print.empty()) {
+    std::printf("%s", command_line->print.c_str());
+    return 0;
+  }
+  absl::StatusOr<LoadedConfig> config =
+      LoadConfig(command_line->config_file, ProcessEnvironment(), command_line->settings);
+  if (!config.ok()) {
+    PrintError(config.status());
+    return kExitConfiguration;
+  }
+  if (config->settings.log.dir.empty()) config->settings.log.dir = config->settings.data_dir + "/log";
+  const base::SystemClock clock;
+  absl::StatusOr<std::unique_ptr<Logging>> logging = Logging::Open(config->settings.log, &clock);
+  if (!logging.ok()) {
+    PrintError(logging.status());
+    return kExitConfiguration;
+  }
+  Server server(*std::move(config), logging->get());
+  if (absl::Status started = server.Start(); !started.ok()) {
+    (*logging)->logger()->Log(base::LogLevel::kError, 0, absl::StrCat("BOOT FAILED: ", started.message()));
+    server.Stop();
+    (*logging)->FlushBlocking();
+    PrintError(started);
+    return 1;
+  }
+  server.Run(signals);
+  (*logging)->logger()->Log(base::LogLevel::kInfo, 0, "Stopping: closing listeners and connections");
+  server.Stop();
+  (*logging)->logger()->Log(base::LogLevel::kInfo, 0, "Successfully stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace pontoon::app
+
+int main(int argc, char** argv) { return pontoon::app::Main(argc, argv); }
