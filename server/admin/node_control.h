@@ -14,8 +14,6 @@
 
 namespace pontoon::admin {
 
-enum class NodeState { kStarting, kRunning, kAppStopped };
-
 // Columns of list_connections.
 struct ConnectionFigures {
   std::string pid, name, user_provided_name, user, vhost, state, protocol, auth_mechanism;
@@ -70,8 +68,10 @@ struct ConnectionFilter {
 // application does not run, everything but state(), Describe and the three life-cycle calls answers Unavailable.
 class NodeControl {
  public:
+  enum class State { kStarting, kRunning, kAppStopped };
+
   virtual ~NodeControl() = default;
-  virtual NodeState state() const = 0;
+  virtual State state() const = 0;
   virtual void Describe(std::function<void(NodeFigures)> done) = 0;
 
   virtual catalog::VersionPtr catalog() const = 0;  // Null while the application does not run.

@@ -111,19 +111,19 @@ absl::Status Control::StartAppBlocking() {
   {
     base::MutexLock lock(&mutex_);
     if (node_ != nullptr) return absl::OkStatus();
-    state_ = admin::NodeState::kStarting;
+    state_ = State::kStarting;
   }
   absl::StatusOr<std::unique_ptr<Node>> node = Node::StartBlocking(options_.node, directory_, logger_);
   if (!node.ok()) {
     base::MutexLock lock(&mutex_);
-    state_ = admin::NodeState::kAppStopped;
+    state_ = State::kAppStopped;
     return node.status();
   }
   const std::shared_ptr<Node> shared = *std::move(node);
   {
     base::MutexLock lock(&mutex_);
     node_ = shared;
-    state_ = admin::NodeState::kRunning;
+    state_ = State::kRunning;
   }
   alarms_->Watch(shared);
   return absl::OkStatus();
@@ -134,7 +134,7 @@ void Control::StopAppBlocking() {
   std::shared_ptr<Node> node;
   {
     base::MutexLock lock(&mutex_);
-    state_ = admin::NodeState::kAppStopped;
+    state_ = State::kAppStopped;
     node = std::exchange(node_, nullptr);
   }
   if (node == nullptr) return;
@@ -150,7 +150,7 @@ std::vector<net::Endpoint> Control::Endpoints() const {
   return endpoints;
 }
 
-admin::NodeState Control::state() const {
+admin::NodeControl::State Control::state() const {
   base::MutexLock lock(&mutex_);
   return state_;
 }

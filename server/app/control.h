@@ -39,7 +39,7 @@ class Control final : public admin::NodeControl {
   std::vector<net::Endpoint> Endpoints() const;
 
   // admin::NodeControl.
-  admin::NodeState state() const override;
+  State state() const override;
   void Describe(std::function<void(admin::NodeFigures)> done) override;
   catalog::VersionPtr catalog() const override;
   void Change(catalog::Command command, std::function<void(absl::StatusOr<catalog::Outcome>)> done) override;
@@ -74,7 +74,7 @@ class Control final : public admin::NodeControl {
 
   base::Mutex life_cycle_;  // Held while the application starts or stops.
   mutable base::Mutex mutex_;
-  admin::NodeState state_ ABSL_GUARDED_BY(mutex_) = admin::NodeState::kStarting;
+  State state_ ABSL_GUARDED_BY(mutex_) = State::kStarting;
   std::shared_ptr<Node> node_ ABSL_GUARDED_BY(mutex_);
 };
 

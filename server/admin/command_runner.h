@@ -1,0 +1,66 @@
+#ifndef PONTOON_SERVER_ADMIN_COMMAND_RUNNER_H_
+#define PONTOON_SERVER_ADMIN_COMMAND_RUNNER_H_
+
+#include <string>
+
+#include "base/mutex.h"
+#include "base/random.h"
+#include "proto/admin.pb.h"
+#include "server/admin/node_control.h"
+
+namespace pontoon::admin {
+
+// Carries out administration commands on the node, one at a time per caller's thread. Any thread.
+class CommandRunner {
+ public:
+  // Both borrowed.
+  CommandRunner(std::string node_name, NodeControl* control, base::Random* random)
+      : node_name_(std::move(node_name)), control_(control), random_(random) {}
+
+  // Waits for the node's answer. Refusals are in the result.
+  Result RunBlocking(const Command& command);
+
+ private:
+  Result RunCommand(const Command& command);
+  // Users and permissions: command_users.cc.
+  Result AddUserCommand(const AddUser& user);
+  Result ChangePassword(const AddUser& user, bool clear);
+  Result AuthenticateUser(const AddUser& user);
+  Result DeleteUserCommand(const UserName& user);
+  Result SetTags(const SetUserTags& tags);
+  Result ListUsers();
+  Result SetPermissionsCommand(const SetPermissions& permissions);
+  Result ClearPermissions(const SetPermissions& permissions);
+  Result ListPermissions(const VhostName& vhost);
+  Result ListUserPermissions(const UserName& user);
+  Result AddVhostCommand(const AddVhost& vhost);
+  Result DeleteVhostCommand(const VhostName& vhost);
+  Result ListVhosts();
+  // Listings: command_lists.cc.
+  Result ListQueues(const VhostName& vhost);
+  Result ListExchanges(const VhostName& vhost);
+  Result ListBindings(const VhostName& vhost);
+  Result ListConsumers(const VhostName& vhost);
+  Result ListConnections();
+  Result ListChannels();
+  Result DescribeStatus();
+  // The rest: command_runner.cc.
+  Result DeleteQueueCommand(const DeleteQueue& queue);
+  Result PurgeQueueCommand(const QueueName& queue);
+  Result CloseConnectionsCommand(const CloseConnections& which);
+
+  Result Change(catalog::Command change, Refusal missing);
+  catalog::UserRecord UserWithPassword(const AddUser& user);
+
+  const std::string node_name_;
+  NodeControl* const control_;
+  base::Mutex random_mutex_;
+  base::Random* const random_ ABSL_PT_GUARDED_BY(random_mutex_);
+};
+
+// A result that only says why not.
+Result Refused(Refusal refusal, std::string text);
+
+}  // namespace pontoon::admin
+
+#endif  // PONTOON_SERVER_ADMIN_COMMAND_RUNNER_H_
