@@ -14,6 +14,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
 endif()
 # Line tables cost little and make profiles and crash reports readable; full debug information only on demand.
 add_compile_options(-g1)
+# Some of the libraries ask for it and some do not; a precompiled header serves only targets that agree.
+add_compile_options(-pthread)
 
 if(PONTOON_SANITIZE STREQUAL "fuzzer")
   add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)

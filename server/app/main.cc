@@ -24,7 +24,6 @@
 #include "server/app/control.h"
 #include "server/app/logging.h"
 #include "server/app/node_options.h"
-#include "storage/accept_loss.h"
 #include "storage/node_directory.h"
 
 namespace pontoon::app {
@@ -57,13 +56,6 @@ class Server {
         storage::NodeDirectory::OpenBlocking(settings.data_dir, &random_);
     if (!directory.ok()) return directory.status();
     directory_ = *std::move(directory);
-    if (settings.accept_data_loss) {
-      absl::StatusOr<std::string> copy = storage::AcceptLossBlocking(*directory_);
-      if (!copy.ok()) return copy.status();
-      logger->Log(base::LogLevel::kWarning, 0,
-                  absl::StrCat("The loss of what is damaged or missing in ", settings.data_dir,
-                               " is accepted; the folder as it was is kept in ", *copy));
-    }
     absl::StatusOr<std::string> cookie = Cookie();
     if (!cookie.ok()) return cookie.status();
 

@@ -39,7 +39,7 @@ class RecordingChannel final : public ChannelSink {
   std::vector<broker::MessageBytes> replies;
 };
 
-class SimulatedNode final : private Fabric, private raft::StorageEvents {
+class SimulatedNode final : public Fabric, public raft::StorageEvents {
  public:
   SimulatedNode(uint64_t seed, uint16_t loops, uint32_t shards = 4) : random_(seed), store_(this) {
     facts_.node = base::NodeId{77};
