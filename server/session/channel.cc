@@ -21,7 +21,7 @@ Channel::~Channel() {
   if (state_ == State::kOpen) Abandon();
 }
 
-void Channel::OnFrame(amqp::Frame frame) {
+void Channel::OnFrame(amqp::Frame&& frame) {
   if (!amqp::IsKnownFrameType(frame.type)) {
     connection_->FailFromChannel(number_, {}, amqp::UnknownFrameError(frame));
     return;
@@ -49,10 +49,10 @@ void Channel::OnFrame(amqp::Frame frame) {
     pending_.push_back(std::move(frame));
     return;
   }
-  Process(std::move(frame));
+  Process(frame);
 }
 
-void Channel::Process(amqp::Frame frame) {
+void Channel::Process(const amqp::Frame& frame) {
   absl::Status status;
   if (assembly_.active()) {
     status = OnContentFrame(frame);
@@ -105,7 +105,7 @@ void Channel::RunPending() {
     amqp::Frame frame = std::move(pending_.front());
     pending_.pop_front();
     connection_->OnPending(-static_cast<int64_t>(frame.payload.size() + sizeof(amqp::Frame)));
-    Process(std::move(frame));
+    Process(frame);
   }
   running_pending_ = false;
   // A client that has said connection.close waits for what it sent before.

@@ -40,7 +40,7 @@ class Channel final : public cluster::ChannelSink {
   ~Channel() override;
 
   // A frame of this channel, in order.
-  void OnFrame(amqp::Frame frame);
+  void OnFrame(amqp::Frame&& frame);
   // Writes what gathered in this turn: confirms, settles, credit.
   void Flush();
   // The connection ends: everything goes back. No frame is written any more.
@@ -70,7 +70,7 @@ class Channel final : public cluster::ChannelSink {
   struct Transaction;
 
   // channel.cc
-  void Process(amqp::Frame frame);
+  void Process(const amqp::Frame& frame);
   absl::Status OnMethod(const base::Slice& payload);
   void RunPending();
   void Refuse(const absl::Status& error);
@@ -136,6 +136,8 @@ class Channel final : public cluster::ChannelSink {
   absl::Status CheckProperties(const amqp::BasicProperties& properties) const;
   // Fills targets_.
   absl::Status RouteMessage(const amqp::BasicProperties& properties);
+  // No queue: a direct reply, or returned where that was asked for.
+  void TakeUnroutable(const cluster::OutgoingPublish& publish, absl::string_view properties);
   void SendConfirms();
 
   // channel_consume.cc

@@ -1,6 +1,5 @@
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/amqp/argument_text.h"
 #include "server/amqp/reply_code.h"
@@ -130,6 +129,33 @@ absl::Status Channel::RouteMessage(const amqp::BasicProperties& properties) {
   return absl::OkStatus();
 }
 
+void Channel::TakeUnroutable(const cluster::OutgoingPublish& publish,
+                             absl::string_view properties) {
+  const broker::MessageBytes& message = publish.message;
+  const auto address =
+      publish_.exchange.empty() ? ParseReplyAddress(publish_.routing_key) : std::nullopt;
+  const bool replied = address && connection_->loop().front_end->SendDirectReply(*address, message);
+  if (!replied && publish_.mandatory) {
+    if (tx_ != nullptr) {
+      tx_->returns.push_back({std::string(publish_.exchange), std::string(publish_.routing_key),
+                              std::string(properties), message.payload});
+    } else {
+      amqp::BasicReturn returned;
+      returned.reply_code = amqp::ReplyNumber(amqp::ReplyCode::kNoRoute);
+      returned.reply_text = "NO_ROUTE";
+      returned.exchange = publish_.exchange;
+      returned.routing_key = publish_.routing_key;
+      connection_->writer().AddContent(number_, returned, properties, message.payload);
+      MarkDirty();
+    }
+  }
+  // Nobody has to store it: confirmed at once, behind its return.
+  if (publish.tag != 0) {
+    confirms_.Finish(publish.tag, false);
+    MarkDirty();
+  }
+}
+
 absl::Status Channel::Publish() {
   connection_->OnPublishSeen();
   if (publish_.immediate) return amqp::NotImplemented("immediate=true");
@@ -158,50 +184,19 @@ absl::Status Channel::Publish() {
     if (auto without = amqp::WithoutHeader(*now, "BCC")) delivered = base::Slice::Copy(*without);
   }
 
-  broker::MessageBytes message;
+  cluster::OutgoingPublish outgoing;
+  broker::MessageBytes& message = outgoing.message;
   const size_t names = 2 + publish_.exchange.size() + publish_.routing_key.size();
   message.envelope.Append(assembly_.method().Sub(kBeforeExchangeBytes, names));
   message.envelope.Append(std::move(delivered));
-  message.payload = std::move(assembly_.body());
+  assembly_.TakeBody(&message.payload);
 
-  uint64_t tag = 0;
-  if (confirming_) tag = confirms_.Begin();
-  bool taken = !targets_.empty();
-  if (!taken && publish_.exchange.empty() && absl::StartsWith(publish_.routing_key, kReplyPrefix)) {
-    const auto address = ParseReplyAddress(publish_.routing_key);
-    if (address && connection_->loop().front_end->SendDirectReply(*address, message)) {
-      if (tag != 0) {
-        confirms_.Finish(tag, false);
-        MarkDirty();
-      }
-      return absl::OkStatus();
-    }
-  }
-  if (!taken) {
-    if (publish_.mandatory) {
-      if (tx_ != nullptr) {
-        tx_->returns.push_back({std::string(publish_.exchange), std::string(publish_.routing_key),
-                                std::string(octets.view()), std::move(message.payload)});
-      } else {
-        amqp::BasicReturn returned;
-        returned.reply_code = amqp::ReplyNumber(amqp::ReplyCode::kNoRoute);
-        returned.reply_text = "NO_ROUTE";
-        returned.exchange = publish_.exchange;
-        returned.routing_key = publish_.routing_key;
-        connection_->writer().AddContent(number_, returned, octets.view(), message.payload);
-        MarkDirty();
-      }
-    }
-    if (tag != 0) {
-      confirms_.Finish(tag, false);
-      MarkDirty();
-    }
+  outgoing.tag = confirming_ ? confirms_.Begin() : 0;
+  if (targets_.empty()) {
+    TakeUnroutable(outgoing, octets.view());
     return absl::OkStatus();
   }
-  cluster::OutgoingPublish outgoing;
-  outgoing.tag = tag;
   const uint64_t bytes = message.envelope.size() + message.payload.size();
-  outgoing.message = std::move(message);
   outgoing.persistent = properties->persistent();
   outgoing.targets = std::move(targets_);
   if (tx_ != nullptr) {

@@ -155,7 +155,7 @@ void Connection::OnHeader(const amqp::ProtocolHeader& header) {
   CloseSocket();
 }
 
-void Connection::OnFrame(amqp::Frame frame) {
+void Connection::OnFrame(amqp::Frame&& frame) {
   if (frame.channel == 0) {
     OnFrameZero(frame);
     return;
@@ -236,7 +236,7 @@ Channel* Connection::FindChannel(uint16_t number) {
   return last_channel_;
 }
 
-void Connection::OnChannelFrame(amqp::Frame frame) {
+void Connection::OnChannelFrame(amqp::Frame&& frame) {
   if (Channel* channel = FindChannel(frame.channel)) {
     channel->OnFrame(std::move(frame));
     return;

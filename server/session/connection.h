@@ -142,9 +142,9 @@ class Connection {
   void ProcessInput();
   bool MayProcess() const;
   void OnHeader(const amqp::ProtocolHeader& header);
-  void OnFrame(amqp::Frame frame);
+  void OnFrame(amqp::Frame&& frame);
   void OnFrameZero(const amqp::Frame& frame);
-  void OnChannelFrame(amqp::Frame frame);
+  void OnChannelFrame(amqp::Frame&& frame);
   void OnRunningMethod(const amqp::Frame& frame, amqp::MethodId id);
   Channel* FindChannel(uint16_t number);
 

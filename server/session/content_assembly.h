@@ -2,6 +2,7 @@
 #define PONTOON_SERVER_SESSION_CONTENT_ASSEMBLY_H_
 
 #include <cstdint>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -30,7 +31,8 @@ class ContentAssembly {
   const base::Slice& header() const { return header_; }  // The whole payload of the header frame.
   uint64_t body_size() const { return body_size_; }  // As announced; valid once the header is here.
   bool has_header() const { return stage_ == Stage::kBody; }
-  base::SliceChain& body() { return body_; }
+  // Moves the body behind what `*chain` has.
+  void TakeBody(base::SliceChain* chain) { chain->Append(std::move(body_)); }
 
  private:
   enum class Stage : uint8_t { kIdle, kHeader, kBody };

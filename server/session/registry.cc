@@ -25,7 +25,8 @@ Registry::Registry(cluster::FrontEnd* front_end, base::Logger* logger, base::Ran
   loop.number_step = numbers.step;
 }
 
-Registry::~Registry() = default;
+// Connections speak with the loop's context to the last.
+Registry::~Registry() { connections_.clear(); }
 
 Connection* Registry::Accept(std::unique_ptr<Transport> transport, PeerInfo peer) {
   auto owned = std::make_unique<Connection>(&state_->loop, std::move(transport), std::move(peer));
