@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/ctl/commands.h"
+#include "client/ctl/value_text.h"
 
 namespace pontoon::ctl {
 namespace {
@@ -15,6 +16,12 @@ std::string Quoted(const std::string& text) { return absl::StrCat("\"", text, "\
 
 // What the user and virtual host commands' refusals are in rabbitmqctl's words and codes.
 ExitCode Refuse(CommandContext* context, const admin::Result& result, const std::string& user) {
+  if (context->formatter() == Formatter::kJson && result.refusal() != admin::FAILED) {
+    const char* what = result.refusal() == admin::ALREADY_EXISTS ? " already exists" : " does not exists";
+    return context->FailRaw(kExitUnavailable,
+                            absl::StrCat("{\"message\":", JsonString(absl::StrCat("User ", user, what)), ",\"node\":",
+                                         JsonString(context->node()), ",\"result\":\"error\"}\n"));
+  }
   switch (result.refusal()) {
     case admin::NO_SUCH_USER:
       return context->Fail(kExitNoUser, absl::StrCat("User ", Quoted(user), " does not exist"));
@@ -60,14 +67,14 @@ ExitCode AddUser(CommandContext* context) {
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
   if (result->refusal() != admin::NONE) return Refuse(context, *result, user);
+  constexpr char kDone[] =
+      "Done. Don't forget to grant the user permissions to some virtual hosts! See 'rabbitmqctl help set_permissions' to "
+      "learn more.";
   if (context->formatter() == Formatter::kJson) {
-    return context->Done(absl::StrCat("Done. Don't forget to grant the user permissions to some virtual hosts! See "
-                                      "'rabbitmqctl help set_permissions' to learn more."));
-  }
-  if (!context->line().Has("quiet") && !context->line().Has("silent")) {
-    context->Print(
-        "Done. Don't forget to grant the user permissions to some virtual hosts! See 'rabbitmqctl help set_permissions' "
-        "to learn more.");
+    context->Print(absl::StrCat("{\"message\":", JsonString(kDone), ",\"node\":", JsonString(context->node()),
+                                ",\"status\":\"ok\"}"));
+  } else if (!context->line().Has("quiet") && !context->line().Has("silent")) {
+    context->Print(kDone);
   }
   return kExitOk;
 }
@@ -171,6 +178,10 @@ ExitCode PrintPermissions(CommandContext* context, const admin::Table& table, co
     context->Print("");
     return kExitOk;
   }
+  if (table.rows().empty() && context->formatter() == Formatter::kJson) {
+    context->Print("[]");
+    return kExitOk;
+  }
   return context->PrintListing(table, {first_column, "configure", "write", "read"});
 }
 
@@ -231,7 +242,6 @@ ExitCode ListUserPermissions(CommandContext* context) {
 
 ExitCode AddVhost(CommandContext* context) {
   const std::string& vhost = context->argument(0);
-  if (vhost.empty()) return context->FailArguments("Bad argument: vhost cannot be an empty string", kExitData);
   context->Banner(absl::StrCat("Adding vhost ", Quoted(vhost), " ..."));
   admin::Command command;
   admin::AddVhost* add = command.mutable_add_vhost();

@@ -97,7 +97,9 @@ ExitCode CheckRunning(CommandContext* context) {
   const LifeState state = AskState(context);
   if (state == LifeState::kUnknown) return context->exit_code();
   if (state == LifeState::kRunning) {
-    return Yes(context, absl::StrCat("RabbitMQ on node ", context->node(), " is fully booted and running"));
+    const std::string text = absl::StrCat("RabbitMQ on node ", context->node(), " is fully booted and running");
+    context->Print(context->formatter() == Formatter::kJson ? absl::StrCat("{\"message\":", JsonString(text), "}") : text);
+    return kExitOk;
   }
   return context->Fail(kExitUnavailable,
                        absl::StrCat("RabbitMQ on node ", context->node(),
@@ -174,7 +176,9 @@ ExitCode CheckPortConnectivity(CommandContext* context) {
 
 ExitCode CheckPortListener(CommandContext* context) {
   uint32_t port = 0;
-  if (!absl::SimpleAtoi(context->argument(0), &port)) return context->FailArguments("Bad argument.", kExitData);
+  if (!absl::SimpleAtoi(context->argument(0), &port) || port == 0) {
+    return context->FailArguments("Bad argument: Argument must be a positive integer", kExitData);
+  }
   context->Banner(
       absl::StrCat("Asking node ", context->node(), " if there's an active listener on port ", port, " ..."));
   const std::optional<admin::Status> status = AskStatus(context);
@@ -241,8 +245,7 @@ ExitCode ServerVersion(CommandContext* context) {
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
   context->Print(context->formatter() == Formatter::kJson
-                     ? absl::StrCat("{\"node\":", JsonString(context->node()), ",\"result\":\"ok\",\"value\":",
-                                    JsonString(status->rabbitmq_version()), "}")
+                     ? absl::StrCat("{\"result\":\"ok\",\"value\":", JsonString(status->rabbitmq_version()), "}")
                      : status->rabbitmq_version());
   return kExitOk;
 }

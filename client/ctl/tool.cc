@@ -1,7 +1,9 @@
 #include "client/ctl/tool.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "client/ctl/commands.h"
 
@@ -88,6 +90,13 @@ int UnknownCommand(const Invocation& line, const ToolEdges& edges) {
   return kExitUsage;
 }
 
+bool HasValidHead(const std::string& node) {
+  const std::string head = node.substr(0, node.find('@'));
+  return !head.empty() && std::all_of(head.begin(), head.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '-';
+  });
+}
+
 // Commands whose time depends on how much the node has to do are waited for until they end; the others' answer is due
 // in a minute.
 double DefaultTimeout(const std::string& command) {
@@ -155,6 +164,13 @@ int RunTool(const std::string& program, const std::vector<std::string>& words, c
     }
     around.node = address->node;
     around.link = link.get();
+  }
+
+  if (address.ok() && !HasValidHead(address->node)) {
+    edges.write_error(
+        "Unsupported node name: node name head (the part before the @) is invalid. Only alphanumerics, _ and - characters "
+        "are allowed.\nIf using FQDN node names, use the -l / --longnames argument\n");
+    return kExitData;
   }
 
   CommandContext context(line, formatter.value_or(Formatter::kTable), around);

@@ -1,5 +1,7 @@
 #include "client/ctl/value_text.h"
 
+#include <arpa/inet.h>
+
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -7,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/types/span.h"
 #include "client/ctl/erlang_term.h"
 #include "server/amqp/argument_text.h"
 #include "server/amqp/table.h"
@@ -95,6 +98,22 @@ ErlangTerm TermOfField(const amqp::Value& value) {
   return ErlangTerm::Leaf(amqp::ErlangText(value));
 }
 
+// 127,0,0,1 and 0,0,0,0,0,0,0,1; empty for what is no address.
+std::string AddressParts(const std::string& address) {
+  unsigned char octets[16];
+  if (inet_pton(AF_INET, address.c_str(), octets) == 1) {
+    return absl::StrJoin(absl::MakeSpan(octets, 4), ",", [](std::string* out, unsigned char octet) {
+      absl::StrAppend(out, static_cast<int>(octet));
+    });
+  }
+  if (inet_pton(AF_INET6, address.c_str(), octets) != 1) return "";
+  std::string parts;
+  for (size_t i = 0; i < sizeof(octets); i += 2) {
+    absl::StrAppend(&parts, i == 0 ? "" : ",", octets[i] * 256 + octets[i + 1]);
+  }
+  return parts;
+}
+
 // Empty for what cannot be read: the node is newer than this tool.
 amqp::Table TableOf(const admin::Value& value) {
   absl::StatusOr<amqp::Table> table = amqp::Table::Parse(value.amqp_table());
@@ -127,6 +146,8 @@ std::string PlainText(const admin::Value& value) {
       return absl::StrCat("[", absl::StrJoin(value.list().items(), ", "), "]");
     case admin::Value::kAtom:
       return value.atom();
+    case admin::Value::kAddress:
+      return value.address();
     case admin::Value::KIND_NOT_SET:
       break;
   }
@@ -176,7 +197,16 @@ std::string JsonText(const admin::Value& value) {
     case admin::Value::kText:
       return JsonString(value.text());
     case admin::Value::kAtom:
+      // A tuple of numbers ({0,9,1}) is a list of them.
+      if (value.atom().size() > 2 && value.atom().front() == '{' &&
+          value.atom().find_first_not_of("{0123456789,}") == std::string::npos) {
+        return absl::StrCat("[", value.atom().substr(1, value.atom().size() - 2), "]");
+      }
       return JsonString(value.atom());
+    case admin::Value::kAddress: {
+      const std::string parts = AddressParts(value.address());
+      return parts.empty() ? JsonString(value.address()) : absl::StrCat("[", parts, "]");
+    }
     case admin::Value::kAmqpTable:
       return JsonTable(TableOf(value));
     case admin::Value::kList: {
@@ -211,6 +241,10 @@ ErlangTerm TermOf(const admin::Value& value) {
       std::vector<ErlangTerm> items;
       for (const std::string& item : value.list().items()) items.push_back(ErlangTerm::Leaf(item));
       return ErlangTerm::List(std::move(items));
+    }
+    case admin::Value::kAddress: {
+      const std::string parts = AddressParts(value.address());
+      return ErlangTerm::Leaf(parts.empty() ? "undefined" : absl::StrCat("{", parts, "}"));
     }
     case admin::Value::KIND_NOT_SET:
       return ErlangTerm::Leaf("''");
