@@ -11,9 +11,11 @@ namespace pontoon::ctl {
 namespace {
 
 constexpr char kAppMustRun[] =
-    "Error: this command requires the 'rabbit' app to be running on the target node. Start it with 'rabbitmqctl start_app'.";
+    "Error: this command requires the 'rabbit' app to be running on the target node. Start it with "
+    "'rabbitmqctl start_app'.";
 constexpr char kAppIsStarting[] =
-    "Error: this command requires the 'rabbit' app to be running on the target node, which is still starting. Wait for "
+    "Error: this command requires the 'rabbit' app to be running on the target node, which is "
+    "still starting. Wait for "
     "it with 'rabbitmqctl await_startup'.";
 
 std::string NodeNameOnly(const std::string& node) { return node.substr(0, node.find('@')); }
@@ -31,7 +33,9 @@ CommandContext::CommandContext(const Invocation& line, Formatter formatter, Edge
   if (!timeout.empty() && (!absl::SimpleAtod(timeout, &timeout_) || timeout_ < 0)) timeout_ = 0;
 }
 
-std::string CommandContext::timeout_text() const { return timeout_ > 0 ? RealText(timeout_) : "infinity"; }
+std::string CommandContext::timeout_text() const {
+  return timeout_ > 0 ? RealText(timeout_) : "infinity";
+}
 
 void CommandContext::Banner(const std::string& text) {
   if (line_.Has("quiet") || line_.Has("silent") || IsForMachines(formatter_)) return;
@@ -90,8 +94,8 @@ ExitCode CommandContext::FailArguments(const std::string& text, ExitCode code) {
 ExitCode CommandContext::FailNotRunning(admin::NodeState state) {
   banner_.clear();
   return FailRaw(kExitUsage, absl::StrCat(state == admin::STARTING ? kAppIsStarting : kAppMustRun,
-                                          "\nArguments given:\n\t", absl::StrJoin(line_.words, " "), "\n",
-                                          UsageOf(*line_.spec, edges_.in_diagnostics)));
+                                          "\nArguments given:\n\t", absl::StrJoin(line_.words, " "),
+                                          "\n", UsageOf(*line_.spec, edges_.in_diagnostics)));
 }
 
 ExitCode CommandContext::FailUnreachable(const absl::Status& why) {
@@ -103,33 +107,42 @@ ExitCode CommandContext::FailUnreachable(const absl::Status& why) {
   banner_.clear();
   std::string found;
   if (absl::IsUnauthenticated(why)) {
-    found = absl::StrCat("  * TCP connection to ", edges_.address,
-                         " succeeded, but the node and this tool do not have the same cookie\n"
-                         "  * suggestion: check that the cookie is the node's: the file .erlang.cookie in its data "
-                         "directory; see --cookie-file, --data-dir and RABBITMQ_ERLANG_COOKIE\n");
+    found = absl::StrCat(
+        "  * TCP connection to ", edges_.address,
+        " succeeded, but the node and this tool do not have the same cookie\n"
+        "  * suggestion: check that the cookie is the node's: the file .erlang.cookie in its data "
+        "directory; see --cookie-file, --data-dir and RABBITMQ_ERLANG_COOKIE\n");
   } else if (absl::IsNotFound(why)) {
-    found = absl::StrCat("  * connected to ", edges_.address, "\n  * node '", NodeNameOnly(edges_.node),
-                         "' not running there\n                  other nodes on ", HostOnly(edges_.node), ": [",
-                         NodeNameOnly(std::string(why.message())), "]\n  * suggestion: start the node\n");
+    found = absl::StrCat(
+        "  * connected to ", edges_.address, "\n  * node '", NodeNameOnly(edges_.node),
+        "' not running there\n                  other nodes on ", HostOnly(edges_.node), ": [",
+        NodeNameOnly(std::string(why.message())), "]\n  * suggestion: start the node\n");
   } else if (absl::IsUnavailable(why)) {
-    found = absl::StrCat("  * unable to connect to ", edges_.address, ": nothing that serves administration listens there",
-                         "\n  * suggestion: start the node, or name its administration port (its AMQP port + 20000) "
-                         "with --port or its data directory with --data-dir\n");
+    found = absl::StrCat(
+        "  * unable to connect to ", edges_.address,
+        ": nothing that serves administration listens there",
+        "\n  * suggestion: start the node, or name its administration port (its AMQP port + 20000) "
+        "with --port or its data directory with --data-dir\n");
   } else {
-    found = absl::StrCat("  * connected to ", edges_.address, ", but what listens there is no node that this tool knows: ",
+    found = absl::StrCat("  * connected to ", edges_.address,
+                         ", but what listens there is no node that this tool knows: ",
                          std::string(why.message()), "\n");
   }
   return FailRaw(
       kExitUnavailable,
       absl::StrCat(
           "Error: unable to perform an operation on node '", edges_.node,
-          "'. Please see diagnostics information and suggestions below.\n\nMost common reasons for this are:\n\n"
-          " * Target node is unreachable (e.g. due to hostname resolution, TCP connection or firewall issues)\n"
-          " * CLI tool fails to authenticate with the server (e.g. due to CLI tool's cookie not matching that of the "
+          "'. Please see diagnostics information and suggestions below.\n\nMost common reasons for "
+          "this are:\n\n"
+          " * Target node is unreachable (e.g. due to hostname resolution, TCP connection or "
+          "firewall issues)\n"
+          " * CLI tool fails to authenticate with the server (e.g. due to CLI tool's cookie not "
+          "matching that of the "
           "server)\n * Target node is not running\n\nIn addition to the diagnostics info below:\n\n"
           " * Consult server logs on node ",
-          edges_.node, "\n\nDIAGNOSTICS\n===========\n\nattempted to contact: [", edges_.node, "]\n\n", edges_.node, ":\n",
-          found, "\nCurrent node details:\n * cookie: ", edges_.cookie_note, "\n\n"));
+          edges_.node, "\n\nDIAGNOSTICS\n===========\n\nattempted to contact: [", edges_.node,
+          "]\n\n", edges_.node, ":\n", found,
+          "\nCurrent node details:\n * cookie: ", edges_.cookie_note, "\n\n"));
 }
 
 ExitCode CommandContext::Done(const std::string& text) {
@@ -143,9 +156,11 @@ ExitCode CommandContext::Done(const std::string& text) {
   return kExitOk;
 }
 
-ExitCode CommandContext::PrintListing(const admin::Table& table, const std::vector<std::string>& columns) {
+ExitCode CommandContext::PrintListing(const admin::Table& table,
+                                      const std::vector<std::string>& columns) {
   const bool headers = !line_.Has("silent") && line_.Option("table-headers", "true") == "true";
-  absl::StrAppend(&output_, std::exchange(banner_, ""), FormatListing(Listing(table, columns), formatter_, headers));
+  absl::StrAppend(&output_, std::exchange(banner_, ""),
+                  FormatListing(Listing(table, columns), formatter_, headers));
   return kExitOk;
 }
 

@@ -24,15 +24,15 @@ enum ExitCode : int {
   kExitConfig = 78,
 };
 
-// One command being carried out: what was asked, whom to ask, and what is to be printed. Output is gathered, so that
-// nothing is on stdout where a command could not even begin.
+// One command being carried out: what was asked, whom to ask, and what is to be printed. Output is
+// gathered, so that nothing is on stdout where a command could not even begin.
 class CommandContext {
  public:
   struct Edges {
     NodeLink* link = nullptr;
-    std::string node;         // For texts.
-    std::string cookie_note;  // Where the cookie came from, for texts.
-    std::string address;      // "127.0.0.1:25672"
+    std::string node;               // For texts.
+    std::string cookie_note;        // Where the cookie came from, for texts.
+    std::string address;            // "127.0.0.1:25672"
     double default_timeout = 60;    // Seconds, where the line names none; 0: as long as it takes.
     bool in_diagnostics = false;    // Called as rabbitmq-diagnostics.
     std::istream* input = nullptr;  // Passwords that are not arguments.
@@ -58,8 +58,8 @@ class CommandContext {
   // What `Print` gathered goes out now.
   void Flush();
 
-  // Asks the node. nullopt: it could not be asked, or its broker does not run; all is said then, and `exit_code` is
-  // what to end with.
+  // Asks the node. nullopt: it could not be asked, or its broker does not run; all is said then,
+  // and `exit_code` is what to end with.
   std::optional<admin::Result> Ask(admin::Command command);
   // The same, but a node that could not be asked is nothing to talk about.
   absl::StatusOr<admin::Result> AskQuietly(admin::Command command);

@@ -30,7 +30,8 @@ struct CommandSpec {
   int arguments_max;
   const char* usage;        // Behind the general options.
   const char* description;  // A sentence without its full stop.
-  // The columns of a listing, each between single spaces, those that are shown if none is asked for first; else null.
+  // The columns of a listing, each between single spaces, those that are shown if none is asked for
+  // first; else null.
   const char* columns = nullptr;
   int default_columns = 0;
 };
@@ -41,7 +42,8 @@ const CommandSpec* FindCommand(const std::string& name);
 // The command whose name is most like that, or null if none is like it.
 const CommandSpec* SuggestCommand(const std::string& name);
 
-// "rabbitmqctl [--node <node>] [--longnames] [--quiet] ping [--timeout <timeout>]" under its heading.
+// "rabbitmqctl [--node <node>] [--longnames] [--quiet] ping [--timeout <timeout>]" under its
+// heading.
 std::string UsageOf(const CommandSpec& command, bool in_diagnostics = false);
 // What `help COMMAND` prints.
 std::string HelpOn(const CommandSpec& command);

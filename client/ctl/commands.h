@@ -3,8 +3,8 @@
 
 #include "client/ctl/command_context.h"
 
-// One function per command, by the files that hold them. Each prints what rabbitmqctl prints and gives its exit code;
-// the number of arguments is checked already.
+// One function per command, by the files that hold them. Each prints what rabbitmqctl prints and
+// gives its exit code; the number of arguments is checked already.
 
 namespace pontoon::ctl {
 

@@ -17,10 +17,12 @@ std::string Quoted(const std::string& text) { return absl::StrCat("\"", text, "\
 // What the user and virtual host commands' refusals are in rabbitmqctl's words and codes.
 ExitCode Refuse(CommandContext* context, const admin::Result& result, const std::string& user) {
   if (context->formatter() == Formatter::kJson && result.refusal() != admin::FAILED) {
-    const char* what = result.refusal() == admin::ALREADY_EXISTS ? " already exists" : " does not exists";
-    return context->FailRaw(kExitUnavailable,
-                            absl::StrCat("{\"message\":", JsonString(absl::StrCat("User ", user, what)), ",\"node\":",
-                                         JsonString(context->node()), ",\"result\":\"error\"}\n"));
+    const char* what =
+        result.refusal() == admin::ALREADY_EXISTS ? " already exists" : " does not exists";
+    return context->FailRaw(
+        kExitUnavailable,
+        absl::StrCat("{\"message\":", JsonString(absl::StrCat("User ", user, what)),
+                     ",\"node\":", JsonString(context->node()), ",\"result\":\"error\"}\n"));
   }
   switch (result.refusal()) {
     case admin::NO_SUCH_USER:
@@ -39,7 +41,8 @@ bool ReadPassword(CommandContext* context, std::string* password) {
   }
   context->Print("Password: ");
   std::string line;
-  if (context->input() == nullptr || !std::getline(*context->input(), line) || line.empty()) return false;
+  if (context->input() == nullptr || !std::getline(*context->input(), line) || line.empty())
+    return false;
   if (line.back() == '\r') line.pop_back();
   *password = line;
   return true;
@@ -63,16 +66,18 @@ ExitCode AddUser(CommandContext* context) {
   context->Banner(absl::StrCat("Adding user ", Quoted(user), " ..."));
   admin::Command command;
   command.mutable_add_user()->set_name(user);
-  if (!ReadPassword(context, command.mutable_add_user()->mutable_password())) return FailNoPassword(context);
+  if (!ReadPassword(context, command.mutable_add_user()->mutable_password()))
+    return FailNoPassword(context);
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
   if (result->refusal() != admin::NONE) return Refuse(context, *result, user);
   constexpr char kDone[] =
-      "Done. Don't forget to grant the user permissions to some virtual hosts! See 'rabbitmqctl help set_permissions' to "
+      "Done. Don't forget to grant the user permissions to some virtual hosts! See 'rabbitmqctl "
+      "help set_permissions' to "
       "learn more.";
   if (context->formatter() == Formatter::kJson) {
-    context->Print(absl::StrCat("{\"message\":", JsonString(kDone), ",\"node\":", JsonString(context->node()),
-                                ",\"status\":\"ok\"}"));
+    context->Print(absl::StrCat("{\"message\":", JsonString(kDone),
+                                ",\"node\":", JsonString(context->node()), ",\"status\":\"ok\"}"));
   } else if (!context->line().Has("quiet") && !context->line().Has("silent")) {
     context->Print(kDone);
   }
@@ -85,7 +90,8 @@ ExitCode ChangePassword(CommandContext* context) {
   context->Banner(absl::StrCat("Changing password for user ", Quoted(user), " ..."));
   admin::Command command;
   command.mutable_change_password()->set_name(user);
-  if (!ReadPassword(context, command.mutable_change_password()->mutable_password())) return FailNoPassword(context);
+  if (!ReadPassword(context, command.mutable_change_password()->mutable_password()))
+    return FailNoPassword(context);
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
   return result->refusal() == admin::NONE ? context->Done() : Refuse(context, *result, user);
@@ -97,14 +103,16 @@ ExitCode AuthenticateUser(CommandContext* context) {
   context->Banner(absl::StrCat("Authenticating user ", Quoted(user), " ..."));
   admin::Command command;
   command.mutable_authenticate_user()->set_name(user);
-  if (!ReadPassword(context, command.mutable_authenticate_user()->mutable_password())) return FailNoPassword(context);
+  if (!ReadPassword(context, command.mutable_authenticate_user()->mutable_password()))
+    return FailNoPassword(context);
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
   if (result->refusal() == admin::AUTHENTICATION_FAILED) {
-    return context->Fail(kExitData,
-                         absl::StrCat("Error: failed to authenticate user ", Quoted(user), "\n", result->text()));
+    return context->Fail(kExitData, absl::StrCat("Error: failed to authenticate user ",
+                                                 Quoted(user), "\n", result->text()));
   }
-  return result->refusal() == admin::NONE ? context->Done("Success") : Refuse(context, *result, user);
+  return result->refusal() == admin::NONE ? context->Done("Success")
+                                          : Refuse(context, *result, user);
 }
 
 ExitCode ClearPassword(CommandContext* context) {
@@ -157,12 +165,14 @@ ExitCode ListUsers(CommandContext* context) {
 
 namespace {
 
-ExitCode RefusePermission(CommandContext* context, const admin::Result& result, const std::string& user) {
+ExitCode RefusePermission(CommandContext* context, const admin::Result& result,
+                          const std::string& user) {
   switch (result.refusal()) {
     case admin::NO_SUCH_USER:
       return context->Fail(kExitNoUser, absl::StrCat("User ", user, " does not exist"));
     case admin::NO_SUCH_VHOST:
-      return context->Fail(kExitUnavailable, absl::StrCat("Virtual host ", context->line().vhost(), " does not exist"));
+      return context->Fail(kExitUnavailable, absl::StrCat("Virtual host ", context->line().vhost(),
+                                                          " does not exist"));
     default:
       return context->Fail(kExitUnavailable, result.text());
   }
@@ -173,7 +183,8 @@ ExitCode NoSuchVhost(CommandContext* context, const std::string& vhost) {
 }
 
 // These two listings print an empty line where there is nothing to list.
-ExitCode PrintPermissions(CommandContext* context, const admin::Table& table, const std::string& first_column) {
+ExitCode PrintPermissions(CommandContext* context, const admin::Table& table,
+                          const std::string& first_column) {
   if (table.rows().empty() && context->formatter() == Formatter::kTable) {
     context->Print("");
     return kExitOk;
@@ -190,7 +201,8 @@ ExitCode PrintPermissions(CommandContext* context, const admin::Table& table, co
 ExitCode SetPermissions(CommandContext* context) {
   const std::string& user = context->argument(0);
   const std::string vhost = context->line().vhost();
-  context->Banner(absl::StrCat("Setting permissions for user ", Quoted(user), " in vhost ", Quoted(vhost), " ..."));
+  context->Banner(absl::StrCat("Setting permissions for user ", Quoted(user), " in vhost ",
+                               Quoted(vhost), " ..."));
   admin::Command command;
   admin::SetPermissions* set = command.mutable_set_permissions();
   set->set_user(user);
@@ -200,19 +212,22 @@ ExitCode SetPermissions(CommandContext* context) {
   set->set_read(context->argument(3));
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
-  return result->refusal() == admin::NONE ? context->Done() : RefusePermission(context, *result, user);
+  return result->refusal() == admin::NONE ? context->Done()
+                                          : RefusePermission(context, *result, user);
 }
 
 ExitCode ClearPermissions(CommandContext* context) {
   const std::string& user = context->argument(0);
   const std::string vhost = context->line().vhost();
-  context->Banner(absl::StrCat("Clearing permissions for user ", Quoted(user), " in vhost ", Quoted(vhost), " ..."));
+  context->Banner(absl::StrCat("Clearing permissions for user ", Quoted(user), " in vhost ",
+                               Quoted(vhost), " ..."));
   admin::Command command;
   command.mutable_clear_permissions()->set_user(user);
   command.mutable_clear_permissions()->set_vhost(vhost);
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
-  return result->refusal() == admin::NONE ? context->Done() : RefusePermission(context, *result, user);
+  return result->refusal() == admin::NONE ? context->Done()
+                                          : RefusePermission(context, *result, user);
 }
 
 ExitCode ListPermissions(CommandContext* context) {
@@ -247,14 +262,16 @@ ExitCode AddVhost(CommandContext* context) {
   admin::AddVhost* add = command.mutable_add_vhost();
   add->set_name(vhost);
   add->set_description(context->line().Option("description"));
-  for (absl::string_view tag : absl::StrSplit(context->line().Option("tags"), ',', absl::SkipEmpty())) {
+  for (absl::string_view tag :
+       absl::StrSplit(context->line().Option("tags"), ',', absl::SkipEmpty())) {
     add->add_tags(std::string(absl::StripAsciiWhitespace(tag)));
   }
   add->set_default_queue_type(context->line().Option("default-queue-type"));
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
   // One that exists already is as wanted.
-  if (result->refusal() == admin::NONE || result->refusal() == admin::ALREADY_EXISTS) return context->Done();
+  if (result->refusal() == admin::NONE || result->refusal() == admin::ALREADY_EXISTS)
+    return context->Done();
   return context->Fail(kExitUnavailable, result->text());
 }
 
@@ -266,7 +283,8 @@ ExitCode DeleteVhost(CommandContext* context) {
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
   if (result->refusal() == admin::NO_SUCH_VHOST) return NoSuchVhost(context, vhost);
-  return result->refusal() == admin::NONE ? context->Done() : context->Fail(kExitUnavailable, result->text());
+  return result->refusal() == admin::NONE ? context->Done()
+                                          : context->Fail(kExitUnavailable, result->text());
 }
 
 }  // namespace pontoon::ctl

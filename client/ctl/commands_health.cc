@@ -29,8 +29,9 @@ std::optional<admin::Status> AskStatus(CommandContext* context) {
 std::vector<std::string> AlarmLines(const admin::Status& status) {
   std::vector<std::string> lines;
   for (const admin::Alarm& alarm : status.alarms()) {
-    lines.push_back(absl::StrCat(alarm.resource() == "memory" ? "Memory alarm" : "Free disk space alarm", " on node ",
-                                 alarm.node()));
+    lines.push_back(
+        absl::StrCat(alarm.resource() == "memory" ? "Memory alarm" : "Free disk space alarm",
+                     " on node ", alarm.node()));
   }
   return lines;
 }
@@ -65,7 +66,8 @@ bool Accepts(const std::string& interface, uint32_t port) {
   if (host == "::" || host.empty()) host = "::1";
   sockaddr_storage address{};
   socklen_t size = 0;
-  if (auto* v4 = reinterpret_cast<sockaddr_in*>(&address); inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+  if (auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
+      inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
     v4->sin_family = AF_INET;
     v4->sin_port = htons(static_cast<uint16_t>(port));
     size = sizeof(*v4);
@@ -86,34 +88,41 @@ bool Accepts(const std::string& interface, uint32_t port) {
 
 std::string Ports(const admin::Status& status) {
   std::vector<std::string> ports;
-  for (const admin::Listener& listener : status.listeners()) ports.push_back(absl::StrCat(listener.port()));
+  for (const admin::Listener& listener : status.listeners())
+    ports.push_back(absl::StrCat(listener.port()));
   return absl::StrJoin(ports, ", ");
 }
 
 }  // namespace
 
 ExitCode CheckRunning(CommandContext* context) {
-  context->Banner(absl::StrCat("Checking if RabbitMQ is running on node ", context->node(), " ..."));
+  context->Banner(
+      absl::StrCat("Checking if RabbitMQ is running on node ", context->node(), " ..."));
   const LifeState state = AskState(context);
   if (state == LifeState::kUnknown) return context->exit_code();
   if (state == LifeState::kRunning) {
-    const std::string text = absl::StrCat("RabbitMQ on node ", context->node(), " is fully booted and running");
-    context->Print(context->formatter() == Formatter::kJson ? absl::StrCat("{\"message\":", JsonString(text), "}") : text);
+    const std::string text =
+        absl::StrCat("RabbitMQ on node ", context->node(), " is fully booted and running");
+    context->Print(context->formatter() == Formatter::kJson
+                       ? absl::StrCat("{\"message\":", JsonString(text), "}")
+                       : text);
     return kExitOk;
   }
-  return context->Fail(kExitUnavailable,
-                       absl::StrCat("RabbitMQ on node ", context->node(),
-                                    " is not running or has not fully booted yet (check with is_booting)"));
+  return context->Fail(
+      kExitUnavailable,
+      absl::StrCat("RabbitMQ on node ", context->node(),
+                   " is not running or has not fully booted yet (check with is_booting)"));
 }
 
 ExitCode IsRunning(CommandContext* context) {
   context->Banner(absl::StrCat("Asking node ", context->node(), " for its status ..."));
   const LifeState state = AskState(context);
   if (state == LifeState::kUnknown) return context->exit_code();
-  context->Print(state == LifeState::kRunning
-                     ? absl::StrCat("RabbitMQ on node ", context->node(), " is fully booted and running")
-                     : absl::StrCat("RabbitMQ on node ", context->node(),
-                                    " is not running or has not fully booted yet (check with is_booting)"));
+  context->Print(
+      state == LifeState::kRunning
+          ? absl::StrCat("RabbitMQ on node ", context->node(), " is fully booted and running")
+          : absl::StrCat("RabbitMQ on node ", context->node(),
+                         " is not running or has not fully booted yet (check with is_booting)"));
   return kExitOk;
 }
 
@@ -124,33 +133,38 @@ ExitCode IsBooting(CommandContext* context) {
   context->Print(state == LifeState::kStarting
                      ? absl::StrCat("RabbitMQ on node ", context->node(), " is booting")
                      : absl::StrCat("RabbitMQ on node ", context->node(),
-                                    " is fully booted (check with is_running), stopped or has not started booting yet"));
+                                    " is fully booted (check with is_running), stopped or has not "
+                                    "started booting yet"));
   return kExitOk;
 }
 
 ExitCode Alarms(CommandContext* context) {
-  context->Banner(absl::StrCat("Asking node ", context->node(), " to report any known resource alarms ..."));
+  context->Banner(
+      absl::StrCat("Asking node ", context->node(), " to report any known resource alarms ..."));
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
   if (context->formatter() == Formatter::kJson) {
-    context->Print(absl::StrCat("{\"alarms\":", AlarmsJson(*status), ",\"node\":", JsonString(context->node()),
-                                ",\"result\":\"ok\"}"));
+    context->Print(absl::StrCat("{\"alarms\":", AlarmsJson(*status),
+                                ",\"node\":", JsonString(context->node()), ",\"result\":\"ok\"}"));
     return kExitOk;
   }
-  context->Print(status->alarms().empty()
-                     ? absl::StrCat("Node ", context->node(), " reported no alarms, local or clusterwide")
-                     : absl::StrJoin(AlarmLines(*status), "\n"));
+  context->Print(
+      status->alarms().empty()
+          ? absl::StrCat("Node ", context->node(), " reported no alarms, local or clusterwide")
+          : absl::StrJoin(AlarmLines(*status), "\n"));
   return kExitOk;
 }
 
 ExitCode CheckAlarms(CommandContext* context) {
-  context->Banner(absl::StrCat("Asking node ", context->node(), " to report any local resource alarms ..."));
+  context->Banner(
+      absl::StrCat("Asking node ", context->node(), " to report any local resource alarms ..."));
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
   const bool local_only = context->line().command == "check_local_alarms";
   if (status->alarms().empty()) {
     return Yes(context, absl::StrCat("Node ", context->node(),
-                                     local_only ? " reported no local alarms" : " reported no alarms, local or clusterwide"));
+                                     local_only ? " reported no local alarms"
+                                                : " reported no alarms, local or clusterwide"));
   }
   const std::string lines = absl::StrJoin(AlarmLines(*status), "\n");
   if (local_only) return context->Fail(kExitUnavailable, lines);
@@ -159,19 +173,22 @@ ExitCode CheckAlarms(CommandContext* context) {
 }
 
 ExitCode CheckPortConnectivity(CommandContext* context) {
-  context->Banner(absl::StrCat("Testing TCP connections to all active listeners on node ", context->node(), " ..."));
+  context->Banner(absl::StrCat("Testing TCP connections to all active listeners on node ",
+                               context->node(), " ..."));
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
   std::vector<std::string> refused;
   for (const admin::Listener& listener : status->listeners()) {
-    if (!Accepts(listener.interface(), listener.port())) refused.push_back(absl::StrCat(listener.port()));
+    if (!Accepts(listener.interface(), listener.port()))
+      refused.push_back(absl::StrCat(listener.port()));
   }
   if (refused.empty()) {
-    return Yes(context,
-               absl::StrCat("Successfully connected to ports ", Ports(*status), " on node ", context->node(), "."));
+    return Yes(context, absl::StrCat("Successfully connected to ports ", Ports(*status),
+                                     " on node ", context->node(), "."));
   }
-  return context->Fail(kExitUnavailable, absl::StrCat("Connection attempts to the following ports of node ",
-                                                      context->node(), " failed: ", absl::StrJoin(refused, ", ")));
+  return context->Fail(kExitUnavailable,
+                       absl::StrCat("Connection attempts to the following ports of node ",
+                                    context->node(), " failed: ", absl::StrJoin(refused, ", ")));
 }
 
 ExitCode CheckPortListener(CommandContext* context) {
@@ -179,13 +196,14 @@ ExitCode CheckPortListener(CommandContext* context) {
   if (!absl::SimpleAtoi(context->argument(0), &port) || port == 0) {
     return context->FailArguments("Bad argument: Argument must be a positive integer", kExitData);
   }
-  context->Banner(
-      absl::StrCat("Asking node ", context->node(), " if there's an active listener on port ", port, " ..."));
+  context->Banner(absl::StrCat("Asking node ", context->node(),
+                               " if there's an active listener on port ", port, " ..."));
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
   for (const admin::Listener& listener : status->listeners()) {
     if (listener.port() == port) {
-      return Yes(context, absl::StrCat("A listener for port ", port, " is running on node ", context->node(), "."));
+      return Yes(context, absl::StrCat("A listener for port ", port, " is running on node ",
+                                       context->node(), "."));
     }
   }
   context->Print(absl::StrCat("No listener for port ", port, " is active on node ", context->node(),
@@ -195,39 +213,43 @@ ExitCode CheckPortListener(CommandContext* context) {
 
 ExitCode CheckProtocolListener(CommandContext* context) {
   const std::string& protocol = context->argument(0);
-  context->Banner(
-      absl::StrCat("Asking node ", context->node(), " if there's an active listener for protocol ", protocol, " ..."));
+  context->Banner(absl::StrCat("Asking node ", context->node(),
+                               " if there's an active listener for protocol ", protocol, " ..."));
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
   std::set<std::string> found;
   for (const admin::Listener& listener : status->listeners()) found.insert(listener.protocol());
   if (found.count(protocol) > 0) {
-    return Yes(context,
-               absl::StrCat("A listener for protocol ", protocol, " is running on node ", context->node(), "."));
+    return Yes(context, absl::StrCat("A listener for protocol ", protocol, " is running on node ",
+                                     context->node(), "."));
   }
-  return context->Fail(kExitUnavailable,
-                       absl::StrCat("No listener for protocol ", protocol, " is active on node ", context->node(),
-                                    ". Found listeners for the following protocols: ", absl::StrJoin(found, ", ")));
+  return context->Fail(
+      kExitUnavailable,
+      absl::StrCat("No listener for protocol ", protocol, " is active on node ", context->node(),
+                   ". Found listeners for the following protocols: ", absl::StrJoin(found, ", ")));
 }
 
 ExitCode CheckVirtualHosts(CommandContext* context) {
-  context->Banner(absl::StrCat("Checking if all vhosts are running on node ", context->node(), " ..."));
+  context->Banner(
+      absl::StrCat("Checking if all vhosts are running on node ", context->node(), " ..."));
   if (!AskStatus(context)) return context->exit_code();
   return Yes(context, absl::StrCat("Node ", context->node(), " reported all vhosts as running"));
 }
 
 ExitCode Listeners(CommandContext* context) {
-  context->Banner(absl::StrCat("Asking node ", context->node(), " to report its protocol listeners ..."));
+  context->Banner(
+      absl::StrCat("Asking node ", context->node(), " to report its protocol listeners ..."));
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
   if (context->formatter() == Formatter::kJson) {
-    context->Print(absl::StrCat("{\"listeners\":", ListenersJson(*status), ",\"node\":", JsonString(context->node()),
-                                ",\"result\":\"ok\"}"));
+    context->Print(absl::StrCat("{\"listeners\":", ListenersJson(*status),
+                                ",\"node\":", JsonString(context->node()), ",\"result\":\"ok\"}"));
     return kExitOk;
   }
   for (const admin::Listener& listener : status->listeners()) {
-    context->Print(absl::StrCat("Interface: ", listener.interface(), ", port: ", listener.port(), ", protocol: ",
-                                listener.protocol(), ", purpose: ", listener.purpose()));
+    context->Print(absl::StrCat("Interface: ", listener.interface(), ", port: ", listener.port(),
+                                ", protocol: ", listener.protocol(),
+                                ", purpose: ", listener.purpose()));
   }
   return kExitOk;
 }
@@ -245,7 +267,8 @@ ExitCode ServerVersion(CommandContext* context) {
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
   context->Print(context->formatter() == Formatter::kJson
-                     ? absl::StrCat("{\"result\":\"ok\",\"value\":", JsonString(status->rabbitmq_version()), "}")
+                     ? absl::StrCat("{\"result\":\"ok\",\"value\":",
+                                    JsonString(status->rabbitmq_version()), "}")
                      : status->rabbitmq_version());
   return kExitOk;
 }

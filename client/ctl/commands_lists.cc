@@ -12,12 +12,14 @@
 namespace pontoon::ctl {
 namespace {
 
-// The columns asked for: words or comma-separated, each once. False: one of them does not exist, which is said.
+// The columns asked for: words or comma-separated, each once. False: one of them does not exist,
+// which is said.
 bool ChooseColumns(CommandContext* context, std::vector<std::string>* chosen) {
   const std::vector<std::string> all = ColumnsOf(*context->line().spec);
   std::vector<std::string> unknown;
   for (const std::string& argument : context->line().arguments) {
-    for (const std::string& column : std::vector<std::string>(absl::StrSplit(argument, ',', absl::SkipEmpty()))) {
+    for (const std::string& column :
+         std::vector<std::string>(absl::StrSplit(argument, ',', absl::SkipEmpty()))) {
       if (std::find(all.begin(), all.end(), column) == all.end()) {
         unknown.push_back(column);
       } else if (std::find(chosen->begin(), chosen->end(), column) == chosen->end()) {
@@ -26,10 +28,12 @@ bool ChooseColumns(CommandContext* context, std::vector<std::string>* chosen) {
     }
   }
   if (!unknown.empty()) {
-    context->FailArguments(absl::StrCat("Info key(s) ", absl::StrJoin(unknown, ","), " are not supported"));
+    context->FailArguments(
+        absl::StrCat("Info key(s) ", absl::StrJoin(unknown, ","), " are not supported"));
     return false;
   }
-  if (chosen->empty()) chosen->assign(all.begin(), all.begin() + context->line().spec->default_columns);
+  if (chosen->empty())
+    chosen->assign(all.begin(), all.begin() + context->line().spec->default_columns);
   return true;
 }
 
@@ -59,26 +63,30 @@ ExitCode ListQueues(CommandContext* context) {
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
   // All queues of a node that answers are on it.
-  const bool none = context->line().Has("offline") && !context->line().Has("online") && !context->line().Has("local");
+  const bool none = context->line().Has("offline") && !context->line().Has("online") &&
+                    !context->line().Has("local");
   return context->PrintListing(none ? admin::Table() : result->table(), columns);
 }
 
 ExitCode ListExchanges(CommandContext* context) {
   admin::Command command;
   command.mutable_list_exchanges()->set_name(context->line().vhost());
-  return List(context, command, absl::StrCat("Listing exchanges for vhost ", context->line().vhost(), " ..."));
+  return List(context, command,
+              absl::StrCat("Listing exchanges for vhost ", context->line().vhost(), " ..."));
 }
 
 ExitCode ListBindings(CommandContext* context) {
   admin::Command command;
   command.mutable_list_bindings()->set_name(context->line().vhost());
-  return List(context, command, absl::StrCat("Listing bindings for vhost ", context->line().vhost(), "..."));
+  return List(context, command,
+              absl::StrCat("Listing bindings for vhost ", context->line().vhost(), "..."));
 }
 
 ExitCode ListConsumers(CommandContext* context) {
   admin::Command command;
   command.mutable_list_consumers()->set_name(context->line().vhost());
-  return List(context, command, absl::StrCat("Listing consumers in vhost ", context->line().vhost(), " ..."));
+  return List(context, command,
+              absl::StrCat("Listing consumers in vhost ", context->line().vhost(), " ..."));
 }
 
 ExitCode ListConnections(CommandContext* context) {

@@ -42,9 +42,11 @@ ExitCode AwaitRunning(CommandContext* context, bool may_come, int64_t pid) {
     const bool is_there = result.ok() && result->refusal() != admin::WRONG_NODE;
     if (is_there && result->state() == admin::RUNNING) return context->Done();
     const bool late = context->timeout() > 0 && waited >= context->timeout();
-    if (pid != 0 && !ProcessRuns(pid)) return context->Fail(kExitUnavailable, "process_not_running");
+    if (pid != 0 && !ProcessRuns(pid))
+      return context->Fail(kExitUnavailable, "process_not_running");
     if (!is_there && (!may_come || absl::IsUnauthenticated(result.status()) || late)) {
-      return context->FailUnreachable(result.ok() ? absl::NotFoundError(result->node()) : result.status());
+      return context->FailUnreachable(result.ok() ? absl::NotFoundError(result->node())
+                                                  : result.status());
     }
     // A stopped broker starts only when somebody says so.
     if (is_there && (late || (!may_come && result->state() == admin::APP_STOPPED))) {
@@ -59,9 +61,10 @@ ExitCode AwaitRunning(CommandContext* context, bool may_come, int64_t pid) {
 ExitCode Ping(CommandContext* context) {
   const double seconds = context->timeout() > 0 ? context->timeout() : 60;
   const auto millis = static_cast<int64_t>(seconds * 1000);
-  context->Banner(absl::StrCat("Will ping ", context->node(),
-                               ". This only checks if the OS process is running and registered with epmd. Timeout: ",
-                               millis, " ms."));
+  context->Banner(absl::StrCat(
+      "Will ping ", context->node(),
+      ". This only checks if the OS process is running and registered with epmd. Timeout: ", millis,
+      " ms."));
   admin::Command command;
   command.mutable_ping();
   command.set_node(context->node());
@@ -69,8 +72,9 @@ ExitCode Ping(CommandContext* context) {
   if (!result.ok() || result->refusal() == admin::WRONG_NODE) {
     std::string reason;
     if (absl::IsUnauthenticated(result.status())) reason = ": the node has another cookie";
-    return context->Fail(kExitUnavailable, absl::StrCat("Failed to connect and authenticate to ", context->node(), " in ",
-                                                        millis, " ms", reason));
+    return context->Fail(kExitUnavailable,
+                         absl::StrCat("Failed to connect and authenticate to ", context->node(),
+                                      " in ", millis, " ms", reason));
   }
   if (context->formatter() == Formatter::kJson) {
     context->Print("{\"message\":\"Ping succeeded\"}");
@@ -85,16 +89,19 @@ ExitCode AwaitStartup(CommandContext* context) { return AwaitRunning(context, fa
 ExitCode AwaitOnlineNodes(CommandContext* context) {
   int64_t count = 0;
   if (!absl::SimpleAtoi(context->argument(0), &count) || count < 1) {
-    return context->FailArguments("Bad argument: The number of nodes must be greater than 0", kExitData);
+    return context->FailArguments("Bad argument: The number of nodes must be greater than 0",
+                                  kExitData);
   }
-  context->Banner(absl::StrCat("Will wait for at least ", count, " nodes to join the cluster of ", context->node(),
-                               ". Timeout: ", static_cast<int64_t>(context->timeout()), " seconds."));
+  context->Banner(absl::StrCat(
+      "Will wait for at least ", count, " nodes to join the cluster of ", context->node(),
+      ". Timeout: ", static_cast<int64_t>(context->timeout()), " seconds."));
   admin::Command command;
   command.mutable_status();
   if (!context->Ask(command)) return context->exit_code();
   if (count > 1) {
-    return context->Fail(kExitTempFail, absl::StrCat("the cluster has 1 node, and this version has no more; ", count,
-                                                     " nodes will not join"));
+    return context->Fail(
+        kExitTempFail, absl::StrCat("the cluster has 1 node, and this version has no more; ", count,
+                                    " nodes will not join"));
   }
   return context->Done();
 }
@@ -107,7 +114,8 @@ ExitCode Wait(CommandContext* context) {
                                                     : "Cannot specify both pid and pidfile");
   }
   if (!by_option.empty()) {
-    if (!absl::SimpleAtoi(by_option, &pid) || pid <= 0) return context->FailArguments("Bad argument.", kExitData);
+    if (!absl::SimpleAtoi(by_option, &pid) || pid <= 0)
+      return context->FailArguments("Bad argument.", kExitData);
   } else {
     const std::string& path = context->argument(0);
     context->Banner(absl::StrCat("Waiting for pid file '", path, "' to appear"));
@@ -120,8 +128,8 @@ ExitCode Wait(CommandContext* context) {
     }
     context->Banner(absl::StrCat("pid is ", pid));
   }
-  context->Banner(absl::StrCat("Waiting for erlang distribution on node '", context->node(), "' while OS process '", pid,
-                               "' is running"));
+  context->Banner(absl::StrCat("Waiting for erlang distribution on node '", context->node(),
+                               "' while OS process '", pid, "' is running"));
   context->Flush();
   if (!ProcessRuns(pid)) return context->Fail(kExitUnavailable, "process_not_running");
   return AwaitRunning(context, true, pid);
@@ -133,7 +141,8 @@ ExitCode StartApp(CommandContext* context) {
   command.mutable_start_app();
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
-  return result->refusal() == admin::NONE ? context->Done() : context->Fail(kExitSoftware, result->text());
+  return result->refusal() == admin::NONE ? context->Done()
+                                          : context->Fail(kExitSoftware, result->text());
 }
 
 ExitCode StopApp(CommandContext* context) {
@@ -142,7 +151,8 @@ ExitCode StopApp(CommandContext* context) {
   command.mutable_stop_app();
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
-  return result->refusal() == admin::NONE ? context->Done() : context->Fail(kExitSoftware, result->text());
+  return result->refusal() == admin::NONE ? context->Done()
+                                          : context->Fail(kExitSoftware, result->text());
 }
 
 ExitCode Stop(CommandContext* context) {
@@ -179,7 +189,8 @@ ExitCode Shutdown(CommandContext* context) {
   const absl::StatusOr<admin::Result> before = context->AskQuietly(status);
   const int64_t pid = before.ok() ? static_cast<int64_t>(before->status().os_pid()) : 0;
   context->Banner(pid == 0 ? absl::StrCat("Shutting down RabbitMQ node ", context->node())
-                           : absl::StrCat("Shutting down RabbitMQ node ", context->node(), " running at PID ", pid));
+                           : absl::StrCat("Shutting down RabbitMQ node ", context->node(),
+                                          " running at PID ", pid));
   admin::Command command;
   command.mutable_stop();
   const std::optional<admin::Result> result = context->Ask(command);

@@ -28,8 +28,10 @@ ExitCode Help(CommandContext* context) {
     return kExitOk;
   }
   const CommandSpec* like = SuggestCommand(name);
-  return context->Fail(kExitUsage, absl::StrCat("\nCommand '", name, "' not found.",
-                                                like == nullptr ? "" : absl::StrCat(" \nDid you mean '", like->name, "'? \n")));
+  return context->Fail(
+      kExitUsage,
+      absl::StrCat("\nCommand '", name, "' not found.",
+                   like == nullptr ? "" : absl::StrCat(" \nDid you mean '", like->name, "'? \n")));
 }
 
 ExitCode Version(CommandContext* context) {
@@ -60,7 +62,8 @@ ExitCode HashPassword(CommandContext* context) {
                          : algorithm == "sha512" ? EVP_sha512()
                          : algorithm == "md5"    ? EVP_md5()
                                                  : nullptr;
-  if (digest == nullptr) return context->FailArguments("Bad argument: no such hashing algorithm", kExitData);
+  if (digest == nullptr)
+    return context->FailArguments("Bad argument: no such hashing algorithm", kExitData);
   context->Banner("Will hash password " + context->argument(0));
   const auto salt = static_cast<uint32_t>(base::SystemRandom().Next());
   std::string salted(sizeof(salt), '\0');
@@ -69,7 +72,8 @@ ExitCode HashPassword(CommandContext* context) {
   unsigned int size = 0;
   const std::string input = salted + context->argument(0);
   EVP_Digest(input.data(), input.size(), hash, &size, digest, nullptr);
-  context->Print(absl::Base64Escape(salted + std::string(reinterpret_cast<const char*>(hash), size)));
+  context->Print(
+      absl::Base64Escape(salted + std::string(reinterpret_cast<const char*>(hash), size)));
   return kExitOk;
 }
 

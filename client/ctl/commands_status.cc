@@ -20,7 +20,9 @@ class Report {
     absl::StrAppend(&text_, text_.empty() ? "" : "\n", "\033[1m", title, "\033[0m\n\n");
   }
   void Line(const std::string& line) { absl::StrAppend(&text_, line, "\n"); }
-  void Fact(const std::string& name, const std::string& value) { Line(absl::StrCat(name, ": ", value)); }
+  void Fact(const std::string& name, const std::string& value) {
+    Line(absl::StrCat(name, ": ", value));
+  }
   void Items(const google::protobuf::RepeatedPtrField<std::string>& items) {
     for (const std::string& item : items) Line(absl::StrCat(" * ", item));
   }
@@ -45,12 +47,15 @@ void AddAlarms(const admin::Status& status, Report* report) {
 }
 
 std::string ListenerText(const admin::Listener& listener) {
-  return absl::StrCat("nterface: ", listener.interface(), ", port: ", listener.port(), ", protocol: ",
-                      listener.protocol(), ", purpose: ", listener.purpose());
+  return absl::StrCat("nterface: ", listener.interface(), ", port: ", listener.port(),
+                      ", protocol: ", listener.protocol(), ", purpose: ", listener.purpose());
 }
 
-std::string StatusText(const std::string& node, const admin::Status& status, const std::string& unit) {
-  const auto amount = [&](uint64_t bytes) { return absl::StrCat(InUnit(bytes, unit).value_or("0"), " ", unit); };
+std::string StatusText(const std::string& node, const admin::Status& status,
+                       const std::string& unit) {
+  const auto amount = [&](uint64_t bytes) {
+    return absl::StrCat(InUnit(bytes, unit).value_or("0"), " ", unit);
+  };
   Report report;
   report.Heading("Runtime");
   report.Fact("OS PID", absl::StrCat(status.os_pid()));
@@ -78,15 +83,18 @@ std::string StatusText(const std::string& node, const admin::Status& status, con
   report.Heading("Memory");
   report.Fact("Total memory used", amount(status.memory_used()));
   report.Fact("Calculation strategy", "rss");
-  report.Fact("Memory high watermark setting",
-              status.memory_watermark() > 0
-                  ? absl::StrCat(RealText(status.memory_watermark()), " of available memory, computed to: ",
-                                 amount(status.memory_limit()))
-                  : absl::StrCat(amount(status.memory_limit())));
+  report.Fact(
+      "Memory high watermark setting",
+      status.memory_watermark() > 0
+          ? absl::StrCat(RealText(status.memory_watermark()),
+                         " of available memory, computed to: ", amount(status.memory_limit()))
+          : absl::StrCat(amount(status.memory_limit())));
 
   report.Heading("File Descriptors");
-  report.Line(absl::StrCat("Total: ", status.descriptors_used(), ", limit: ", status.descriptors_limit()));
-  report.Line(absl::StrCat("Sockets: ", status.sockets_used(), ", limit: ", status.sockets_limit()));
+  report.Line(
+      absl::StrCat("Total: ", status.descriptors_used(), ", limit: ", status.descriptors_limit()));
+  report.Line(
+      absl::StrCat("Sockets: ", status.sockets_used(), ", limit: ", status.sockets_limit()));
 
   report.Heading("Free Disk Space");
   report.Fact("Low free disk space watermark", amount(status.disk_free_limit()));
@@ -98,7 +106,8 @@ std::string StatusText(const std::string& node, const admin::Status& status, con
   report.Fact("Virtual host count", absl::StrCat(status.vhosts()));
 
   report.Heading("Listeners");
-  for (const admin::Listener& listener : status.listeners()) report.Line("I" + ListenerText(listener));
+  for (const admin::Listener& listener : status.listeners())
+    report.Line("I" + ListenerText(listener));
   return report.text();
 }
 
@@ -111,7 +120,8 @@ std::string ClusterText(const std::string& node, const admin::Status& status) {
   report.Heading("Running Nodes");
   report.Line(node);
   report.Heading("Versions");
-  report.Fact(node, absl::StrCat("RabbitMQ ", status.rabbitmq_version(), " (", status.product(), " ", status.version(), ")"));
+  report.Fact(node, absl::StrCat("RabbitMQ ", status.rabbitmq_version(), " (", status.product(),
+                                 " ", status.version(), ")"));
   report.Heading("Maintenance status");
   report.Line(absl::StrCat("Node: ", node, ", status: not under maintenance"));
   AddAlarms(status, &report);
@@ -137,14 +147,16 @@ std::optional<admin::Status> AskStatus(CommandContext* context) {
 ExitCode Status(CommandContext* context) {
   const std::string unit = context->line().Option("unit", "gb");
   if (!InUnit(0, unit)) {
-    return context->FailArguments(absl::StrCat("unit '", unit, "' is not supported. Please use one of: bytes, mb, gb"),
-                                  kExitData);
+    return context->FailArguments(
+        absl::StrCat("unit '", unit, "' is not supported. Please use one of: bytes, mb, gb"),
+        kExitData);
   }
   context->Banner(absl::StrCat("Status of node ", context->node(), " ..."));
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
-  context->Print(context->formatter() == Formatter::kJson ? StatusJson(context->node(), *status)
-                                                          : StatusText(context->node(), *status, unit));
+  context->Print(context->formatter() == Formatter::kJson
+                     ? StatusJson(context->node(), *status)
+                     : StatusText(context->node(), *status, unit));
   return kExitOk;
 }
 
@@ -152,8 +164,9 @@ ExitCode ClusterStatus(CommandContext* context) {
   context->Banner(absl::StrCat("Cluster status of node ", context->node(), " ..."));
   const std::optional<admin::Status> status = AskStatus(context);
   if (!status) return context->exit_code();
-  context->Print(context->formatter() == Formatter::kJson ? ClusterStatusJson(context->node(), *status)
-                                                          : ClusterText(context->node(), *status));
+  context->Print(context->formatter() == Formatter::kJson
+                     ? ClusterStatusJson(context->node(), *status)
+                     : ClusterText(context->node(), *status));
   return kExitOk;
 }
 
@@ -164,7 +177,9 @@ ExitCode Environment(CommandContext* context) {
   const auto fact = [](const char* name, ErlangTerm value) {
     return ErlangTerm::Tuple({ErlangTerm::Leaf(name), std::move(value)});
   };
-  const auto text = [](const std::string& value) { return ErlangTerm::Leaf(absl::StrCat("\"", value, "\"")); };
+  const auto text = [](const std::string& value) {
+    return ErlangTerm::Leaf(absl::StrCat("\"", value, "\""));
+  };
   const auto number = [](uint64_t value) { return ErlangTerm::Leaf(absl::StrCat(value)); };
   std::vector<ErlangTerm> listeners;
   for (const admin::Listener& listener : status->listeners()) {
@@ -174,13 +189,15 @@ ExitCode Environment(CommandContext* context) {
   std::vector<ErlangTerm> files;
   for (const std::string& file : status->config_files()) files.push_back(text(file));
   const ErlangTerm rabbit = ErlangTerm::List(
-      {fact("cluster_name", text(status->cluster_name())), fact("config_files", ErlangTerm::List(std::move(files))),
-       fact("data_dir", text(status->data_directory())), fact("disk_free_limit", number(status->disk_free_limit())),
+      {fact("cluster_name", text(status->cluster_name())),
+       fact("config_files", ErlangTerm::List(std::move(files))),
+       fact("data_dir", text(status->data_directory())),
+       fact("disk_free_limit", number(status->disk_free_limit())),
        fact("tcp_listeners", ErlangTerm::List(std::move(listeners))),
        fact("vm_memory_high_watermark",
-            status->memory_watermark() > 0
-                ? ErlangTerm::Leaf(RealText(status->memory_watermark()))
-                : ErlangTerm::Tuple({ErlangTerm::Leaf("absolute"), number(status->memory_limit())}))});
+            status->memory_watermark() > 0 ? ErlangTerm::Leaf(RealText(status->memory_watermark()))
+                                           : ErlangTerm::Tuple({ErlangTerm::Leaf("absolute"),
+                                                                number(status->memory_limit())}))});
   context->Print(PrettyPrint(ErlangTerm::List({fact("rabbit", rabbit)})));
   return kExitOk;
 }

@@ -8,13 +8,18 @@ namespace {
 
 constexpr size_t kLineLength = 80;
 
-const char* Open(const ErlangTerm& term) { return term.kind == ErlangTerm::Kind::kTuple ? "{" : "["; }
-const char* Close(const ErlangTerm& term) { return term.kind == ErlangTerm::Kind::kTuple ? "}" : "]"; }
+const char* Open(const ErlangTerm& term) {
+  return term.kind == ErlangTerm::Kind::kTuple ? "{" : "[";
+}
+const char* Close(const ErlangTerm& term) {
+  return term.kind == ErlangTerm::Kind::kTuple ? "}" : "]";
+}
 
 // `after`: closing brackets that follow on the same line.
 std::string Print(const ErlangTerm& term, size_t column, size_t after) {
   const std::string line = OneLine(term);
-  if (term.kind == ErlangTerm::Kind::kLeaf || column + line.size() + after <= kLineLength) return line;
+  if (term.kind == ErlangTerm::Kind::kLeaf || column + line.size() + after <= kLineLength)
+    return line;
   bool leaves = term.kind == ErlangTerm::Kind::kList;
   for (const ErlangTerm& item : term.items) leaves = leaves && item.kind == ErlangTerm::Kind::kLeaf;
   std::string text = Open(term);
@@ -23,7 +28,8 @@ std::string Print(const ErlangTerm& term, size_t column, size_t after) {
     const bool last = i + 1 == term.items.size();
     const size_t following = last ? after + 1 : 1;
     // {tag,[...]}: the value begins beside its tag; what else is no leaf gets a line of its own.
-    const bool beside_tag = term.kind == ErlangTerm::Kind::kTuple && i == 1 && term.items.size() == 2;
+    const bool beside_tag =
+        term.kind == ErlangTerm::Kind::kTuple && i == 1 && term.items.size() == 2;
     if (i > 0) {
       const bool fits = leaves && at + 1 + term.items[i].text.size() + following <= kLineLength;
       if (fits || beside_tag) {
@@ -44,12 +50,15 @@ std::string Print(const ErlangTerm& term, size_t column, size_t after) {
 
 }  // namespace
 
-ErlangTerm ErlangTerm::Binary(const std::string& octets) { return Leaf(amqp::ErlangBinary(octets)); }
+ErlangTerm ErlangTerm::Binary(const std::string& octets) {
+  return Leaf(amqp::ErlangBinary(octets));
+}
 
 std::string OneLine(const ErlangTerm& term) {
   if (term.kind == ErlangTerm::Kind::kLeaf) return term.text;
   std::string text = Open(term);
-  for (size_t i = 0; i < term.items.size(); ++i) absl::StrAppend(&text, i == 0 ? "" : ",", OneLine(term.items[i]));
+  for (size_t i = 0; i < term.items.size(); ++i)
+    absl::StrAppend(&text, i == 0 ? "" : ",", OneLine(term.items[i]));
   return text + Close(term);
 }
 

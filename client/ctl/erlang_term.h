@@ -16,8 +16,12 @@ struct ErlangTerm {
   std::vector<ErlangTerm> items;
 
   static ErlangTerm Leaf(std::string text) { return {Kind::kLeaf, std::move(text), {}}; }
-  static ErlangTerm Tuple(std::vector<ErlangTerm> items) { return {Kind::kTuple, {}, std::move(items)}; }
-  static ErlangTerm List(std::vector<ErlangTerm> items) { return {Kind::kList, {}, std::move(items)}; }
+  static ErlangTerm Tuple(std::vector<ErlangTerm> items) {
+    return {Kind::kTuple, {}, std::move(items)};
+  }
+  static ErlangTerm List(std::vector<ErlangTerm> items) {
+    return {Kind::kList, {}, std::move(items)};
+  }
   // A binary of UTF-8.
   static ErlangTerm Binary(const std::string& octets);
 };

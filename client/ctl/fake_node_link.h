@@ -11,7 +11,8 @@
 
 namespace pontoon::ctl {
 
-// A node for tests: gives the answers that were laid ready, in their order, and keeps what was asked.
+// A node for tests: gives the answers that were laid ready, in their order, and keeps what was
+// asked.
 struct Conversation {
   std::deque<absl::StatusOr<admin::Result>> answers;
   std::vector<admin::Command> asked;
@@ -42,14 +43,17 @@ struct ToolRun {
   std::string output, errors;
 };
 
-// The tool as a shell would run it on the machine "here.example.net"; words are separated by single spaces.
+// The tool as a shell would run it on the machine "here.example.net"; words are separated by single
+// spaces.
 inline ToolRun RunAgainst(Conversation* conversation, const std::vector<std::string>& words,
                           const std::string& program = "rabbitmqctl", const std::string& typed = "",
                           Words environment = {{"RABBITMQ_NODENAME", "rabbit@here"}}) {
   ToolRun run;
   std::istringstream input(typed);
   ToolEdges edges;
-  edges.connect = [conversation](const NodeAddress&) { return std::make_unique<FakeNodeLink>(conversation); };
+  edges.connect = [conversation](const NodeAddress&) {
+    return std::make_unique<FakeNodeLink>(conversation);
+  };
   edges.environment = std::move(environment);
   edges.host_name = "here.example.net";
   edges.input = &input;

@@ -28,12 +28,14 @@ double Factor(const std::string& unit) {
 
 std::optional<int64_t> BytesOf(const std::string& text) {
   size_t digits = !text.empty() && text[0] == '-' ? 1 : 0;
-  while (digits < text.size() && absl::ascii_isdigit(static_cast<unsigned char>(text[digits]))) ++digits;
+  while (digits < text.size() && absl::ascii_isdigit(static_cast<unsigned char>(text[digits])))
+    ++digits;
   int64_t number = 0;
   if (!absl::SimpleAtoi(text.substr(0, digits), &number)) return std::nullopt;
   const double factor = Factor(absl::AsciiStrToLower(text.substr(digits)));
   const double bytes = static_cast<double>(number) * factor;
-  if (factor == 0 || std::abs(bytes) > static_cast<double>(std::numeric_limits<int64_t>::max() / 2)) {
+  if (factor == 0 ||
+      std::abs(bytes) > static_cast<double>(std::numeric_limits<int64_t>::max() / 2)) {
     return std::nullopt;
   }
   return number * static_cast<int64_t>(factor);

@@ -60,7 +60,8 @@ constexpr Switch kSwitches[] = {
 
 bool Takes(const Switch& one, const std::string& command) {
   return one.commands == nullptr ||
-         absl::string_view(one.commands).find(absl::StrCat(" ", command, " ")) != absl::string_view::npos;
+         absl::string_view(one.commands).find(absl::StrCat(" ", command, " ")) !=
+             absl::string_view::npos;
 }
 
 const Switch* FindSwitch(const std::string& name, bool by_alias, const std::string& command) {

@@ -35,28 +35,36 @@ TEST(InvocationTest, NegativeNumbersAreArguments) {
 }
 
 TEST(InvocationTest, WhatFollowsTwoDashesIsNoOption) {
-  EXPECT_THAT(ParseCommandLine({"add_user", "--", "-u", "--p"}).arguments, ElementsAre("-u", "--p"));
+  EXPECT_THAT(ParseCommandLine({"add_user", "--", "-u", "--p"}).arguments,
+              ElementsAre("-u", "--p"));
 }
 
 TEST(InvocationTest, OptionOfAnotherCommandIsInvalid) {
-  EXPECT_THAT(ParseCommandLine({"purge_queue", "q", "--if-empty"}).invalid, ElementsAre(Pair("--if-empty", "")));
+  EXPECT_THAT(ParseCommandLine({"purge_queue", "q", "--if-empty"}).invalid,
+              ElementsAre(Pair("--if-empty", "")));
   EXPECT_TRUE(ParseCommandLine({"delete_queue", "q", "-e", "-u"}).Has("if-unused"));
 }
 
 TEST(InvocationTest, ValueThatCannotBeIsInvalid) {
-  EXPECT_THAT(ParseCommandLine({"list_queues", "-t", "abc"}).invalid, ElementsAre(Pair("-t", "abc")));
-  EXPECT_THAT(ParseCommandLine({"list_queues", "--nosuchoption"}).invalid, ElementsAre(Pair("--nosuchoption", "")));
+  EXPECT_THAT(ParseCommandLine({"list_queues", "-t", "abc"}).invalid,
+              ElementsAre(Pair("-t", "abc")));
+  EXPECT_THAT(ParseCommandLine({"list_queues", "--nosuchoption"}).invalid,
+              ElementsAre(Pair("--nosuchoption", "")));
   EXPECT_THAT(ParseCommandLine({"list_queues", "-p"}).invalid, ElementsAre(Pair("-p", "")));
 }
 
 TEST(InvocationTest, FlagsCanBeTurnedOff) {
-  EXPECT_EQ(ParseCommandLine({"list_queues", "--no-table-headers"}).Option("table-headers"), "false");
+  EXPECT_EQ(ParseCommandLine({"list_queues", "--no-table-headers"}).Option("table-headers"),
+            "false");
   EXPECT_EQ(ParseCommandLine({"shutdown", "--no-wait"}).Option("wait"), "false");
 }
 
 TEST(SuggestionTest, NearMissesAreRecognised) {
-  for (const auto& [typed, meant] : {std::pair{"list_queue", "list_queues"}, {"list_quues", "list_queues"},
-                                     {"lst_users", "list_users"}, {"add_usr", "add_user"}, {"stat", "status"}}) {
+  for (const auto& [typed, meant] : {std::pair{"list_queue", "list_queues"},
+                                     {"list_quues", "list_queues"},
+                                     {"lst_users", "list_users"},
+                                     {"add_usr", "add_user"},
+                                     {"stat", "status"}}) {
     const CommandSpec* like = SuggestCommand(typed);
     ASSERT_NE(like, nullptr) << typed;
     EXPECT_STREQ(like->name, meant);
@@ -97,7 +105,8 @@ TEST(FindNodeTest, DefaultsToTheRabbitOfThisHost) {
 
 TEST(FindNodeTest, AdministrationIsTwentyThousandAboveAmqp) {
   EXPECT_EQ(FindNode({}, {{"RABBITMQ_NODE_PORT", "2222"}}, "here")->port, 22222);
-  EXPECT_EQ(FindNode({}, {{"RABBITMQ_NODE_PORT", "2222"}, {"RABBITMQ_DIST_PORT", "7"}}, "here")->port, 7);
+  EXPECT_EQ(
+      FindNode({}, {{"RABBITMQ_NODE_PORT", "2222"}, {"RABBITMQ_DIST_PORT", "7"}}, "here")->port, 7);
   EXPECT_EQ(FindNode({{"port", "30001"}}, {{"RABBITMQ_DIST_PORT", "7"}}, "here")->port, 30001);
   EXPECT_FALSE(FindNode({}, {{"RABBITMQ_NODE_PORT", "50000"}}, "here").ok());
   EXPECT_FALSE(FindNode({{"port", "0"}}, {}, "here").ok());
@@ -105,8 +114,10 @@ TEST(FindNodeTest, AdministrationIsTwentyThousandAboveAmqp) {
 
 TEST(FindNodeTest, NameWithoutHostIsOnThisHost) {
   EXPECT_EQ(FindNode({{"node", "hare"}}, {}, "here.example.net")->node, "hare@here");
-  EXPECT_EQ(FindNode({{"node", "hare"}, {"longnames", "true"}}, {}, "here.example.net")->node, "hare@here.example.net");
-  EXPECT_EQ(FindNode({{"node", "hare@localhost"}}, {{"RABBITMQ_NODENAME", "other"}}, "here")->node, "hare@localhost");
+  EXPECT_EQ(FindNode({{"node", "hare"}, {"longnames", "true"}}, {}, "here.example.net")->node,
+            "hare@here.example.net");
+  EXPECT_EQ(FindNode({{"node", "hare@localhost"}}, {{"RABBITMQ_NODENAME", "other"}}, "here")->node,
+            "hare@localhost");
 }
 
 TEST(FindNodeTest, DataDirectoryNamesNodePortAndCookie) {
@@ -125,10 +136,14 @@ TEST(FindNodeTest, DataDirectoryNamesNodePortAndCookie) {
   EXPECT_EQ(address->node, "mine@here");
   EXPECT_TRUE(address->node_is_named);
   EXPECT_EQ(address->cookie, "SECRET");
-  EXPECT_EQ(FindNode({{"data-dir", folder}}, {{"RABBITMQ_ERLANG_COOKIE", "E"}}, "here")->cookie, "E");
-  EXPECT_EQ(FindNode({{"cookie-file", folder + "/.erlang.cookie"}}, {{"RABBITMQ_ERLANG_COOKIE", "E"}}, "here")->cookie,
+  EXPECT_EQ(FindNode({{"data-dir", folder}}, {{"RABBITMQ_ERLANG_COOKIE", "E"}}, "here")->cookie,
+            "E");
+  EXPECT_EQ(FindNode({{"cookie-file", folder + "/.erlang.cookie"}},
+                     {{"RABBITMQ_ERLANG_COOKIE", "E"}}, "here")
+                ->cookie,
             "SECRET");
-  EXPECT_EQ(FindNode({{"cookie-file", folder + "/nosuch"}}, {{"HOME", folder}}, "here")->cookie, "");
+  EXPECT_EQ(FindNode({{"cookie-file", folder + "/nosuch"}}, {{"HOME", folder}}, "here")->cookie,
+            "");
   EXPECT_EQ(FindNode({}, {{"HOME", folder}}, "here")->cookie, "SECRET");
 }
 

@@ -16,7 +16,8 @@ std::string TabTable(const Listing& listing, bool headers) {
   std::string text;
   if (headers && !listing.rows.empty()) text = absl::StrJoin(listing.columns, "\t") + "\n";
   for (const std::vector<admin::Value>& row : listing.rows) {
-    for (size_t i = 0; i < row.size(); ++i) absl::StrAppend(&text, i == 0 ? "" : "\t", PlainText(row[i]));
+    for (size_t i = 0; i < row.size(); ++i)
+      absl::StrAppend(&text, i == 0 ? "" : "\t", PlainText(row[i]));
     text += "\n";
   }
   return text;
@@ -28,10 +29,13 @@ std::string CsvField(const std::string& text) {
 
 std::string Csv(const Listing& listing) {
   std::string text;
-  const auto append_field = [](std::string* out, const std::string& column) { out->append(CsvField(column)); };
+  const auto append_field = [](std::string* out, const std::string& column) {
+    out->append(CsvField(column));
+  };
   if (!listing.rows.empty()) text = absl::StrJoin(listing.columns, ",", append_field) + "\n";
   for (const std::vector<admin::Value>& row : listing.rows) {
-    for (size_t i = 0; i < row.size(); ++i) absl::StrAppend(&text, i == 0 ? "" : ",", CsvField(PlainText(row[i])));
+    for (size_t i = 0; i < row.size(); ++i)
+      absl::StrAppend(&text, i == 0 ? "" : ",", CsvField(PlainText(row[i])));
     text += "\n";
   }
   return text;
@@ -42,7 +46,8 @@ std::string Json(const Listing& listing) {
   for (size_t r = 0; r < listing.rows.size(); ++r) {
     text += r == 0 ? "{" : ",{";
     for (size_t i = 0; i < listing.columns.size(); ++i) {
-      absl::StrAppend(&text, i == 0 ? "" : ",", JsonString(listing.columns[i]), ":", JsonText(listing.rows[r][i]));
+      absl::StrAppend(&text, i == 0 ? "" : ",", JsonString(listing.columns[i]), ":",
+                      JsonText(listing.rows[r][i]));
     }
     text += "}\n";
   }
@@ -63,8 +68,9 @@ std::string Erlang(const Listing& listing) {
 
 // How many places the text takes on the screen: UTF-8's following octets take none.
 size_t Width(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 // A box of the terminal's line drawing characters.
@@ -73,7 +79,8 @@ std::string PrettyTable(const Listing& listing) {
   std::vector<size_t> widths;
   for (size_t i = 0; i < listing.columns.size(); ++i) {
     size_t width = Width(listing.columns[i]);
-    for (const std::vector<admin::Value>& row : listing.rows) width = std::max(width, Width(PrettyText(row[i])));
+    for (const std::vector<admin::Value>& row : listing.rows)
+      width = std::max(width, Width(PrettyText(row[i])));
     widths.push_back(width);
   }
   const auto rule = [&](char left, char middle, char right) {
@@ -109,17 +116,21 @@ absl::StatusOr<Formatter> FormatterNamed(const std::string& name) {
   if (name == "csv") return Formatter::kCsv;
   if (name == "pretty_table") return Formatter::kPrettyTable;
   if (name == "erlang") return Formatter::kErlang;
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is no formatter '", name, "'; use table, json, csv, pretty_table or erlang"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "there is no formatter '", name, "'; use table, json, csv, pretty_table or erlang"));
 }
 
-bool IsForMachines(Formatter formatter) { return formatter == Formatter::kJson || formatter == Formatter::kCsv; }
+bool IsForMachines(Formatter formatter) {
+  return formatter == Formatter::kJson || formatter == Formatter::kCsv;
+}
 
-Listing::Listing(const admin::Table& table, std::vector<std::string> wanted) : columns(std::move(wanted)) {
+Listing::Listing(const admin::Table& table, std::vector<std::string> wanted)
+    : columns(std::move(wanted)) {
   std::vector<int> places;
   for (const std::string& column : columns) {
     const auto it = std::find(table.columns().begin(), table.columns().end(), column);
-    places.push_back(it == table.columns().end() ? -1 : static_cast<int>(it - table.columns().begin()));
+    places.push_back(it == table.columns().end() ? -1
+                                                 : static_cast<int>(it - table.columns().begin()));
   }
   for (const admin::Row& row : table.rows()) {
     std::vector<admin::Value>& cells = rows.emplace_back();

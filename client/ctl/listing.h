@@ -16,7 +16,8 @@ absl::StatusOr<Formatter> FormatterNamed(const std::string& name);
 // Programs read its output: no banners.
 bool IsForMachines(Formatter formatter);
 
-// The chosen columns of a table in the chosen order; columns that the table does not have are empty cells.
+// The chosen columns of a table in the chosen order; columns that the table does not have are empty
+// cells.
 struct Listing {
   Listing(const admin::Table& table, std::vector<std::string> columns);
 
@@ -24,8 +25,8 @@ struct Listing {
   std::vector<std::vector<admin::Value>> rows;
 };
 
-// As rabbitmqctl prints it, with a line break at the end unless it is empty. Without rows only JSON and Erlang print
-// anything.
+// As rabbitmqctl prints it, with a line break at the end unless it is empty. Without rows only JSON
+// and Erlang print anything.
 std::string FormatListing(const Listing& listing, Formatter formatter, bool headers);
 
 }  // namespace pontoon::ctl

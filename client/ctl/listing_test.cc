@@ -9,7 +9,8 @@
 namespace pontoon::ctl {
 namespace {
 
-void AddQueue(admin::Table* table, const std::string& name, const amqp::Table& arguments, int messages) {
+void AddQueue(admin::Table* table, const std::string& name, const amqp::Table& arguments,
+              int messages) {
   admin::Row* row = table->add_rows();
   row->add_values()->set_text(name);
   row->add_values()->set_amqp_table(arguments.EncodeContents());
@@ -20,24 +21,29 @@ admin::Table Queues() {
   admin::Table table;
   for (const char* column : {"name", "arguments", "messages"}) table.add_columns(column);
   AddQueue(&table, "events",
-           {{"x-queue-type", amqp::Value::String("stream")}, {"x-max-length-bytes", amqp::Value::Int(100000000)}}, 4999);
+           {{"x-queue-type", amqp::Value::String("stream")},
+            {"x-max-length-bytes", amqp::Value::Int(100000000)}},
+           4999);
   AddQueue(&table, "excl", {}, 0);
   return table;
 }
 
 TEST(ListingTest, TableIsTabSeparatedWithAHeaderRow) {
-  EXPECT_EQ(FormatListing(Listing(Queues(), {"name", "arguments", "messages"}), Formatter::kTable, true),
-            "name\targuments\tmessages\n"
-            "events\t[{\"x-queue-type\",\"stream\"},{\"x-max-length-bytes\",100000000}]\t4999\n"
-            "excl\t[]\t0\n");
+  EXPECT_EQ(
+      FormatListing(Listing(Queues(), {"name", "arguments", "messages"}), Formatter::kTable, true),
+      "name\targuments\tmessages\n"
+      "events\t[{\"x-queue-type\",\"stream\"},{\"x-max-length-bytes\",100000000}]\t4999\n"
+      "excl\t[]\t0\n");
 }
 
 TEST(ListingTest, ColumnsAreThoseAskedForInTheirOrder) {
-  EXPECT_EQ(FormatListing(Listing(Queues(), {"messages", "name"}), Formatter::kTable, false), "4999\tevents\n0\texcl\n");
+  EXPECT_EQ(FormatListing(Listing(Queues(), {"messages", "name"}), Formatter::kTable, false),
+            "4999\tevents\n0\texcl\n");
 }
 
 TEST(ListingTest, ColumnThatTheNodeDoesNotKnowIsEmpty) {
-  EXPECT_EQ(FormatListing(Listing(Queues(), {"policy", "name"}), Formatter::kTable, false), "\tevents\n\texcl\n");
+  EXPECT_EQ(FormatListing(Listing(Queues(), {"policy", "name"}), Formatter::kTable, false),
+            "\tevents\n\texcl\n");
 }
 
 TEST(ListingTest, NothingToListPrintsNoHeader) {
@@ -48,28 +54,32 @@ TEST(ListingTest, NothingToListPrintsNoHeader) {
 }
 
 TEST(ListingTest, JsonIsOneObjectALine) {
-  EXPECT_EQ(FormatListing(Listing(Queues(), {"name", "arguments", "messages"}), Formatter::kJson, true),
-            "[\n"
-            "{\"name\":\"events\",\"arguments\":[[\"x-queue-type\",\"longstr\",\"stream\"],"
-            "[\"x-max-length-bytes\",\"signedint\",100000000]],\"messages\":4999}\n"
-            ",{\"name\":\"excl\",\"arguments\":[],\"messages\":0}\n"
-            "]\n");
+  EXPECT_EQ(
+      FormatListing(Listing(Queues(), {"name", "arguments", "messages"}), Formatter::kJson, true),
+      "[\n"
+      "{\"name\":\"events\",\"arguments\":[[\"x-queue-type\",\"longstr\",\"stream\"],"
+      "[\"x-max-length-bytes\",\"signedint\",100000000]],\"messages\":4999}\n"
+      ",{\"name\":\"excl\",\"arguments\":[],\"messages\":0}\n"
+      "]\n");
 }
 
 TEST(ListingTest, CsvQuotesEveryFieldAndKeepsItsHeader) {
-  EXPECT_EQ(FormatListing(Listing(Queues(), {"name", "arguments", "messages"}), Formatter::kCsv, false),
-            "\"name\",\"arguments\",\"messages\"\n"
-            "\"events\",\"[{\"\"x-queue-type\"\",\"\"stream\"\"},{\"\"x-max-length-bytes\"\",100000000}]\",\"4999\"\n"
-            "\"excl\",\"[]\",\"0\"\n");
+  EXPECT_EQ(
+      FormatListing(Listing(Queues(), {"name", "arguments", "messages"}), Formatter::kCsv, false),
+      "\"name\",\"arguments\",\"messages\"\n"
+      "\"events\",\"[{\"\"x-queue-type\"\",\"\"stream\"\"},{\"\"x-max-length-bytes\"\",100000000}]"
+      "\",\"4999\"\n"
+      "\"excl\",\"[]\",\"0\"\n");
 }
 
 TEST(ListingTest, ErlangTermsBreakWhereErlangBreaksThem) {
-  EXPECT_EQ(FormatListing(Listing(Queues(), {"name", "arguments", "messages"}), Formatter::kErlang, true),
-            "[[{name,<<\"events\">>},\n"
-            "  {arguments,[{<<\"x-queue-type\">>,longstr,<<\"stream\">>},\n"
-            "              {<<\"x-max-length-bytes\">>,signedint,100000000}]},\n"
-            "  {messages,4999}],\n"
-            " [{name,<<\"excl\">>},{arguments,[]},{messages,0}]]\n");
+  EXPECT_EQ(
+      FormatListing(Listing(Queues(), {"name", "arguments", "messages"}), Formatter::kErlang, true),
+      "[[{name,<<\"events\">>},\n"
+      "  {arguments,[{<<\"x-queue-type\">>,longstr,<<\"stream\">>},\n"
+      "              {<<\"x-max-length-bytes\">>,signedint,100000000}]},\n"
+      "  {messages,4999}],\n"
+      " [{name,<<\"excl\">>},{arguments,[]},{messages,0}]]\n");
 }
 
 TEST(ListingTest, PrettyTableIsABox) {
@@ -82,14 +92,15 @@ TEST(ListingTest, PrettyTableIsABox) {
     row->add_values()->mutable_list();
   }
   users.mutable_rows(1)->mutable_values(1)->mutable_list()->add_items("administrator");
-  EXPECT_EQ(FormatListing(Listing(users, {"user", "tags"}), Formatter::kPrettyTable, true),
-            "\033(0lqqqqqqqwqqqqqqqqqqqqqqqk\033(B\n"
-            "\033(0x\033(B \033[1muser\033[0m  \033(0x\033(B \033[1mtags\033[0m          \033(0x\033(B\n"
-            "\033(0tqqqqqqqnqqqqqqqqqqqqqqqu\033(B\n"
-            "\033(0x\033(B lqz   \033(0x\033(B               \033(0x\033(B\n"
-            "\033(0tqqqqqqqnqqqqqqqqqqqqqqqu\033(B\n"
-            "\033(0x\033(B guest \033(0x\033(B administrator \033(0x\033(B\n"
-            "\033(0mqqqqqqqvqqqqqqqqqqqqqqqj\033(B\n");
+  EXPECT_EQ(
+      FormatListing(Listing(users, {"user", "tags"}), Formatter::kPrettyTable, true),
+      "\033(0lqqqqqqqwqqqqqqqqqqqqqqqk\033(B\n"
+      "\033(0x\033(B \033[1muser\033[0m  \033(0x\033(B \033[1mtags\033[0m          \033(0x\033(B\n"
+      "\033(0tqqqqqqqnqqqqqqqqqqqqqqqu\033(B\n"
+      "\033(0x\033(B lqz   \033(0x\033(B               \033(0x\033(B\n"
+      "\033(0tqqqqqqqnqqqqqqqqqqqqqqqu\033(B\n"
+      "\033(0x\033(B guest \033(0x\033(B administrator \033(0x\033(B\n"
+      "\033(0mqqqqqqqvqqqqqqqqqqqqqqqj\033(B\n");
 }
 
 TEST(ListingTest, UnknownFormatterIsRefused) { EXPECT_FALSE(FormatterNamed("frob").ok()); }
@@ -104,11 +115,13 @@ TEST(ValueTextTest, ClientPropertiesArePrintedAsTheJavaTestsReadThem) {
   admin::Value value;
   value.set_amqp_table(
       amqp::Table({{"product", amqp::Value::String("Pika")},
-                   {"capabilities", amqp::Value::Of(amqp::Table({{"basic.nack", amqp::Value::Bool(true)}}))},
+                   {"capabilities",
+                    amqp::Value::Of(amqp::Table({{"basic.nack", amqp::Value::Bool(true)}}))},
                    {"connection_name", amqp::Value::String("eco-declare")}})
           .EncodeContents());
   EXPECT_EQ(PlainText(value),
-            "[{\"product\",\"Pika\"},{\"capabilities\",[{\"basic.nack\",true}]},{\"connection_name\",\"eco-declare\"}]");
+            "[{\"product\",\"Pika\"},{\"capabilities\",[{\"basic.nack\",true}]},{\"connection_"
+            "name\",\"eco-declare\"}]");
 }
 
 TEST(ValueTextTest, ProtocolAndAddressesAreNumbersForPrograms) {

@@ -32,7 +32,9 @@ int main(int argc, char** argv) {
   edges.environment = pontoon::ctl::ReadEnvironment();
   edges.host_name = pontoon::ctl::HostName();
   edges.input = &std::cin;
-  edges.sleep_seconds = [](double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); };
+  edges.sleep_seconds = [](double seconds) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  };
   edges.write_output = [](const std::string& text) { Write(STDOUT_FILENO, text); };
   edges.write_error = [](const std::string& text) { Write(STDERR_FILENO, text); };
   return pontoon::ctl::RunTool(path.substr(path.rfind('/') + 1), {argv + 1, argv + argc}, edges);

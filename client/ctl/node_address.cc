@@ -21,7 +21,9 @@ std::string Get(const Words& words, const std::string& name) {
   return it == words.end() ? std::string() : it->second;
 }
 
-std::string ShortName(const std::string& host_name) { return host_name.substr(0, host_name.find('.')); }
+std::string ShortName(const std::string& host_name) {
+  return host_name.substr(0, host_name.find('.'));
+}
 
 bool ReadCookie(const std::string& path, NodeAddress* address) {
   std::ifstream file(path);
@@ -43,10 +45,12 @@ absl::StatusOr<uint16_t> PortOf(const std::string& text, uint32_t added) {
 }  // namespace
 
 bool IsThisHost(const std::string& host, const std::string& host_name) {
-  return host == "localhost" || host == "127.0.0.1" || host == host_name || host == ShortName(host_name);
+  return host == "localhost" || host == "127.0.0.1" || host == host_name ||
+         host == ShortName(host_name);
 }
 
-absl::StatusOr<NodeAddress> FindNode(const Words& options, const Words& environment, const std::string& host_name) {
+absl::StatusOr<NodeAddress> FindNode(const Words& options, const Words& environment,
+                                     const std::string& host_name) {
   NodeAddress address;
   address.node = Get(options, "node");
   if (address.node.empty()) address.node = Get(environment, "RABBITMQ_NODENAME");
@@ -101,7 +105,8 @@ absl::StatusOr<NodeAddress> FindNode(const Words& options, const Words& environm
     address.cookie_source = "RABBITMQ_ERLANG_COOKIE";
     return address;
   }
-  if (!data_dir.empty() && ReadCookie(absl::StrCat(data_dir, "/", kCookieFile), &address)) return address;
+  if (!data_dir.empty() && ReadCookie(absl::StrCat(data_dir, "/", kCookieFile), &address))
+    return address;
   const std::string home = Get(environment, "HOME");
   if (!home.empty()) {
     const std::string file = absl::StrCat(home, "/", kCookieFile);
@@ -112,8 +117,9 @@ absl::StatusOr<NodeAddress> FindNode(const Words& options, const Words& environm
 
 Words ReadEnvironment() {
   Words words;
-  for (const char* name : {"RABBITMQ_NODENAME", "RABBITMQ_NODE_PORT", "RABBITMQ_DIST_PORT", "RABBITMQ_ERLANG_COOKIE",
-                           "RABBITMQ_CTL_TIMEOUT", "PONTOON_DATA_DIR", "HOME"}) {
+  for (const char* name :
+       {"RABBITMQ_NODENAME", "RABBITMQ_NODE_PORT", "RABBITMQ_DIST_PORT", "RABBITMQ_ERLANG_COOKIE",
+        "RABBITMQ_CTL_TIMEOUT", "PONTOON_DATA_DIR", "HOME"}) {
     if (const char* value = std::getenv(name)) words[name] = value;
   }
   return words;

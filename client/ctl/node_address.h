@@ -21,13 +21,16 @@ struct NodeAddress {
   std::string cookie_source;  // For error texts: a file or a variable.
 };
 
-// `options`: long names as written: node, port, data-dir, cookie-file, longnames. `environment`: RABBITMQ_NODENAME,
-// RABBITMQ_NODE_PORT, RABBITMQ_DIST_PORT, RABBITMQ_ERLANG_COOKIE, PONTOON_DATA_DIR, HOME. The port is that of
-// --port, else of the file admin.endpoint in the data directory, else of the environment, else 25672. InvalidArgument
-// if a number is none.
-absl::StatusOr<NodeAddress> FindNode(const Words& options, const Words& environment, const std::string& host_name);
+// `options`: long names as written: node, port, data-dir, cookie-file, longnames. `environment`:
+// RABBITMQ_NODENAME, RABBITMQ_NODE_PORT, RABBITMQ_DIST_PORT, RABBITMQ_ERLANG_COOKIE,
+// PONTOON_DATA_DIR, HOME. The port is that of
+// --port, else of the file admin.endpoint in the data directory, else of the environment, else
+// 25672. InvalidArgument if a number is none.
+absl::StatusOr<NodeAddress> FindNode(const Words& options, const Words& environment,
+                                     const std::string& host_name);
 
-// Whether the host part of a node's name means this machine, the only one whose nodes can be reached.
+// Whether the host part of a node's name means this machine, the only one whose nodes can be
+// reached.
 bool IsThisHost(const std::string& host, const std::string& host_name);
 
 // The environment's variables that matter here.

@@ -22,7 +22,8 @@ class JsonObject {
 
 std::string JsonStrings(const google::protobuf::RepeatedPtrField<std::string>& items) {
   std::string text = "[";
-  for (const std::string& item : items) absl::StrAppend(&text, text.size() > 1 ? "," : "", JsonString(item));
+  for (const std::string& item : items)
+    absl::StrAppend(&text, text.size() > 1 ? "," : "", JsonString(item));
   return text + "]";
 }
 
@@ -46,8 +47,9 @@ std::string ListenersJson(const admin::Status& status) {
 std::string AlarmsJson(const admin::Status& status) {
   std::string text = "[";
   for (const admin::Alarm& alarm : status.alarms()) {
-    absl::StrAppend(&text, text.size() > 1 ? "," : "",
-                    JsonObject().Text("node", alarm.node()).Text("resource", alarm.resource()).text());
+    absl::StrAppend(
+        &text, text.size() > 1 ? "," : "",
+        JsonObject().Text("node", alarm.node()).Text("resource", alarm.resource()).text());
   }
   return text + "]";
 }

@@ -7,7 +7,8 @@
 
 namespace pontoon::ctl {
 
-// One line each, with the keys that RabbitMQ's own JSON has; what a node without Erlang does not have is 0 or empty.
+// One line each, with the keys that RabbitMQ's own JSON has; what a node without Erlang does not
+// have is 0 or empty.
 std::string StatusJson(const std::string& node, const admin::Status& status);
 std::string ClusterStatusJson(const std::string& node, const admin::Status& status);
 std::string ListenersJson(const admin::Status& status);  // An array.

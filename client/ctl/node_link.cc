@@ -55,18 +55,21 @@ class GrpcNodeLink final : public NodeLink {
         grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
   }
 
-  absl::StatusOr<admin::Result> Execute(const admin::Command& command, double timeout_seconds) override {
-    const auto deadline = timeout_seconds > 0
-                              ? std::chrono::system_clock::now() +
-                                    std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000))
-                              : std::chrono::system_clock::time_point::max();
+  absl::StatusOr<admin::Result> Execute(const admin::Command& command,
+                                        double timeout_seconds) override {
+    const auto deadline =
+        timeout_seconds > 0
+            ? std::chrono::system_clock::now() +
+                  std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000))
+            : std::chrono::system_clock::time_point::max();
     const std::string client = MakeNonce();
     admin::HelloRequest hello;
     hello.set_client_nonce(client);
     admin::HelloReply greeting;
     grpc::ClientContext hello_context;
     hello_context.set_deadline(deadline);
-    if (grpc::Status said = stub_->Hello(&hello_context, hello, &greeting); !said.ok()) return StatusOf(said);
+    if (grpc::Status said = stub_->Hello(&hello_context, hello, &greeting); !said.ok())
+      return StatusOf(said);
     const std::string nonces = absl::StrCat(client, greeting.server_nonce());
     if (!Same(Proof(cookie_, "pontoon admin server" + nonces), greeting.server_proof())) {
       return absl::UnauthenticatedError("the node has another cookie");
@@ -80,9 +83,11 @@ class GrpcNodeLink final : public NodeLink {
     admin::ExecuteReply reply;
     grpc::ClientContext context;
     context.set_deadline(deadline);
-    if (grpc::Status done = stub_->Execute(&context, request, &reply); !done.ok()) return StatusOf(done);
+    if (grpc::Status done = stub_->Execute(&context, request, &reply); !done.ok())
+      return StatusOf(done);
     admin::Result result;
-    if (!Same(Proof(cookie_, "pontoon admin result" + nonces + reply.result()), reply.server_proof()) ||
+    if (!Same(Proof(cookie_, "pontoon admin result" + nonces + reply.result()),
+              reply.server_proof()) ||
         !result.ParseFromString(reply.result())) {
       return absl::FailedPreconditionError("the node's answer is not its own");
     }

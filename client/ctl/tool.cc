@@ -85,8 +85,9 @@ const Entry* FindEntry(const std::string& name) {
 
 int UnknownCommand(const Invocation& line, const ToolEdges& edges) {
   const CommandSpec* like = SuggestCommand(line.command);
-  edges.write_error(absl::StrCat("\nCommand '", line.command, "' not found. \n",
-                                 like == nullptr ? HelpOnAll() : absl::StrCat("Did you mean '", like->name, "'? \n\n")));
+  edges.write_error(absl::StrCat(
+      "\nCommand '", line.command, "' not found. \n",
+      like == nullptr ? HelpOnAll() : absl::StrCat("Did you mean '", like->name, "'? \n\n")));
   return kExitUsage;
 }
 
@@ -97,10 +98,11 @@ bool HasValidHead(const std::string& node) {
   });
 }
 
-// Commands whose time depends on how much the node has to do are waited for until they end; the others' answer is due
-// in a minute.
+// Commands whose time depends on how much the node has to do are waited for until they end; the
+// others' answer is due in a minute.
 double DefaultTimeout(const std::string& command) {
-  if (command == "start_app" || command == "stop_app" || command == "stop" || command == "shutdown") return 0;
+  if (command == "start_app" || command == "stop_app" || command == "stop" || command == "shutdown")
+    return 0;
   return command == "await_startup" ? 300 : command == "wait" ? 10 : 60;
 }
 
@@ -114,7 +116,8 @@ class NoLink final : public NodeLink {
 
 }  // namespace
 
-int RunTool(const std::string& program, const std::vector<std::string>& words, const ToolEdges& edges) {
+int RunTool(const std::string& program, const std::vector<std::string>& words,
+            const ToolEdges& edges) {
   Invocation line = ParseCommandLine(words);
   if (line.command.empty() && line.Has("version")) line.command = "version";
   if (line.command.empty()) {
@@ -147,7 +150,9 @@ int RunTool(const std::string& program, const std::vector<std::string>& words, c
     around.cookie_note =
         address->cookie.empty()
             ? absl::StrCat("none was found",
-                           address->cookie_source.empty() ? "" : absl::StrCat(" (", address->cookie_source, " cannot be read)"))
+                           address->cookie_source.empty()
+                               ? ""
+                               : absl::StrCat(" (", address->cookie_source, " cannot be read)"))
             : absl::StrCat("from ", address->cookie_source);
     const size_t at = address->node.find('@');
     if (IsThisHost(address->node.substr(at + 1), edges.host_name)) {
@@ -168,7 +173,8 @@ int RunTool(const std::string& program, const std::vector<std::string>& words, c
 
   if (address.ok() && !HasValidHead(address->node)) {
     edges.write_error(
-        "Unsupported node name: node name head (the part before the @) is invalid. Only alphanumerics, _ and - characters "
+        "Unsupported node name: node name head (the part before the @) is invalid. Only "
+        "alphanumerics, _ and - characters "
         "are allowed.\nIf using FQDN node names, use the -l / --longnames argument\n");
     return kExitData;
   }
@@ -177,7 +183,8 @@ int RunTool(const std::string& program, const std::vector<std::string>& words, c
   ExitCode code = kExitOk;
   if (!line.invalid.empty()) {
     std::string list;
-    for (const auto& [option, value] : line.invalid) absl::StrAppend(&list, "\n", option, " : ", value);
+    for (const auto& [option, value] : line.invalid)
+      absl::StrAppend(&list, "\n", option, " : ", value);
     code = context.FailArguments(absl::StrCat("Invalid options for this command:", list));
   } else if (!formatter.ok()) {
     code = context.FailArguments(std::string(formatter.status().message()));

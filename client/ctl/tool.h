@@ -23,9 +23,10 @@ struct ToolEdges {
   std::function<void(const std::string&)> write_error;
 };
 
-// One run of the program: `program` is the name it was called by (pontoonctl, rabbitmqctl, rabbitmq-diagnostics),
-// `words` the rest of the line. The exit code.
-int RunTool(const std::string& program, const std::vector<std::string>& words, const ToolEdges& edges);
+// One run of the program: `program` is the name it was called by (pontoonctl, rabbitmqctl,
+// rabbitmq-diagnostics), `words` the rest of the line. The exit code.
+int RunTool(const std::string& program, const std::vector<std::string>& words,
+            const ToolEdges& edges);
 
 }  // namespace pontoon::ctl
 

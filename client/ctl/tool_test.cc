@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "client/ctl/command_spec.h"
 #include "client/ctl/fake_node_link.h"
 
 namespace pontoon::ctl {
@@ -28,14 +29,16 @@ ToolRun RunWith(absl::StatusOr<admin::Result> answer, const std::vector<std::str
   return RunAgainst(&conversation, words, program);
 }
 
-constexpr char kUsage[] = "\033[1mUsage\033[0m\n\nrabbitmqctl [--node <node>] [--longnames] [--quiet] ";
+constexpr char kUsage[] =
+    "\033[1mUsage\033[0m\n\nrabbitmqctl [--node <node>] [--longnames] [--quiet] ";
 
 TEST(ToolTest, AddUserSaysWhatIsStillMissing) {
   Conversation conversation;
   const ToolRun run = RunAgainst(&conversation, {"add_user", "lqz", "123"});
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.output,
-            "Adding user \"lqz\" ...\nDone. Don't forget to grant the user permissions to some virtual hosts! See "
+            "Adding user \"lqz\" ...\nDone. Don't forget to grant the user permissions to some "
+            "virtual hosts! See "
             "'rabbitmqctl help set_permissions' to learn more.\n");
   ASSERT_EQ(conversation.asked.size(), 1u);
   EXPECT_EQ(conversation.asked[0].node(), "rabbit@here");
@@ -65,7 +68,8 @@ TEST(ToolTest, RefusalsHaveTheirOwnExitCodes) {
   run = RunWith(Answer(admin::NO_SUCH_USER), {"set_permissions", "nosuch", ".*", ".*", ".*"});
   EXPECT_EQ(run.code, 67);
   EXPECT_EQ(run.errors, "Error:\nUser nosuch does not exist\n");
-  run = RunWith(Answer(admin::NO_SUCH_VHOST), {"set_permissions", "-p", "nosuch", "lqz", ".*", ".*", ".*"});
+  run = RunWith(Answer(admin::NO_SUCH_VHOST),
+                {"set_permissions", "-p", "nosuch", "lqz", ".*", ".*", ".*"});
   EXPECT_EQ(run.code, 69);
   EXPECT_EQ(run.errors, "Error:\nVirtual host nosuch does not exist\n");
   run = RunWith(Answer(admin::NO_SUCH_VHOST), {"delete_vhost", "nosuch"});
@@ -75,8 +79,9 @@ TEST(ToolTest, RefusalsHaveTheirOwnExitCodes) {
   run = RunWith(Answer(admin::AUTHENTICATION_FAILED, "user 'guest' - invalid credentials"),
                 {"authenticate_user", "guest", "wrong"});
   EXPECT_EQ(run.code, 65);
-  EXPECT_EQ(run.errors,
-            "Error:\nError: failed to authenticate user \"guest\"\nuser 'guest' - invalid credentials\n");
+  EXPECT_EQ(
+      run.errors,
+      "Error:\nError: failed to authenticate user \"guest\"\nuser 'guest' - invalid credentials\n");
   run = RunWith(Answer(admin::NO_SUCH_OBJECT), {"delete_queue", "nosuch"});
   EXPECT_EQ(run.code, 64);
   EXPECT_EQ(run.errors, "Error:\nQueue not found\n");
@@ -104,34 +109,42 @@ TEST(ToolTest, QuietLeavesOutTheBannerAndSilentTheHeaderToo) {
   EXPECT_EQ(RunWith(result, {"list_queues", "-s"}).output, "leak\t5\n");
   EXPECT_EQ(RunWith(result, {"list_queues", "--no-table-headers"}).output,
             "Timeout: 60.0 seconds ...\nListing queues for vhost / ...\nleak\t5\n");
-  EXPECT_EQ(RunWith(result, {"list_queues", "--formatter", "json"}).output, "[\n{\"name\":\"leak\",\"messages\":5}\n]\n");
+  EXPECT_EQ(RunWith(result, {"list_queues", "--formatter", "json"}).output,
+            "[\n{\"name\":\"leak\",\"messages\":5}\n]\n");
 }
 
 TEST(ToolTest, MistakesShowTheCommandLineAndItsUsage) {
   ToolRun run = RunWith(Answer(), {"list_queues", "name", "frob", "frob2"});
   EXPECT_EQ(run.code, 64);
   EXPECT_EQ(run.output, "");
-  EXPECT_EQ(run.errors,
-            std::string("Error (argument validation): Info key(s) frob,frob2 are not supported\nArguments given:\n\t"
-                        "list_queues name frob frob2\n\n") +
-                kUsage +
-                "list_queues [--vhost <vhost>] [--online] [--offline] [--local] [--no-table-headers] [<column>, ...] "
-                "[--timeout <timeout>]\n");
+  EXPECT_EQ(run.errors, std::string("Error (argument validation): Info key(s) frob,frob2 are not "
+                                    "supported\nArguments given:\n\t"
+                                    "list_queues name frob frob2\n\n") +
+                            kUsage +
+                            "list_queues [--vhost <vhost>] [--online] [--offline] [--local] "
+                            "[--no-table-headers] [<column>, ...] "
+                            "[--timeout <timeout>]\n");
   run = RunWith(Answer(), {"add_user"});
   EXPECT_EQ(run.code, 64);
-  EXPECT_EQ(run.errors, std::string("Error (argument validation): not enough arguments.\nArguments given:\n\tadd_user\n\n") +
-                            kUsage + "add_user <username> <password>\n");
+  EXPECT_EQ(
+      run.errors,
+      std::string(
+          "Error (argument validation): not enough arguments.\nArguments given:\n\tadd_user\n\n") +
+          kUsage + "add_user <username> <password>\n");
   run = RunWith(Answer(), {"add_user", "a", "b", "c"});
-  EXPECT_THAT(run.errors, HasSubstr("Error (argument validation): too many arguments.\nArguments given:\n\tadd_user a b c\n"));
+  EXPECT_THAT(run.errors, HasSubstr("Error (argument validation): too many arguments.\nArguments "
+                                    "given:\n\tadd_user a b c\n"));
   run = RunWith(Answer(), {"add_user", "", "b"});
   EXPECT_EQ(run.code, 65);
   EXPECT_THAT(run.errors, HasSubstr("Bad argument: user cannot be an empty string\n"));
   run = RunWith(Answer(), {"list_queues", "--nosuchoption"});
   EXPECT_EQ(run.code, 64);
-  EXPECT_THAT(run.errors, HasSubstr("Invalid options for this command:\n--nosuchoption : \nArguments given:"));
+  EXPECT_THAT(run.errors,
+              HasSubstr("Invalid options for this command:\n--nosuchoption : \nArguments given:"));
   run = RunWith(Answer(), {"set_vm_memory_high_watermark", "2"});
   EXPECT_EQ(run.code, 65);
-  EXPECT_THAT(run.errors, HasSubstr("Bad argument: The threshold should be a fraction between 0.0 and 1.0\n"));
+  EXPECT_THAT(run.errors,
+              HasSubstr("Bad argument: The threshold should be a fraction between 0.0 and 1.0\n"));
   EXPECT_EQ(RunWith(Answer(), {"set_disk_free_limit", "60frob"}).code, 65);
   EXPECT_EQ(RunWith(Answer(), {"set_disk_free_limit", "mem_relative"}).code, 64);
 }
@@ -152,7 +165,8 @@ TEST(ToolTest, EveryCommandHasAUsageAndIsKnownToHelp) {
     const ToolRun run = RunAgainst(&conversation, {"help", command.name});
     EXPECT_EQ(run.code, 0) << command.name;
     EXPECT_THAT(run.output, HasSubstr(std::string(kUsage) + command.name)) << command.name;
-    EXPECT_NE(RunAgainst(&conversation, {command.name, "--nosuch"}).errors.find("nosuch"), std::string::npos);
+    EXPECT_NE(RunAgainst(&conversation, {command.name, "--nosuch"}).errors.find("nosuch"),
+              std::string::npos);
   }
 }
 
@@ -160,8 +174,11 @@ TEST(ToolTest, DownStartingStoppedAndWrongCookieAreFourTexts) {
   const ToolRun down = RunWith(absl::UnavailableError("refused"), {"list_queues"});
   EXPECT_EQ(down.code, 69);
   EXPECT_EQ(down.output, "");
-  EXPECT_THAT(down.errors, HasSubstr("Error: unable to perform an operation on node 'rabbit@here'. Please see diagnostics "
-                                     "information and suggestions below.\n"));
+  EXPECT_THAT(
+      down.errors,
+      HasSubstr(
+          "Error: unable to perform an operation on node 'rabbit@here'. Please see diagnostics "
+          "information and suggestions below.\n"));
   EXPECT_THAT(down.errors, HasSubstr("unable to connect to 127.0.0.1:25672"));
 
   const ToolRun cookie = RunWith(absl::UnauthenticatedError("no"), {"list_queues"});
@@ -174,9 +191,11 @@ TEST(ToolTest, DownStartingStoppedAndWrongCookieAreFourTexts) {
   const ToolRun stopped = RunWith(answer, {"list_queues"});
   EXPECT_EQ(stopped.code, 64);
   EXPECT_EQ(stopped.output, "");
-  EXPECT_THAT(stopped.errors,
-              HasSubstr("Error: this command requires the 'rabbit' app to be running on the target node. Start it with "
-                        "'rabbitmqctl start_app'.\nArguments given:\n\tlist_queues\n\n\033[1mUsage"));
+  EXPECT_THAT(
+      stopped.errors,
+      HasSubstr("Error: this command requires the 'rabbit' app to be running on the target node. "
+                "Start it with "
+                "'rabbitmqctl start_app'.\nArguments given:\n\tlist_queues\n\n\033[1mUsage"));
 
   answer.set_state(admin::STARTING);
   const ToolRun starting = RunWith(answer, {"list_queues"});
@@ -210,7 +229,9 @@ TEST(ToolTest, NodeThatNobodyNamedTellsItsName) {
 TEST(ToolTest, SlowNodeIsATimeout) {
   const ToolRun run = RunWith(absl::DeadlineExceededError(""), {"list_queues", "-t", "3"});
   EXPECT_EQ(run.code, 75);
-  EXPECT_THAT(run.errors, HasSubstr("operation list_queues on node rabbit@here timed out. Timeout value used: 3000"));
+  EXPECT_THAT(
+      run.errors,
+      HasSubstr("operation list_queues on node rabbit@here timed out. Timeout value used: 3000"));
 }
 
 TEST(ToolTest, PingNeedsNoRunningApplication) {
@@ -219,10 +240,12 @@ TEST(ToolTest, PingNeedsNoRunningApplication) {
   ToolRun run = RunWith(stopped, {"ping"});
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.output,
-            "Will ping rabbit@here. This only checks if the OS process is running and registered with epmd. Timeout: 60000 "
+            "Will ping rabbit@here. This only checks if the OS process is running and registered "
+            "with epmd. Timeout: 60000 "
             "ms.\nPing succeeded\n");
   EXPECT_EQ(RunWith(stopped, {"-q", "ping"}).output, "Ping succeeded\n");
-  EXPECT_EQ(RunWith(stopped, {"ping", "--formatter", "json"}).output, "{\"message\":\"Ping succeeded\"}\n");
+  EXPECT_EQ(RunWith(stopped, {"ping", "--formatter", "json"}).output,
+            "{\"message\":\"Ping succeeded\"}\n");
   run = RunWith(absl::UnavailableError(""), {"-q", "ping"});
   EXPECT_EQ(run.code, 69);
   EXPECT_EQ(run.errors, "Error:\nFailed to connect and authenticate to rabbit@here in 60000 ms\n");
@@ -247,14 +270,16 @@ TEST(ToolTest, DiagnosticsAnswersWithItsExitCode) {
   ToolRun run = RunWith(Answer(), {"check_running"}, "rabbitmq-diagnostics");
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.output,
-            "Checking if RabbitMQ is running on node rabbit@here ...\nRabbitMQ on node rabbit@here is fully booted and "
+            "Checking if RabbitMQ is running on node rabbit@here ...\nRabbitMQ on node rabbit@here "
+            "is fully booted and "
             "running\n");
   admin::Result answer = Answer();
   answer.set_state(admin::STARTING);
   run = RunWith(answer, {"check_running"}, "rabbitmq-diagnostics");
   EXPECT_EQ(run.code, 69);
   EXPECT_EQ(run.errors,
-            "Error:\nRabbitMQ on node rabbit@here is not running or has not fully booted yet (check with is_booting)\n");
+            "Error:\nRabbitMQ on node rabbit@here is not running or has not fully booted yet "
+            "(check with is_booting)\n");
 
   answer = Answer();
   admin::Alarm* alarm = answer.mutable_status()->add_alarms();
@@ -273,19 +298,26 @@ TEST(ToolTest, DiagnosticsAnswersWithItsExitCode) {
   listener->set_protocol("amqp");
   run = RunWith(answer, {"check_port_listener", "9999"}, "rabbitmq-diagnostics");
   EXPECT_EQ(run.code, 69);
-  EXPECT_THAT(run.output, HasSubstr("No listener for port 9999 is active on node rabbit@here. Found listeners that use the "
-                                    "following ports: 5673\n"));
+  EXPECT_THAT(
+      run.output,
+      HasSubstr(
+          "No listener for port 9999 is active on node rabbit@here. Found listeners that use the "
+          "following ports: 5673\n"));
   run = RunWith(answer, {"check_protocol_listener", "mqtt"}, "rabbitmq-diagnostics");
   EXPECT_EQ(run.code, 69);
-  EXPECT_THAT(run.errors, HasSubstr("No listener for protocol mqtt is active on node rabbit@here. Found listeners for the "
-                                    "following protocols: amqp\n"));
+  EXPECT_THAT(
+      run.errors,
+      HasSubstr(
+          "No listener for protocol mqtt is active on node rabbit@here. Found listeners for the "
+          "following protocols: amqp\n"));
 }
 
 TEST(ToolTest, OperationsSayWhatTheyDo) {
   admin::Result answer = Answer();
   answer.set_count(7);
   EXPECT_EQ(RunWith(answer, {"delete_queue", "q", "-e", "-u"}).output,
-            "Deleting queue 'q' on vhost '/' if queue is empty and if queue is unused ...\nQueue was successfully deleted "
+            "Deleting queue 'q' on vhost '/' if queue is empty and if queue is unused ...\nQueue "
+            "was successfully deleted "
             "with 7 ready messages\n");
   EXPECT_EQ(RunWith(answer, {"purge_queue", "q"}).output, "Purging queue 'q' in vhost '/' ...\n");
   EXPECT_EQ(RunWith(answer, {"close_connection", "<rabbit@here.1.2.3>", "bye"}).output,
@@ -298,7 +330,8 @@ TEST(ToolTest, OperationsSayWhatTheyDo) {
             "Setting disk free limit on rabbit@here to 0.001 times the total RAM ...\n");
   EXPECT_EQ(RunWith(answer, {"set_user_tags", "lqz", "administrator", "monitoring"}).output,
             "Setting tags for user \"lqz\" to [administrator, monitoring] ...\n");
-  EXPECT_EQ(RunWith(answer, {"list_permissions"}).output, "Listing permissions for vhost \"/\" ...\n\n");
+  EXPECT_EQ(RunWith(answer, {"list_permissions"}).output,
+            "Listing permissions for vhost \"/\" ...\n\n");
   EXPECT_EQ(RunWith(answer, {"delete_user", "j", "--formatter", "json"}).output,
             "{\"node\":\"rabbit@here\",\"result\":\"ok\"}\n");
   EXPECT_EQ(RunWith(answer, {"close_connection", "frob", "bye"}).errors,

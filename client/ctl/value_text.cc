@@ -24,7 +24,8 @@ std::string PlainField(const amqp::Value& value);
 std::string PlainTable(const amqp::Table& table) {
   std::string text = "[";
   for (const amqp::TableEntry& entry : table.entries()) {
-    absl::StrAppend(&text, text.size() > 1 ? "," : "", "{", Quoted(entry.name), ",", PlainField(entry.value), "}");
+    absl::StrAppend(&text, text.size() > 1 ? "," : "", "{", Quoted(entry.name), ",",
+                    PlainField(entry.value), "}");
   }
   return text + "]";
 }
@@ -32,9 +33,12 @@ std::string PlainTable(const amqp::Table& table) {
 std::string PlainField(const amqp::Value& value) {
   if (const amqp::Table* table = value.AsTable()) return PlainTable(*table);
   if (const amqp::Array* array = value.AsArray()) {
-    return absl::StrCat("[", absl::StrJoin(*array, ",", [](std::string* out, const amqp::Value& item) {
-                          out->append(PlainField(item));
-                        }), "]");
+    return absl::StrCat("[",
+                        absl::StrJoin(*array, ",",
+                                      [](std::string* out, const amqp::Value& item) {
+                                        out->append(PlainField(item));
+                                      }),
+                        "]");
   }
   if (const auto text = value.AsString()) return Quoted(*text);
   if (const auto octets = value.AsBinary()) return Quoted(*octets);
@@ -49,7 +53,8 @@ std::string JsonTable(const amqp::Table& table) {
   std::string text = "[";
   for (const amqp::TableEntry& entry : table.entries()) {
     absl::StrAppend(&text, text.size() > 1 ? "," : "", "[", JsonString(entry.name), ",",
-                    JsonString(amqp::FieldTypeName(entry.value.type())), ",", JsonField(entry.value), "]");
+                    JsonString(amqp::FieldTypeName(entry.value.type())), ",",
+                    JsonField(entry.value), "]");
   }
   return text + "]";
 }
@@ -57,16 +62,21 @@ std::string JsonTable(const amqp::Table& table) {
 std::string JsonField(const amqp::Value& value) {
   if (const amqp::Table* table = value.AsTable()) return JsonTable(*table);
   if (const amqp::Array* array = value.AsArray()) {
-    return absl::StrCat("[", absl::StrJoin(*array, ",", [](std::string* out, const amqp::Value& item) {
-                          absl::StrAppend(out, "[", JsonString(amqp::FieldTypeName(item.type())), ",",
-                                          JsonField(item), "]");
-                        }), "]");
+    return absl::StrCat("[",
+                        absl::StrJoin(*array, ",",
+                                      [](std::string* out, const amqp::Value& item) {
+                                        absl::StrAppend(
+                                            out, "[", JsonString(amqp::FieldTypeName(item.type())),
+                                            ",", JsonField(item), "]");
+                                      }),
+                        "]");
   }
   if (const auto text = value.AsString()) return JsonString(*text);
   if (const auto octets = value.AsBinary()) return JsonString(*octets);
   if (value.is_void()) return "\"undefined\"";
   if (const auto number = value.AsDouble(); number && !std::isfinite(*number)) return "null";
-  if (const auto decimal = value.AsDecimal()) return absl::StrCat("[", decimal->scale, ",", decimal->unscaled, "]");
+  if (const auto decimal = value.AsDecimal())
+    return absl::StrCat("[", decimal->scale, ",", decimal->unscaled, "]");
   return amqp::ErlangText(value);
 }
 
@@ -75,9 +85,10 @@ ErlangTerm TermOfField(const amqp::Value& value);
 ErlangTerm TermOfTable(const amqp::Table& table) {
   std::vector<ErlangTerm> entries;
   for (const amqp::TableEntry& entry : table.entries()) {
-    entries.push_back(ErlangTerm::Tuple({ErlangTerm::Binary(entry.name),
-                                         ErlangTerm::Leaf(std::string(amqp::FieldTypeName(entry.value.type()))),
-                                         TermOfField(entry.value)}));
+    entries.push_back(
+        ErlangTerm::Tuple({ErlangTerm::Binary(entry.name),
+                           ErlangTerm::Leaf(std::string(amqp::FieldTypeName(entry.value.type()))),
+                           TermOfField(entry.value)}));
   }
   return ErlangTerm::List(std::move(entries));
 }

@@ -9,8 +9,8 @@
 
 namespace pontoon::ctl {
 
-// One value as rabbitmqctl's tables print it: strings as they are, arguments as [{"name","value"},{"n",5}], lists as
-// [a, b], nothing as "".
+// One value as rabbitmqctl's tables print it: strings as they are, arguments as
+// [{"name","value"},{"n",5}], lists as [a, b], nothing as "".
 std::string PlainText(const admin::Value& value);
 
 // As its JSON formatter prints it: arguments as [["name","longstr","value"],...].
@@ -18,7 +18,8 @@ std::string JsonText(const admin::Value& value);
 // `text` quoted.
 std::string JsonString(absl::string_view text);
 
-// As its pretty_table prints it: like PlainText, but arguments in Erlang's words and lists without brackets.
+// As its pretty_table prints it: like PlainText, but arguments in Erlang's words and lists without
+// brackets.
 std::string PrettyText(const admin::Value& value);
 
 // As an Erlang term: strings as binaries, arguments as {<<"name">>,longstr,<<"value">>}.
