@@ -17,8 +17,15 @@ BodyCache::Entry* BodyCache::Find(uint64_t entry) {
 void BodyCache::Insert(uint64_t entry, const base::SliceChain& body, uint32_t wanted) {
   hot_ = nullptr;  // The map moves its values.
   Entry& cached = entries_[entry];
-  bytes_ += body.size() - cached.body.size();
+  bytes_ -= cached.pinned;
   cached.body = body;
+  cached.pinned = 0;
+  const base::Slice* before = nullptr;
+  for (const base::Slice& slice : cached.body.slices()) {
+    if (before == nullptr || !before->SameBlock(slice)) cached.pinned += slice.pinned_bytes();
+    before = &slice;
+  }
+  bytes_ += cached.pinned;
   cached.wanted = wanted;
   cached.hot_slice = 0;
   cached.hot_slice_start = 0;
@@ -60,7 +67,7 @@ void BodyCache::Delivered(uint64_t entry) {
 void BodyCache::Drop(uint64_t entry) {
   const auto it = entries_.find(entry);
   if (it == entries_.end()) return;
-  bytes_ -= it->second.body.size();
+  bytes_ -= it->second.pinned;
   entries_.erase(it);
   hot_ = nullptr;
 }

@@ -26,11 +26,13 @@ class BodyCache {
   // Evicts the oldest entries until at most `bytes` are held.
   void TrimTo(uint64_t bytes);
   void Clear();
+  // Of memory that is kept from being freed: whole blocks, of which a body may be a small part.
   uint64_t bytes() const { return bytes_; }
 
  private:
   struct Entry {
     base::SliceChain body;
+    uint64_t pinned = 0;
     uint32_t wanted = 0;
     size_t hot_slice = 0;         // Reading goes on where it stopped: messages are mostly read in order.
     uint64_t hot_slice_start = 0;

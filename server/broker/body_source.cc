@@ -162,6 +162,7 @@ void BodySource::Forget(LeaderQueue* queue) {
   queue->fetched_bytes = 0;
   queue->fetching.clear();  // What is still being read is taken off when it comes.
   queue->fetching_bytes = 0;
+  queue->fetch_cursor = 1;
 }
 
 void BodySource::Clear() {

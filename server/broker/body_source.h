@@ -31,7 +31,11 @@ class BodySource {
   void OnApplied(const LogEntry& entry, uint32_t wanted);
   void OnDropped(uint64_t entry) { cache_.Drop(entry); }
   void Delivered(const Reference& reference) { cache_.Delivered(reference.entry); }
-  // The queue needs nothing any more.
+  // Nobody of the queue can take anything now: what was read for it makes room for others if that is scarce.
+  void Pause(LeaderQueue* queue) {
+    if (held_bytes_ > cache_bytes_ / 2) Forget(queue);
+  }
+  // The queue needs nothing of what was read any more.
   void Forget(LeaderQueue* queue);
   // At the end of a turn.
   void Trim() { cache_.TrimTo(cache_bytes_); }

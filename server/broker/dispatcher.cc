@@ -105,6 +105,7 @@ void Dispatcher::RemoveConsumer(Consumer* consumer) {
   LeaderQueue* queue = consumer->queue;
   Unlist(consumer);
   queue->consumers.erase(std::find(queue->consumers.begin(), queue->consumers.end(), consumer));
+  if (queue->consumers.empty()) bodies_->Forget(queue);
 }
 
 void Dispatcher::OnCredit(Consumer* consumer) {
@@ -217,7 +218,11 @@ bool Dispatcher::Run() {
     for (const PriorityGroup& group : queue->groups) {
       for (const Consumer* consumer : group.waiting) credit += std::min<uint64_t>(consumer->credit.messages, 4096);
     }
-    if (credit != 0) bodies_->ReadAhead(queue, credit);
+    if (credit != 0) {
+      bodies_->ReadAhead(queue, credit);
+    } else {
+      bodies_->Pause(queue);
+    }
   }
   return !work_.empty();
 }
@@ -327,6 +332,7 @@ uint64_t Dispatcher::BeginPurge(LeaderQueue* queue, std::vector<SettleRun>* runs
   }
   queue->returned.clear();
   queue->unreadable.clear();
+  bodies_->Forget(queue);
   queue->settling_count += count;
   queue->settling_bytes += bytes;
   return count;
@@ -335,6 +341,13 @@ uint64_t Dispatcher::BeginPurge(LeaderQueue* queue, std::vector<SettleRun>* runs
 void Dispatcher::OnSettled(LeaderQueue* queue, uint64_t messages, uint64_t bytes) {
   queue->settling_count -= std::min(queue->settling_count, messages);
   queue->settling_bytes -= std::min(queue->settling_bytes, bytes);
+}
+
+void Dispatcher::OnUnreadable(LeaderQueue* queue, uint64_t segment) {
+  uint64_t position = segment * Segment::kSlots + 1;
+  const uint64_t end = position + Segment::kSlots;
+  while ((position = queue->state->NextLive(position)) != 0 && position < end) queue->unreadable.insert(position++);
+  Wake(queue);
 }
 
 void Dispatcher::Forget(LeaderQueue* queue) {

@@ -51,6 +51,8 @@ class Dispatcher {
   // These settles were applied; `bytes` of them left the queue's totals.
   void OnSettled(LeaderQueue* queue, uint64_t messages, uint64_t bytes);
 
+  // The page of a segment cannot be read: its messages stay, and the others go on.
+  void OnUnreadable(LeaderQueue* queue, uint64_t segment);
   // The queue is gone.
   void Forget(LeaderQueue* queue);
   void Clear();

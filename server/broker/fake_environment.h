@@ -106,6 +106,17 @@ class FakeEnvironment : public ShardEnvironment {
     }
     if (!entries.empty()) shard_->Apply(entries);
   }
+  // As a replica that does not lead: applies an entry of another's log.
+  void Follow(uint64_t index, const Logged& logged) {
+    last_index = index;
+    LogEntry entry;
+    entry.index = index;
+    entry.header = base::SliceChain(base::Slice::Copy(logged.header));
+    entry.body = logged.body;
+    if (!logged.body.empty()) bodies[index] = {{0, logged.body.Flatten()}};
+    log[index] = logged;
+    shard_->Apply({&entry, 1});
+  }
   void AnswerReads() {
     std::deque<std::function<void()>> reads = std::move(reads_);
     reads_.clear();

@@ -40,10 +40,20 @@ LeaderSession* Leader::FindSession(const SessionId& id) {
   return hot_session_ = (sessions_[id] = std::move(session)).get();
 }
 
-LeaderQueue* Leader::MakeQueue(const QueueSpec& spec) {
-  auto queue = std::make_unique<LeaderQueue>();
+void Leader::AdoptQueue(const QueueSpec& spec) {
+  std::unique_ptr<LeaderQueue>& queue = queues_[spec.id];
+  if (queue != nullptr) return;
+  queue = std::make_unique<LeaderQueue>();
   queue->spec = spec;
-  return (queues_[spec.id] = std::move(queue)).get();
+  QueueState* state = replica_->FindQueue(spec.id);
+  if (state == nullptr) {
+    builder_.AddQueue(FactKind::kQueueCreated, spec.id);
+    return;
+  }
+  OnQueueCreated(state);
+  if (!state->closed()) return;
+  queue->closing = true;
+  environment_->ForgetQueue(spec.id);
 }
 
 void Leader::EraseQueue(LeaderQueue* queue) {
@@ -54,18 +64,7 @@ void Leader::EraseQueue(LeaderQueue* queue) {
 
 void Leader::Start(uint64_t catalog_index, const std::vector<QueueSpec>& queues) {
   catalog_index_ = catalog_index;
-  for (const QueueSpec& spec : queues) {
-    QueueState* state = replica_->FindQueue(spec.id);
-    LeaderQueue* queue = MakeQueue(spec);
-    if (state == nullptr) {
-      builder_.AddQueue(FactKind::kQueueCreated, spec.id);
-      continue;
-    }
-    OnQueueCreated(state);
-    if (!state->closed()) continue;
-    queue->closing = true;
-    environment_->ForgetQueue(spec.id);
-  }
+  for (const QueueSpec& spec : queues) AdoptQueue(spec);
   for (const auto& [id, state] : replica_->queues()) {
     if (queues_.contains(id) || id.catalog_index() > catalog_index) continue;
     if (state->closed()) {
@@ -91,9 +90,7 @@ void Leader::OnQueueCreated(QueueState* state) {
 }
 
 void Leader::OnQueueDeclared(const QueueSpec& spec) {
-  if (FindLeaderQueue(spec.id) != nullptr || replica_->FindQueue(spec.id) != nullptr) return;
-  MakeQueue(spec);
-  builder_.AddQueue(FactKind::kQueueCreated, spec.id);
+  AdoptQueue(spec);
 }
 
 void Leader::OnQueueDeleted(QueueId id) {
@@ -291,6 +288,11 @@ bool Leader::WantsLoaded(const QueueState& state, uint64_t segment) {
 
 void Leader::OnSegmentLoaded(QueueState* state, uint64_t) {
   if (state->leader() != nullptr) dispatcher_.Wake(state->leader());
+  environment_->WantTurn();
+}
+
+void Leader::OnSegmentUnreadable(QueueState* state, uint64_t segment) {
+  if (state->leader() != nullptr) dispatcher_.OnUnreadable(state->leader(), segment);
   environment_->WantTurn();
 }
 

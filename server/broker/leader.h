@@ -47,6 +47,7 @@ class Leader final : public ReplicaListener {
   void OnEntryApplied(const LogEntry& entry) override;
   bool WantsLoaded(const QueueState& queue, uint64_t segment) override;
   void OnSegmentLoaded(QueueState* queue, uint64_t segment) override;
+  void OnSegmentUnreadable(QueueState* queue, uint64_t segment) override;
 
  private:
   // What became of a request that was tried: done (answered, if it has an answer), or it must wait.
@@ -60,7 +61,8 @@ class Leader final : public ReplicaListener {
 
   LeaderSession* FindSession(const SessionId& id);
   LeaderQueue* FindLeaderQueue(QueueId id);
-  LeaderQueue* MakeQueue(const QueueSpec& spec);
+  // Takes on a queue that the catalog has: creates it, or carries on with what the log says of it.
+  void AdoptQueue(const QueueSpec& spec);
   void EraseQueue(LeaderQueue* queue);
   void CloseQueue(LeaderQueue* queue, bool catalog_knows);
   // Its deletion is complete: answers who asked for it.

@@ -433,7 +433,11 @@ void Replica::WantSegment(QueueState* queue, uint64_t number) {
   const auto it = queue->segments().find(number);
   if (it == queue->segments().end() || it->second->loaded()) return;
   const uint64_t page = it->second->page();
-  if (reading_.contains(page) || unreadable_.contains(page)) return;
+  if (reading_.contains(page)) return;
+  if (unreadable_.contains(page)) {
+    if (listener_ != nullptr) listener_->OnSegmentUnreadable(queue, number);
+    return;
+  }
   ReadPageOf(page, queue->id(), number);
 }
 
@@ -447,12 +451,22 @@ uint64_t Replica::ReadPageOf(uint64_t page, QueueId queue, uint64_t segment) {
 
 void Replica::ReadDebts() {
   for (auto it = debts_.begin(); it != debts_.end() && page_reads_.size() < kDebtReadsMax; ++it) {
+    if (unreadable_.contains(it->first)) continue;
     if (QueueState* queue = FindQueue(it->second.queue)) WantSegment(queue, it->second.segment);
   }
   for (auto it = orphans_.begin(); it != orphans_.end() && page_reads_.size() < kDebtReadsMax; ++it) {
     if (reading_.contains(it->first) || unreadable_.contains(it->first)) continue;
     ReadPageOf(it->first, QueueId(), 0);
   }
+}
+
+void Replica::OnUnreadable(const PageRead& read) {
+  unreadable_[read.page] = true;
+  QueueState* queue = FindQueue(read.queue);
+  if (queue == nullptr || listener_ == nullptr) return;
+  const auto it = queue->segments().find(read.segment);
+  if (it == queue->segments().end() || it->second->page() != read.page || it->second->loaded()) return;
+  listener_->OnSegmentUnreadable(queue, read.segment);
 }
 
 bool Replica::OnPage(uint64_t read, const absl::StatusOr<base::Slice>& bytes) {
@@ -467,7 +481,7 @@ bool Replica::OnPage(uint64_t read, const absl::StatusOr<base::Slice>& bytes) {
   page_reads_.erase(it);
   reading_.erase(want.page);
   if (!bytes.ok()) {
-    unreadable_[want.page] = true;
+    OnUnreadable(want);
     return true;
   }
   const auto released = [this](const Reference& reference, uint64_t n) { ReleaseReference(reference, n); };
@@ -489,7 +503,7 @@ bool Replica::OnPage(uint64_t read, const absl::StatusOr<base::Slice>& bytes) {
   }
   const uint64_t bytes_before = queue->totals().bytes;
   if (!queue->LoadSegment(want.segment, bytes->view(), released)) {
-    unreadable_[want.page] = true;
+    OnUnreadable(want);
     return true;
   }
   debts_.erase(want.page);

@@ -39,6 +39,7 @@ class ReplicaListener {
   // The references of a segment are about to be left to its page, or have just been read from it.
   virtual bool WantsLoaded(const QueueState& queue, uint64_t segment) = 0;
   virtual void OnSegmentLoaded(QueueState* queue, uint64_t segment) = 0;
+  virtual void OnSegmentUnreadable(QueueState* queue, uint64_t segment) = 0;
 };
 
 // The replicated state of a shard, the same on every replica that has applied the same entries, and the replica's own
@@ -110,6 +111,7 @@ class Replica {
   void PageOut(QueueState* queue, uint64_t number, Segment* segment);
   void RetirePage(uint64_t page);
   void ReadDebts();
+  void OnUnreadable(const PageRead& read);
   uint64_t ReadPageOf(uint64_t page, QueueId queue, uint64_t segment);
   bool RestoreRoot(Decoder* in);
 
