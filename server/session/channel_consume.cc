@@ -161,7 +161,10 @@ void Channel::OnDelivery(const cluster::ShardRef& shard, broker::Delivery delive
   deliver.redelivered = delivery.redelivered;
   deliver.exchange = envelope.exchange;
   deliver.routing_key = envelope.routing_key;
-  connection_->writer().AddContent(number_, deliver, envelope.properties, delivery.message.payload);
+  amqp::FrameWriter& writer = connection_->writer();
+  const uint64_t before = writer.pending_bytes();
+  writer.AddContent(number_, deliver, envelope.properties, delivery.message.payload);
+  consumer->turn_stream_bytes += writer.pending_bytes() - before;
   MarkConsumer(consumer);
   const uint64_t bytes = delivery.message.envelope.size() + delivery.message.payload.size();
   consumer->turn_bytes += bytes;
@@ -202,8 +205,9 @@ void Channel::PlaceMarks() {
       mark.channel_serial = serial_;
       mark.consumer = consumer->key;
       mark.bytes = consumer->turn_bytes;
+      mark.stream_bytes = consumer->turn_stream_bytes;
       mark.settles.swap(consumer->turn_settles);
-      consumer->turn_bytes = 0;
+      consumer->turn_bytes = consumer->turn_stream_bytes = 0;
       connection_->AddWriteMark(std::move(mark));
     }
     GrantRegained(consumer);

@@ -338,6 +338,7 @@ void Connection::FinishMarks(uint64_t written) {
   while (!marks_.empty() && marks_.front().end <= written) {
     WriteMark mark = std::move(marks_.front());
     marks_.pop_front();
+    delivery_bytes_ -= mark.stream_bytes;
     for (const auto& settle : mark.settles) loop_->front_end->Settle(settle);
     const auto it = channels_.find(mark.channel);
     if (it != channels_.end() && it->second->serial() == mark.channel_serial) {

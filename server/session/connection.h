@@ -119,10 +119,14 @@ class Connection {
     uint16_t channel = 0;
     uint64_t channel_serial = 0;
     broker::ConsumerKey consumer;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0;         // Of messages.
+    uint64_t stream_bytes = 0;  // With all frames around them.
     std::vector<cluster::OutgoingSettle> settles;
   };
-  void AddWriteMark(WriteMark mark) { marks_.push_back(std::move(mark)); }
+  void AddWriteMark(WriteMark mark) {
+    delivery_bytes_ += mark.stream_bytes;
+    marks_.push_back(std::move(mark));
+  }
 
  private:
   enum class Stage : uint8_t {
@@ -206,6 +210,7 @@ class Connection {
   uint64_t next_channel_serial_ = 1;
 
   std::deque<WriteMark> marks_;  // Ascending by end.
+  uint64_t delivery_bytes_ = 0;  // Of their stream.
 
   // Flow.
   uint64_t publishing_bytes_ = 0;

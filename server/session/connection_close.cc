@@ -99,8 +99,9 @@ void Connection::OnSocketClosed(const absl::Status& status) {
     turn_frames_ = 0;
     ProcessInput();
   }
-  if (any_bytes_ && stage_ != Stage::kClosed && stage_ != Stage::kClosing &&
-      stage_ != Stage::kRefused) {
+  const bool expected = stage_ == Stage::kDraining || stage_ == Stage::kClosing ||
+                        stage_ == Stage::kRefused || stage_ == Stage::kClosed;
+  if (any_bytes_ && !expected) {
     std::string why = "client unexpectedly closed TCP connection";
     if (!status.ok()) absl::StrAppend(&why, " (", status.message(), ")");
     Log(base::LogLevel::kWarning, ClosingLine(label_, why));

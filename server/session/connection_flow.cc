@@ -31,8 +31,11 @@ void Connection::OnPending(int64_t bytes) {
 
 void Connection::UpdateReading() {
   if (gone_ || socket_told_) return;
-  const uint64_t unsent =
+  // Deliveries are bounded by their consumers' windows and do not count: a client that cannot write
+  // to us because it is busy reading, and then acknowledges, must not be waited for.
+  const uint64_t all =
       transport_->bytes_queued() - transport_->bytes_written() + writer_.pending_bytes();
+  const uint64_t unsent = all > delivery_bytes_ ? all - delivery_bytes_ : 0;
   if (!unsent_ && unsent > options().unsent_budget_bytes) {
     unsent_ = true;
   } else if (unsent_ && unsent <= options().unsent_budget_bytes / 2) {

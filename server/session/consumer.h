@@ -43,6 +43,7 @@ struct Consumer {
   // Of this turn's deliveries, for the mark that is set behind them in what goes to the socket.
   bool marked = false;
   uint64_t turn_bytes = 0;
+  uint64_t turn_stream_bytes = 0;
   std::vector<cluster::OutgoingSettle> turn_settles;  // no-ack only.
 };
 

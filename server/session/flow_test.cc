@@ -93,6 +93,24 @@ TEST(FlowTest, AClientThatAsksAndNeverReadsIsNotReadEither) {
   EXPECT_EQ(client.Read().size(), 2000u);
 }
 
+TEST(FlowTest, AClientThatIsBusyReadingDeliveriesMayStillAcknowledge) {
+  SessionOptions options;
+  options.unsent_budget_bytes = 10000;
+  TestLoop loop(options);
+  TestClient client(&loop), filler(&loop);
+  filler.Open().OpenChannel().Send(1, Queue("q"));
+  for (int i = 0; i < 100; ++i) filler.Publish("", "q", std::string(5000, 'x'));
+  filler.Read();
+  client.Open().OpenChannel();
+  client.wire.stalled = true;
+  amqp::BasicConsume consume;
+  consume.queue = "q";
+  client.Send(1, consume);
+  loop.Settle();
+  ASSERT_GT(client.wire.queued - client.wire.written, 400000u);
+  EXPECT_FALSE(client.wire.paused);
+}
+
 TEST(FlowTest, AFloodIsHandledInTurnsAndAQuietClientGoesInBetween) {
   SessionOptions options;
   options.turn_frames = 10;
