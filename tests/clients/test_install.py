@@ -142,6 +142,16 @@ class Starting(ClientCase):
         self.assertTrue(listens(moved))
         self.assertFalse(listens(server.port))
 
+    @row(8)
+    def test_the_example_of_the_configuration_file_is_accepted(self):
+        with open(os.path.join(brokers.ROOT, "deploy/rabbitmq.conf.example"), encoding="utf-8") as example:
+            pairs = [line.split("=", 1) for line in example if "=" in line and not line.startswith("#")]
+        config = {key.strip(): value.strip() for key, value in pairs}
+        self.assertEqual(config.pop("listeners.tcp.default"), "5672")  # Somebody may be using that one.
+        server = self.start(config=config).start()
+        self.assertTrue(listens(server.port))
+        self.assertNotIn("[warning]", "\n".join(line for line in server.log().splitlines() if "conf" in line))
+
     @row(9)
     def test_guest_has_all_rights_from_loopback_only(self):
         server = self.start(environment={"RABBITMQ_NODE_IP_ADDRESS": "0.0.0.0"} if brokers.RABBITMQ else None,
