@@ -1,14 +1,23 @@
 """Runs the unittest files test_*.py of a folder and ends with the line `N passed, N failed`.
 
 Usage: run_python_tests.py FOLDER [-j N] [NAME...]; NAME selects tests whose id contains it. With -j, test classes are
-spread over N processes. A skipped test counts as failed: a machine that cannot run a test does not show its promise.
+spread over N processes. A test that takes longer than its `seconds_at_most` (180) is stopped and has failed. A skipped test counts as failed: a machine that cannot run a test does not show its promise.
 """
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
 import unittest
+
+
+# Sanitizers make everything slower.
+PATIENCE = 4 if os.environ.get("PONTOON_PRESET") in ("dev", "tsan") else 1
+
+
+def too_long(_signal, _frame):
+    raise AssertionError("the test hangs: stopped here")
 
 
 class Report(unittest.TextTestResult):
@@ -17,6 +26,11 @@ class Report(unittest.TextTestResult):
     def startTest(self, test):
         super().startTest(test)
         self.began = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, getattr(test, "seconds_at_most", 180) * PATIENCE)
+
+    def stopTest(self, test):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        super().stopTest(test)
 
     def addSuccess(self, test):
         super().addSuccess(test)
@@ -84,6 +98,7 @@ def run_side_by_side(folder, classes, jobs):
 
 
 def main():
+    signal.signal(signal.SIGALRM, too_long)
     arguments = argparse.ArgumentParser()
     arguments.add_argument("folder")
     arguments.add_argument("names", nargs="*")
