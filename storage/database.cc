@@ -29,8 +29,9 @@ class RocksLogger final : public rocksdb::Logger {
     if (logger_ == nullptr || level < rocksdb::WARN_LEVEL) return;
     char line[1024];
     std::vsnprintf(line, sizeof(line), format, arguments);
-    logger_->Log(level >= rocksdb::ERROR_LEVEL ? base::LogLevel::kError : base::LogLevel::kWarning,
-                 0, absl::StrCat("store: ", line));
+    // Its warnings are about stalls and the like: for whoever looks into the store.
+    logger_->Log(level >= rocksdb::ERROR_LEVEL ? base::LogLevel::kError : base::LogLevel::kDebug, 0,
+                 absl::StrCat("store: ", line));
   }
   void Logv(const char* format, va_list arguments) override {
     Logv(rocksdb::INFO_LEVEL, format, arguments);
@@ -46,7 +47,12 @@ class RocksLogger final : public rocksdb::Logger {
 class Listener final : public rocksdb::EventListener {
  public:
   Listener(StorageCounters* counters, FatalError* fatal) : counters_(counters), fatal_(fatal) {}
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction && error->IsNoSpace()) {
+      // Nothing was lost: the compaction is undone, and tried again later (compaction_guard.h).
+      *error = rocksdb::Status::OK();
+      return;
+    }
     if (fatal_ != nullptr) fatal_->Report(FromRocks(*error, "background work of the store"));
   }
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,

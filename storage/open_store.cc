@@ -190,6 +190,8 @@ absl::Status CreateStoreBlocking(const RocksLogStoreOptions& options, base::Logg
   std::filesystem::remove_all(temporary, error);
   if (error) return FileError("removing", temporary, error.value());
   {
+    std::filesystem::create_directory(temporary, error);
+    if (error) return FileError("creating", temporary, error.value());
     DatabaseOptions create = DatabaseOptionsFor(options, logger);
     create.path = temporary;
     create.create = true;

@@ -1,5 +1,7 @@
 #include "storage/rocks_log_store.h"
 
+#include <rocksdb/env.h>
+
 #include <tuple>
 #include <utility>
 
@@ -7,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "storage/body_reader.h"
+#include "storage/compaction_guard.h"
 #include "storage/database.h"
 #include "storage/disk_space.h"
 #include "storage/durable_mark.h"
@@ -26,7 +29,8 @@ struct RocksLogStore::Parts {
   Parts(RocksLogStoreOptions options, base::Logger* logger)
       : options(std::move(options)), logger(logger), fatal(this->options.on_fatal, logger) {}
 
-  const RocksLogStoreOptions options;
+  RocksLogStoreOptions options;
+  std::unique_ptr<rocksdb::Env> guard;
   base::Logger* const logger;
   FatalError fatal;
   StorageCounters counters;
@@ -39,6 +43,9 @@ struct RocksLogStore::Parts {
 };
 
 namespace {
+
+// For the write-ahead log, the manifest and checkpoints, beside what a flush needs.
+constexpr uint64_t kSmallFilesBytes = 4u << 20;
 
 absl::Status MissingHeaders(base::GroupId group, raft::Index from, raft::Index to) {
   return absl::DataLossError(absl::StrCat("group ", group.value, ": log entries ", from.value,
@@ -89,6 +96,15 @@ absl::StatusOr<std::unique_ptr<RocksLogStore>> RocksLogStore::OpenBlocking(
   }
   auto parts = std::make_unique<Parts>(std::move(options), logger);
   Parts* const p = parts.get();
+  // A flush must fit, whatever compactions are doing.
+  p->guard = MakeCompactionGuard(
+      p->options.env, p->options.sizes->body_write_buffer_bytes + kSmallFilesBytes,
+      [path = p->options.data_dir]() -> absl::StatusOr<uint64_t> {
+        const absl::StatusOr<DiskSpace> space = ReadDiskSpaceBlocking(path);
+        if (!space.ok()) return space.status();
+        return space->free;
+      });
+  p->options.env = p->guard.get();
   absl::StatusOr<OpenedStore> opened =
       OpenStoreBlocking(p->options, logger, &p->counters, &p->fatal);
   if (!opened.ok()) return opened.status();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -54,13 +55,19 @@ void SpaceReclaimer::LookBlocking() {
   const uint64_t puts = std::max<uint64_t>(counters_->body_puts, 1);
   const uint64_t average = counters_->body_put_bytes / puts;
   const uint64_t deleted = (counters_->body_deletes - flushed_deletes_) * average;
-  if (std::max(written - flushed_wal_bytes_, deleted) >= options_.flush_bytes_min) FlushBlocking();
+  // The first time all that was recovered counts as just written, and the files as not yet looked
+  // at.
+  const bool first = std::exchange(first_look_, false);
+  const uint64_t unflushed =
+      first ? UnflushedBytes() : std::max(written - flushed_wal_bytes_, deleted);
+  if (unflushed >= options_.flush_bytes_min) FlushBlocking();
 
   // Files change only when something is flushed or compacted; there is no need to look more often
   // than that.
-  const uint64_t batch = counters_->flush_bytes + counters_->compaction_bytes;
-  if (batch == compacted_at_batch_) return;
-  compacted_at_batch_ = batch;
+  const uint64_t changed = counters_->flush_bytes + counters_->compaction_bytes;
+  if (changed == looked_at_ && !first && !tried_in_vain_) return;
+  looked_at_ = changed;
+  tried_in_vain_ = false;
   for (rocksdb::ColumnFamilyHandle* family :
        {database_->body(), database_->page(), database_->log()}) {
     const uint64_t garbage = GarbageBytes(family);
@@ -73,11 +80,26 @@ void SpaceReclaimer::LookBlocking() {
     compact.exclusive_manual_compaction = false;
     compact.canceled = &cancel_;
     const rocksdb::Status status = database_->db()->CompactRange(compact, family, nullptr, nullptr);
-    if (!status.ok() && !cancel_ && logger_ != nullptr) {
+    if (status.ok() || cancel_) continue;
+    tried_in_vain_ = true;
+    if (logger_ != nullptr && !std::exchange(warned_, true)) {
       logger_->Log(base::LogLevel::kWarning, 0,
                    absl::StrCat("compacting the store failed: ", status.ToString()));
     }
   }
+}
+
+uint64_t SpaceReclaimer::UnflushedBytes() const {
+  uint64_t deletes = 0;
+  database_->db()->GetIntProperty(database_->body(),
+                                  rocksdb::DB::Properties::kNumDeletesActiveMemTable, &deletes);
+  uint64_t bytes = deletes > 0 ? options_.flush_bytes_min : 0;
+  for (rocksdb::ColumnFamilyHandle* family : database_->families()) {
+    uint64_t size = 0;
+    database_->db()->GetIntProperty(family, rocksdb::DB::Properties::kCurSizeAllMemTables, &size);
+    bytes += size;
+  }
+  return bytes;
 }
 
 void SpaceReclaimer::FlushBlocking() {

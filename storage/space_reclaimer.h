@@ -41,6 +41,8 @@ class SpaceReclaimer {
   void ThreadMain();
   void LookBlocking();
   void FlushBlocking();
+  // What the write buffers hold; at least enough for a flush if a body was deleted in them.
+  uint64_t UnflushedBytes() const;
   // Estimated bytes of values in the family's files that deletions in its files have ended.
   uint64_t GarbageBytes(rocksdb::ColumnFamilyHandle* family) const;
   bool Stopping();
@@ -51,11 +53,14 @@ class SpaceReclaimer {
   base::Logger* const logger_;
 
   // Of the thread.
+  bool first_look_ = true;
+  bool warned_ = false;
   uint64_t seen_wal_bytes_ = 0;
   uint64_t flushed_wal_bytes_ =
       0;  // What had been written, and deleted, when the last flush began.
   uint64_t flushed_deletes_ = 0;
-  uint64_t compacted_at_batch_ = 0;  // The newest batch when files were last looked through.
+  uint64_t looked_at_ = 0;  // What had been flushed and compacted when files were last looked at.
+  bool tried_in_vain_ = false;  // A compaction failed, for want of space perhaps: try again.
 
   base::Mutex mutex_;
   base::CondVar wake_;

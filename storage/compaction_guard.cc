@@ -1,0 +1,108 @@
+#include "storage/compaction_guard.h"
+
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+
+namespace pontoon::storage {
+namespace {
+
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+
+// Asking what is free is a system call: once per so many bytes.
+constexpr uint64_t kBytesPerLook = 1 << 20;
+
+using FreeBytes = std::function<absl::StatusOr<uint64_t>()>;
+
+// A data file. RocksDB gives those of compactions a low priority and those of flushes a high one
+// before it writes.
+class DataFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  DataFile(std::unique_ptr<rocksdb::FSWritableFile> file, uint64_t keep_free_bytes,
+           const FreeBytes* free_bytes)
+      : FSWritableFileOwnerWrapper(std::move(file)),
+        keep_free_bytes_(keep_free_bytes),
+        free_bytes_(free_bytes) {}
+
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
+                  IODebugContext* debug) override {
+    if (IOStatus status = Look(data.size()); !status.ok()) return status;
+    return FSWritableFileOwnerWrapper::Append(data, options, debug);
+  }
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
+                  const rocksdb::DataVerificationInfo& verification,
+                  IODebugContext* debug) override {
+    if (IOStatus status = Look(data.size()); !status.ok()) return status;
+    return FSWritableFileOwnerWrapper::Append(data, options, verification, debug);
+  }
+  // What a compaction allocates ahead is nobody's until it is written.
+  void PrepareWrite(size_t offset, size_t size, const IOOptions& options,
+                    IODebugContext* debug) override {
+    if (!IsOfCompaction()) FSWritableFileOwnerWrapper::PrepareWrite(offset, size, options, debug);
+  }
+  IOStatus Allocate(uint64_t offset, uint64_t size, const IOOptions& options,
+                    IODebugContext* debug) override {
+    return IsOfCompaction() ? IOStatus::OK()
+                            : FSWritableFileOwnerWrapper::Allocate(offset, size, options, debug);
+  }
+
+ private:
+  bool IsOfCompaction() { return GetIOPriority() == rocksdb::Env::IO_LOW; }
+  IOStatus Look(uint64_t size) {
+    if (!IsOfCompaction()) return IOStatus::OK();
+    if (unlooked_ < size) {
+      const absl::StatusOr<uint64_t> free = (*free_bytes_)();
+      if (free.ok() && *free < keep_free_bytes_ + size) {
+        return IOStatus::NoSpace("what is left is for the log, not for a compaction");
+      }
+      unlooked_ = size + kBytesPerLook;
+    }
+    unlooked_ -= size;
+    return IOStatus::OK();
+  }
+
+  const uint64_t keep_free_bytes_;
+  const FreeBytes* const free_bytes_;
+  uint64_t unlooked_ = 0;
+};
+
+class GuardedFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  GuardedFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base, uint64_t keep_free_bytes,
+                    FreeBytes free_bytes)
+      : FileSystemWrapper(base),
+        keep_free_bytes_(keep_free_bytes),
+        free_bytes_(std::move(free_bytes)) {}
+  const char* Name() const override { return "PontoonGuardedFileSystem"; }
+
+  IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                           std::unique_ptr<rocksdb::FSWritableFile>* result,
+                           IODebugContext* debug) override {
+    IOStatus status = FileSystemWrapper::NewWritableFile(name, options, result, debug);
+    if (status.ok() && absl::EndsWith(name, ".sst")) {
+      *result = std::make_unique<DataFile>(std::move(*result), keep_free_bytes_, &free_bytes_);
+    }
+    return status;
+  }
+
+ private:
+  const uint64_t keep_free_bytes_;
+  const FreeBytes free_bytes_;
+};
+
+}  // namespace
+
+std::unique_ptr<rocksdb::Env> MakeCompactionGuard(rocksdb::Env* base, uint64_t keep_free_bytes,
+                                                  FreeBytes free_bytes) {
+  if (base == nullptr) base = rocksdb::Env::Default();
+  return rocksdb::NewCompositeEnv(std::make_shared<GuardedFileSystem>(
+      base->GetFileSystem(), keep_free_bytes, std::move(free_bytes)));
+}
+
+}  // namespace pontoon::storage
