@@ -3,6 +3,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -20,15 +21,33 @@ constexpr uint64_t kBytesPerLook = 1 << 20;
 
 using FreeBytes = std::function<absl::StatusOr<uint64_t>()>;
 
+// Whether compactions may write; shared by all their files. Any thread.
+class Guard {
+ public:
+  Guard(uint64_t keep_free_bytes, base::Duration pause, FreeBytes free_bytes)
+      : keep_free_bytes_(keep_free_bytes), pause_(pause), free_bytes_(std::move(free_bytes)) {}
+  bool MayWrite(uint64_t size) {
+    const base::MonotonicTime now = base::SystemClock().Now();
+    if (now.nanos < refused_until_nanos_) return false;
+    const absl::StatusOr<uint64_t> free = free_bytes_();
+    if (!free.ok() || *free >= keep_free_bytes_ + size) return true;
+    refused_until_nanos_ = (now + pause_).nanos;
+    return false;
+  }
+
+ private:
+  const uint64_t keep_free_bytes_;
+  const base::Duration pause_;
+  const FreeBytes free_bytes_;
+  std::atomic<int64_t> refused_until_nanos_{0};
+};
+
 // A data file. RocksDB gives those of compactions a low priority and those of flushes a high one
 // before it writes.
 class DataFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  DataFile(std::unique_ptr<rocksdb::FSWritableFile> file, uint64_t keep_free_bytes,
-           const FreeBytes* free_bytes)
-      : FSWritableFileOwnerWrapper(std::move(file)),
-        keep_free_bytes_(keep_free_bytes),
-        free_bytes_(free_bytes) {}
+  DataFile(std::unique_ptr<rocksdb::FSWritableFile> file, Guard* guard)
+      : FSWritableFileOwnerWrapper(std::move(file)), guard_(guard) {}
 
   IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
                   IODebugContext* debug) override {
@@ -57,28 +76,22 @@ class DataFile final : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Look(uint64_t size) {
     if (!IsOfCompaction()) return IOStatus::OK();
     if (unlooked_ < size) {
-      const absl::StatusOr<uint64_t> free = (*free_bytes_)();
-      if (free.ok() && *free < keep_free_bytes_ + size) {
-        return IOStatus::NoSpace("what is left is for the log, not for a compaction");
-      }
+      if (!guard_->MayWrite(size)) return IOStatus::NoSpace(std::string(kNoRoomForCompaction));
       unlooked_ = size + kBytesPerLook;
     }
     unlooked_ -= size;
     return IOStatus::OK();
   }
 
-  const uint64_t keep_free_bytes_;
-  const FreeBytes* const free_bytes_;
+  Guard* const guard_;
   uint64_t unlooked_ = 0;
 };
 
 class GuardedFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   GuardedFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base, uint64_t keep_free_bytes,
-                    FreeBytes free_bytes)
-      : FileSystemWrapper(base),
-        keep_free_bytes_(keep_free_bytes),
-        free_bytes_(std::move(free_bytes)) {}
+                    base::Duration pause, FreeBytes free_bytes)
+      : FileSystemWrapper(base), guard_(keep_free_bytes, pause, std::move(free_bytes)) {}
   const char* Name() const override { return "PontoonGuardedFileSystem"; }
 
   IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
@@ -86,23 +99,22 @@ class GuardedFileSystem final : public rocksdb::FileSystemWrapper {
                            IODebugContext* debug) override {
     IOStatus status = FileSystemWrapper::NewWritableFile(name, options, result, debug);
     if (status.ok() && absl::EndsWith(name, ".sst")) {
-      *result = std::make_unique<DataFile>(std::move(*result), keep_free_bytes_, &free_bytes_);
+      *result = std::make_unique<DataFile>(std::move(*result), &guard_);
     }
     return status;
   }
 
  private:
-  const uint64_t keep_free_bytes_;
-  const FreeBytes free_bytes_;
+  Guard guard_;
 };
 
 }  // namespace
 
 std::unique_ptr<rocksdb::Env> MakeCompactionGuard(rocksdb::Env* base, uint64_t keep_free_bytes,
-                                                  FreeBytes free_bytes) {
+                                                  base::Duration pause, FreeBytes free_bytes) {
   if (base == nullptr) base = rocksdb::Env::Default();
   return rocksdb::NewCompositeEnv(std::make_shared<GuardedFileSystem>(
-      base->GetFileSystem(), keep_free_bytes, std::move(free_bytes)));
+      base->GetFileSystem(), keep_free_bytes, pause, std::move(free_bytes)));
 }
 
 }  // namespace pontoon::storage

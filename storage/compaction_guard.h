@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/time.h"
 
 namespace rocksdb {
 class Env;
@@ -17,9 +19,15 @@ namespace pontoon::storage {
 // `keep_free_bytes` of the disk. A compaction that fails leaves everything as it was and is tried
 // again later, whereas the write-ahead log and flushes, which it would compete with, end the
 // process when they fail (Database). `free_bytes` tells what is free.
+// After a refusal all compactions are refused for `pause`, or they would write the same files in
+// vain every second.
 std::unique_ptr<rocksdb::Env> MakeCompactionGuard(
-    rocksdb::Env* base, uint64_t keep_free_bytes,
+    rocksdb::Env* base, uint64_t keep_free_bytes, base::Duration pause,
     std::function<absl::StatusOr<uint64_t>()> free_bytes);
+
+// The words of the refusal, by which RocksDB's complaints about it can be told from others.
+inline constexpr absl::string_view kNoRoomForCompaction =
+    "what is left is for the log, not for a compaction";
 
 }  // namespace pontoon::storage
 

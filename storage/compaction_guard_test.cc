@@ -13,7 +13,7 @@ namespace {
 class CompactionGuardTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    env_ = MakeCompactionGuard(nullptr, 1000,
+    env_ = MakeCompactionGuard(nullptr, 1000, base::Duration{},
                                [this]() -> absl::StatusOr<uint64_t> { return free_.load(); });
     DatabaseOptions options;
     options.path = dir_ / "db";

@@ -12,7 +12,9 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "storage/compaction_guard.h"
 #include "storage/rocksdb_crc32c.h"
 
 namespace pontoon::storage {
@@ -30,7 +32,9 @@ class RocksLogger final : public rocksdb::Logger {
     char line[1024];
     std::vsnprintf(line, sizeof(line), format, arguments);
     // Its warnings are about stalls and the like: for whoever looks into the store.
-    logger_->Log(level >= rocksdb::ERROR_LEVEL ? base::LogLevel::kError : base::LogLevel::kDebug, 0,
+    const bool error =
+        level >= rocksdb::ERROR_LEVEL && !absl::StrContains(line, kNoRoomForCompaction);
+    logger_->Log(error ? base::LogLevel::kError : base::LogLevel::kDebug, 0,
                  absl::StrCat("store: ", line));
   }
   void Logv(const char* format, va_list arguments) override {

@@ -99,7 +99,7 @@ absl::StatusOr<std::unique_ptr<RocksLogStore>> RocksLogStore::OpenBlocking(
   // A flush must fit, whatever compactions are doing.
   p->guard = MakeCompactionGuard(
       p->options.env, p->options.sizes->body_write_buffer_bytes + kSmallFilesBytes,
-      [path = p->options.data_dir]() -> absl::StatusOr<uint64_t> {
+      base::Seconds(30), [path = p->options.data_dir]() -> absl::StatusOr<uint64_t> {
         const absl::StatusOr<DiskSpace> space = ReadDiskSpaceBlocking(path);
         if (!space.ok()) return space.status();
         return space->free;
