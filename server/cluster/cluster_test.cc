@@ -31,11 +31,8 @@ class Client {
     declare.name = name;
     declare.durable = durable;
     declare.user = "guest";
-    if (durable) {
-      declare.shard = front_end()->ChooseShard();
-    } else {
-      declare.home = front_end()->id();
-    }
+    declare.home = front_end()->id();  // Means nothing for a durable queue.
+    if (durable) declare.shard = front_end()->ChooseShard();
     return Change(declare);
   }
   const catalog::QueueRecord* Queue(const std::string& name) {

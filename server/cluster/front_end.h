@@ -27,6 +27,10 @@ using ChannelKey = base::StrongId<struct ChannelKeyTag, uint64_t>;
 struct ShardRef {
   base::GroupId group;
   base::SessionId home;  // Only for a transient shard.
+  // A replicated shard has no home, whatever the record of its queue says about who declared it.
+  static ShardRef Of(base::GroupId group, const base::SessionId& home) {
+    return group.value == 0 ? ShardRef{group, home} : ShardRef{group, {}};
+  }
   friend constexpr auto operator<=>(const ShardRef&, const ShardRef&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const ShardRef& ref) {

@@ -95,9 +95,9 @@ void LoopFrontEnd::Publish(ChannelKey channel, OutgoingPublish publish) {
   const uint32_t payload_crc = base::Crc32c(publish.message.payload);
   const uint64_t index = catalog_ != nullptr ? catalog_->index() : 0;
 
-  const ShardRef first{publish.targets[0].shard, publish.targets[0].home};
+  const ShardRef first = ShardRef::Of(publish.targets[0].shard, publish.targets[0].home);
   const bool one_shard = std::all_of(publish.targets.begin() + 1, publish.targets.end(), [&](const auto& target) {
-    return target.shard == first.group && target.home == first.home;
+    return ShardRef::Of(target.shard, target.home) == first;
   });
   if (one_shard) {
     broker::Publish message;
@@ -111,7 +111,7 @@ void LoopFrontEnd::Publish(ChannelKey channel, OutgoingPublish publish) {
   }
   std::map<ShardRef, broker::Publish> by_shard;
   for (const catalog::Target& target : publish.targets) {
-    const auto [it, added] = by_shard.try_emplace(ShardRef{target.shard, target.home});
+    const auto [it, added] = by_shard.try_emplace(ShardRef::Of(target.shard, target.home));
     if (added) it->second = ToShardPublish(publish.message, envelope_crc, payload_crc, publish.persistent);
     it->second.targets.push_back(target.queue);
   }
@@ -135,7 +135,7 @@ void LoopFrontEnd::Commit(ChannelKey channel, std::vector<OutgoingPublish> publi
     const uint32_t payload_crc = base::Crc32c(publish.message.payload);
     std::map<ShardRef, broker::Publish> by_shard;
     for (const catalog::Target& target : publish.targets) {
-      const auto [it, added] = by_shard.try_emplace(ShardRef{target.shard, target.home});
+      const auto [it, added] = by_shard.try_emplace(ShardRef::Of(target.shard, target.home));
       if (added) it->second = ToShardPublish(publish.message, envelope_crc, payload_crc, publish.persistent);
       it->second.targets.push_back(target.queue);
     }

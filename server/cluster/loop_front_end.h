@@ -80,7 +80,9 @@ class LoopFrontEnd final : public FrontEnd {
     ShardRef shard;
   };
 
-  static ShardRef RefOf(const catalog::QueueRecord& queue) { return {queue.shard, queue.home}; }
+  static ShardRef RefOf(const catalog::QueueRecord& queue) {
+    return ShardRef::Of(queue.shard, queue.home);
+  }
   ShardLink* Link(const ShardRef& shard);
   broker::RequestId Expect(ChannelKey channel, const ShardRef& shard, std::function<void(broker::Reply)> done);
   bool IsOpen(ChannelKey channel) const { return channel.value == 0 || channels_.contains(channel); }
