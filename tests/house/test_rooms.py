@@ -48,6 +48,8 @@ class Rooms(unittest.TestCase):
         wrong = []
         for path in house.sources(*MIDDLE):
             for number, line in house.code_lines(path):
+                if path.endswith("format_test.cc") and "<fstream>" in line:
+                    continue  # It reads the fixtures of stored layouts.
                 for pattern, what in FORBIDDEN_IN_THE_MIDDLE.items():
                     if re.search(pattern, line):
                         wrong.append(f"{path}:{number}: {what}: {line.strip()}")
