@@ -32,35 +32,38 @@ constexpr int kCookieLetters = 20;
 // What may lie in a directory that was never used: what operators and file systems put there, and
 // what a first start that was cut off left.
 bool MayLieInNewDirectory(const std::string& name) {
-  return name == "lock" || name == kCookieName || name == "lost+found" || name == "node.new" ||
-         name == absl::StrCat(kCookieName, ".new");
+  return name == "lock" || name == kCookieName || name == "lost+found" || name == "log" ||
+         name == "node.new" || name == absl::StrCat(kCookieName, ".new");
 }
 
 bool IsOfAStore(const std::string& name) { return name == "store" || name == "durable.mark"; }
 
 }  // namespace
 
+absl::Status NodeDirectory::CheckBlocking(const std::string& path) {
+  absl::StatusOr<std::vector<std::string>> names = ListBlocking(path);
+  if (absl::IsNotFound(names.status())) return absl::OkStatus();
+  if (!names.ok()) return names.status();
+  if (std::find(names->begin(), names->end(), "node") != names->end()) return absl::OkStatus();
+  for (const std::string& name : *names) {
+    if (IsOfAStore(name)) {
+      return absl::DataLossError(absl::StrCat(path, "/node is missing, though ", path, "/", name,
+                                              " is there. Nothing was changed."));
+    }
+    if (!MayLieInNewDirectory(name)) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          path, " is not a data directory of Pontoon: it holds ", name, ". Nothing was changed."));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<NodeDirectory>> NodeDirectory::OpenBlocking(const std::string& path,
                                                                            base::Random* random) {
+  if (absl::Status status = CheckBlocking(path); !status.ok()) return status;
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) return FileError("creating the data directory", path, error.value());
-  absl::StatusOr<std::vector<std::string>> names = ListBlocking(path);
-  if (!names.ok()) return names.status();
-  const bool is_new = std::find(names->begin(), names->end(), "node") == names->end();
-  if (is_new) {
-    for (const std::string& name : *names) {
-      if (IsOfAStore(name)) {
-        return absl::DataLossError(absl::StrCat(path, "/node is missing, though ", path, "/", name,
-                                                " is there. Nothing was changed."));
-      }
-      if (!MayLieInNewDirectory(name)) {
-        return absl::FailedPreconditionError(
-            absl::StrCat(path, " is not a data directory of Pontoon: it holds ", name,
-                         ". Nothing was changed."));
-      }
-    }
-  }
   std::unique_ptr<NodeDirectory> directory(new NodeDirectory());
   directory->path_ = path;
   if (absl::Status status = directory->Lock(); !status.ok()) return status;

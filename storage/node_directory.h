@@ -31,6 +31,9 @@ class NodeDirectory {
   // message names the file.
   static absl::StatusOr<std::unique_ptr<NodeDirectory>> OpenBlocking(const std::string& path,
                                                                      base::Random* random);
+  // Looks only, for whoever writes into the directory before it is opened (a log folder): OK if it
+  // is ours, empty or not there; FailedPrecondition or DataLoss as OpenBlocking otherwise.
+  static absl::Status CheckBlocking(const std::string& path);
   // Gives the lock up.
   ~NodeDirectory();
   NodeDirectory(const NodeDirectory&) = delete;

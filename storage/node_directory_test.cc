@@ -93,12 +93,15 @@ TEST_F(NodeDirectoryTest, ForeignDirectoryIsRefusedAndNotTouched) {
   const auto directory = Open();
   ASSERT_TRUE(absl::IsFailedPrecondition(directory.status()));
   EXPECT_TRUE(absl::StrContains(directory.status().message(), "thesis.tex"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(NodeDirectory::CheckBlocking(path_)));
   EXPECT_EQ(*ListBlocking(path_), std::vector<std::string>{"thesis.tex"});
 }
 
 TEST_F(NodeDirectoryTest, FreshFileSystemIsTaken) {
   ASSERT_EQ(mkdir(path_.c_str(), 0755), 0);
+  EXPECT_TRUE(NodeDirectory::CheckBlocking(path_ + "/not-there").ok());
   ASSERT_EQ(mkdir((path_ + "/lost+found").c_str(), 0700), 0);
+  ASSERT_EQ(mkdir((path_ + "/log").c_str(), 0700), 0);
   EXPECT_TRUE(Open().ok());
 }
 

@@ -54,7 +54,7 @@ void Alarms::ThreadMain() {
 
 void Alarms::MeasureLocked() {
   const storage::DiskStatus disk = disk_.PollBlocking();
-  monitor_.Measured(ResidentBytes(), disk.free_bytes);
+  monitor_.Measured(ResidentBytes(), disk.free_for_publishes_bytes);
 }
 
 void Alarms::TellLocked() {

@@ -57,6 +57,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::vector<std::string> arguments)
   options.add_option("--data-dir", data_dir, "folder of all that is stored");
   options.add_option("-n,--node-name", node_name, "rabbit@host");
   options.add_option("--cookie-file", cookie_file, "secret that pontoonctl must know");
+  options.add_flag("--accept-data-loss", line.accept_data_loss,
+                   "copy a damaged data directory aside, keep what is left of it, and exit");
   options.add_flag("--version", version, "print the version and exit");
   options.footer(HelpOnSettings());
   options.allow_extras();

@@ -24,6 +24,7 @@
 #include "server/app/control.h"
 #include "server/app/logging.h"
 #include "server/app/node_options.h"
+#include "storage/accept_data_loss.h"
 #include "storage/node_directory.h"
 
 namespace pontoon::app {
@@ -151,6 +152,32 @@ class Server {
   std::string endpoint_file_;
 };
 
+// What an operator decides after the error about a damaged store: nothing is served, what is gone is told.
+int AcceptDataLoss(const Settings& settings) {
+  base::SystemRandom random;
+  struct stat info;
+  if (stat((settings.data_dir + "/node").c_str(), &info) != 0) {
+    PrintError(absl::NotFoundError(absl::StrCat(settings.data_dir, " is not a data directory of Pontoon")));
+    return 1;
+  }
+  absl::StatusOr<std::unique_ptr<storage::NodeDirectory>> directory =
+      storage::NodeDirectory::OpenBlocking(settings.data_dir, &random);
+  if (!directory.ok()) {
+    PrintError(directory.status());
+    return 1;
+  }
+  const absl::StatusOr<storage::AcceptedLoss> loss =
+      storage::AcceptDataLossBlocking(settings.data_dir, (*directory)->identity(), nullptr);
+  if (!loss.ok()) {
+    PrintError(loss.status());
+    return 1;
+  }
+  std::printf("Copied %s to %s.\n", settings.data_dir.c_str(), loss->copy.c_str());
+  for (const std::string& lost : loss->lost) std::printf("Lost: %s\n", lost.c_str());
+  std::printf("The rest is in place; start the server as usual.\n");
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   // Debian's gRPC takes absl locks in orders that the deadlock detector of its assertion build aborts on.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
@@ -175,6 +202,12 @@ int Main(int argc, char** argv) {
   if (!config.ok()) {
     PrintError(config.status());
     return kExitConfiguration;
+  }
+  if (command_line->accept_data_loss) return AcceptDataLoss(config->settings);
+  // Before the log's folder is made in it: a directory of somebody else's stays as it is.
+  if (absl::Status ours = storage::NodeDirectory::CheckBlocking(config->settings.data_dir); !ours.ok()) {
+    PrintError(ours);
+    return 1;
   }
   if (config->settings.log.dir.empty()) config->settings.log.dir = config->settings.data_dir + "/log";
   const base::SystemClock clock;
