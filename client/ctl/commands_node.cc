@@ -1,8 +1,5 @@
 // The life of a node.
 
-#include <signal.h>
-
-#include <cerrno>
 #include <fstream>
 #include <string>
 
@@ -15,8 +12,17 @@ namespace {
 
 // How long between two looks at a node or process that is waited for.
 constexpr double kLookAgainSeconds = 0.1;
+// A node that stops has ended its clients within 5 s.
+constexpr double kEndAwaitedSeconds = 30;
 
-bool ProcessRuns(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM; }
+// A process that ended but whose parent has not asked yet runs no more.
+bool ProcessRuns(int64_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string stat;
+  if (!std::getline(file, stat)) return false;
+  const size_t name_end = stat.rfind(')');
+  return name_end == std::string::npos || stat.compare(name_end, 3, ") Z") != 0;
+}
 
 bool ReadPid(const std::string& path, int64_t* pid) {
   std::ifstream file(path);
@@ -158,25 +164,29 @@ ExitCode StopApp(CommandContext* context) {
 ExitCode Stop(CommandContext* context) {
   context->Banner(absl::StrCat("Stopping and halting node ", context->node(), " ..."));
   int64_t pid = 0;
-  const bool awaits_end = !context->line().arguments.empty();
-  if (awaits_end && !ReadPid(context->argument(0), &pid)) {
+  const bool has_pid_file = !context->line().arguments.empty();
+  if (has_pid_file && !ReadPid(context->argument(0), &pid)) {
     return context->Fail(kExitUnavailable, absl::StrCat("no process id in ", context->argument(0)));
   }
   admin::Command command;
   command.mutable_stop();
   command.set_node(context->node());
   if (context->line().Has("idempotent")) {
-    const absl::StatusOr<admin::Result> result = context->AskQuietly(command);
-    if (absl::IsUnavailable(result.status())) {
+    const absl::StatusOr<admin::Result> before = context->AskQuietly(command);
+    if (absl::IsUnavailable(before.status())) {
       return context->Done(absl::StrCat("Node ", context->node(), " is no longer running"));
     }
-    if (!result.ok()) return context->FailUnreachable(result.status());
+    if (!before.ok()) return context->FailUnreachable(before.status());
+    if (!has_pid_file) pid = static_cast<int64_t>(before->status().os_pid());
   } else {
     const std::optional<admin::Result> result = context->Ask(command);
     if (!result) return context->exit_code();
     if (result->refusal() != admin::NONE) return context->Fail(kExitSoftware, result->text());
+    if (!has_pid_file) pid = static_cast<int64_t>(result->status().os_pid());
   }
-  if (awaits_end && !AwaitEnd(context, pid, context->timeout())) {
+  // Who named a pid file wants to know; for others it is a courtesy that the process is gone.
+  const double patience = has_pid_file ? context->timeout() : kEndAwaitedSeconds;
+  if (pid != 0 && !AwaitEnd(context, pid, patience) && has_pid_file) {
     return context->Fail(kExitTempFail, absl::StrCat("process ", pid, " has not ended"));
   }
   return context->Done();

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,9 @@ namespace {
 
 // A listing of a hundred thousand queues with all columns is some tens of megabytes.
 constexpr int kReplyBytesMax = 1 << 30;
+// Below what the node takes, which is 1 MiB.
+constexpr size_t kCommandBytesMax = 1000000;
+constexpr std::chrono::milliseconds kBusyPause{50};
 
 std::string Proof(const std::string& cookie, const std::string& text) {
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -62,14 +66,17 @@ class GrpcNodeLink final : public NodeLink {
             ? std::chrono::system_clock::now() +
                   std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000))
             : std::chrono::system_clock::time_point::max();
+    if (command.ByteSizeLong() > kCommandBytesMax) {
+      return absl::FailedPreconditionError("the command is too long");
+    }
     const std::string client = MakeNonce();
     admin::HelloRequest hello;
     hello.set_client_nonce(client);
     admin::HelloReply greeting;
-    grpc::ClientContext hello_context;
-    hello_context.set_deadline(deadline);
-    if (grpc::Status said = stub_->Hello(&hello_context, hello, &greeting); !said.ok())
-      return StatusOf(said);
+    grpc::Status said = Patiently(deadline, [&](grpc::ClientContext* context) {
+      return stub_->Hello(context, hello, &greeting);
+    });
+    if (!said.ok()) return StatusOf(said);
     const std::string nonces = absl::StrCat(client, greeting.server_nonce());
     if (!Same(Proof(cookie_, "pontoon admin server" + nonces), greeting.server_proof())) {
       return absl::UnauthenticatedError("the node has another cookie");
@@ -81,10 +88,10 @@ class GrpcNodeLink final : public NodeLink {
     request.set_command(command.SerializeAsString());
     request.set_client_proof(Proof(cookie_, "pontoon admin client" + nonces + request.command()));
     admin::ExecuteReply reply;
-    grpc::ClientContext context;
-    context.set_deadline(deadline);
-    if (grpc::Status done = stub_->Execute(&context, request, &reply); !done.ok())
-      return StatusOf(done);
+    grpc::Status done = Patiently(deadline, [&](grpc::ClientContext* context) {
+      return stub_->Execute(context, request, &reply);
+    });
+    if (!done.ok()) return StatusOf(done);
     admin::Result result;
     if (!Same(Proof(cookie_, "pontoon admin result" + nonces + reply.result()),
               reply.server_proof()) ||
@@ -95,6 +102,23 @@ class GrpcNodeLink final : public NodeLink {
   }
 
  private:
+  using Deadline = std::chrono::system_clock::time_point;
+
+  // Calls again while the node has no thread free, which it says before it looks at the call.
+  template <typename F>
+  static grpc::Status Patiently(Deadline deadline, F call) {
+    while (true) {
+      grpc::ClientContext context;
+      context.set_deadline(deadline);
+      grpc::Status status = call(&context);
+      if (status.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED ||
+          std::chrono::system_clock::now() + kBusyPause > deadline) {
+        return status;
+      }
+      std::this_thread::sleep_for(kBusyPause);
+    }
+  }
+
   std::string MakeNonce() {
     std::string nonce(32, '\0');
     for (size_t at = 0; at < nonce.size(); at += sizeof(uint64_t)) {

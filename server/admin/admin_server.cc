@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/mutex.h"
 #include "base/time.h"
 #include "proto/admin.grpc.pb.h"
 #include "server/admin/command_runner.h"
@@ -18,14 +19,32 @@ namespace {
 constexpr int kRequestBytesMax = 1 << 20;
 constexpr size_t kClientNonceBytesMin = 16, kClientNonceBytesMax = 64;
 // For connections of tools that come and go; the commands themselves are short.
-constexpr int kThreadsMax = 8;
+constexpr int kThreadsMax = 16;
+
+// One source of chance for all threads of the service.
+class SharedRandom final : public base::Random {
+ public:
+  explicit SharedRandom(base::Random* random) : random_(random) {}
+  uint64_t Next() override {
+    base::MutexLock lock(&mutex_);
+    return random_->Next();
+  }
+
+ private:
+  base::Mutex mutex_;
+  base::Random* const random_ ABSL_PT_GUARDED_BY(mutex_);
+};
 
 }  // namespace
 
 class AdminServer::Impl final : public Administration::Service {
  public:
   Impl(const Options& options, NodeControl* control, base::Random* random, base::Logger* logger)
-      : options_(options), logger_(logger), nonces_(random), runner_(options.node_name, control, random) {}
+      : options_(options),
+        logger_(logger),
+        random_(random),
+        nonces_(&random_),
+        runner_(options.node_name, control, &random_, logger) {}
 
   absl::Status Start() {
     grpc::ServerBuilder builder;
@@ -36,42 +55,49 @@ class AdminServer::Impl final : public Administration::Service {
     builder.SetMaxReceiveMessageSize(kRequestBytesMax);
     // Two servers on one port would each get half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.AddListeningPort(absl::StrCat(options_.host, ":", options_.port), grpc::InsecureServerCredentials(),
-                             &port_);
+    builder.AddListeningPort(absl::StrCat(options_.host, ":", options_.port),
+                             grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0) {
-      return absl::AlreadyExistsError(absl::StrCat("the administration port ", options_.port, " on ", options_.host,
-                                                   " cannot be listened on; it is probably in use by another node"));
+      return absl::AlreadyExistsError(
+          absl::StrCat("the administration port ", options_.port, " on ", options_.host,
+                       " cannot be listened on; it is probably in use by another node"));
     }
     return absl::OkStatus();
   }
 
   ~Impl() override {
-    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+    if (server_ != nullptr)
+      server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
   }
 
   uint16_t port() const { return static_cast<uint16_t>(port_); }
 
-  grpc::Status Hello(grpc::ServerContext*, const HelloRequest* request, HelloReply* reply) override {
+  grpc::Status Hello(grpc::ServerContext*, const HelloRequest* request,
+                     HelloReply* reply) override {
     const std::string& client = request->client_nonce();
     if (client.size() < kClientNonceBytesMin || client.size() > kClientNonceBytesMax) {
-      return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "client_nonce must have 16 to 64 bytes");
+      return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                          "client_nonce must have 16 to 64 bytes");
     }
     const std::string server = nonces_.Give(client, clock_.Now());
     reply->set_server_nonce(server);
-    reply->set_server_proof(CookieProof(options_.cookie, absl::StrCat("pontoon admin server", client, server)));
+    reply->set_server_proof(
+        CookieProof(options_.cookie, absl::StrCat("pontoon admin server", client, server)));
     return grpc::Status::OK;
   }
 
-  grpc::Status Execute(grpc::ServerContext* context, const ExecuteRequest* request, ExecuteReply* reply) override {
+  grpc::Status Execute(grpc::ServerContext* context, const ExecuteRequest* request,
+                       ExecuteReply* reply) override {
     const std::string nonces = absl::StrCat(request->client_nonce(), request->server_nonce());
-    const std::string wanted =
-        CookieProof(options_.cookie, absl::StrCat("pontoon admin client", nonces, request->command()));
-    if (!nonces_.Use(request->server_nonce(), request->client_nonce(), clock_.Now()) ||
-        !SameProof(wanted, request->client_proof())) {
+    const std::string wanted = CookieProof(
+        options_.cookie, absl::StrCat("pontoon admin client", nonces, request->command()));
+    if (!SameProof(wanted, request->client_proof()) ||
+        !nonces_.Use(request->server_nonce(), request->client_nonce(), clock_.Now())) {
       logger_->Log(base::LogLevel::kWarning, 0,
-                   absl::StrCat("administration refused for ", context->peer(), ": the cookie's proof is wrong"));
+                   absl::StrCat("administration refused for ", context->peer(),
+                                ": the cookie's proof is wrong"));
       return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the cookie's proof is wrong");
     }
     Command command;
@@ -80,7 +106,8 @@ class AdminServer::Impl final : public Administration::Service {
     }
     const std::string result = runner_.RunBlocking(command).SerializeAsString();
     reply->set_result(result);
-    reply->set_server_proof(CookieProof(options_.cookie, absl::StrCat("pontoon admin result", nonces, result)));
+    reply->set_server_proof(
+        CookieProof(options_.cookie, absl::StrCat("pontoon admin result", nonces, result)));
     return grpc::Status::OK;
   }
 
@@ -88,14 +115,17 @@ class AdminServer::Impl final : public Administration::Service {
   const Options options_;
   base::Logger* const logger_;
   const base::SystemClock clock_;
+  SharedRandom random_;
   NonceBook nonces_;
   CommandRunner runner_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
 
-absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const Options& options, NodeControl* control,
-                                                                base::Random* random, base::Logger* logger) {
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const Options& options,
+                                                                NodeControl* control,
+                                                                base::Random* random,
+                                                                base::Logger* logger) {
   auto impl = std::make_unique<Impl>(options, control, random, logger);
   if (absl::Status started = impl->Start(); !started.ok()) return started;
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl)));

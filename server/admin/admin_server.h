@@ -12,8 +12,8 @@
 
 namespace pontoon::admin {
 
-// The administration service of proto/admin.proto on a port of its own. Whoever cannot prove that he knows the cookie
-// learns nothing but that there is such a service, and changes nothing.
+// The administration service of proto/admin.proto on a port of its own. Whoever cannot prove that
+// he knows the cookie learns nothing but that there is such a service, and changes nothing.
 class AdminServer {
  public:
   struct Options {
@@ -23,8 +23,10 @@ class AdminServer {
     std::string cookie;
   };
   // All borrowed. AlreadyExists: the port is in use; the message names it.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const Options& options, NodeControl* control,
-                                                            base::Random* random, base::Logger* logger);
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const Options& options,
+                                                            NodeControl* control,
+                                                            base::Random* random,
+                                                            base::Logger* logger);
   // Stops; calls that are under way get a second to end.
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;

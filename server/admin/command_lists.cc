@@ -1,11 +1,17 @@
 // Listings of what is declared and of who is connected, with every column that rabbitmqctl knows.
 
+#include <algorithm>
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "server/admin/command_runner.h"
+#include "server/amqp/table.h"
 
 namespace pontoon::admin {
 namespace {
@@ -32,9 +38,25 @@ class TableBuilder {
   }
   void Text(const char* column, const std::string& text) { Cell(column)->set_text(text); }
   void Atom(const char* column, const std::string& atom) { Cell(column)->set_atom(atom); }
-  void Number(const char* column, uint64_t number) { Cell(column)->set_integer(static_cast<int64_t>(number)); }
+  void Number(const char* column, uint64_t number) {
+    Cell(column)->set_integer(static_cast<int64_t>(number));
+  }
   void Bool(const char* column, bool value) { Cell(column)->set_boolean(value); }
-  void Arguments(const char* column, const std::string& table) { Cell(column)->set_amqp_table(table); }
+  void Address(const char* column, const std::string& address) {
+    Cell(column)->set_address(address);
+  }
+  void Arguments(const char* column, const std::string& table) {
+    Cell(column)->set_amqp_table(table);
+  }
+  // An empty cell for "".
+  void Optional(const char* column, const std::string& atom) {
+    Value* cell = Cell(column);
+    if (!atom.empty()) cell->set_atom(atom);
+  }
+  void Nodes(const char* column, const std::string& node) {
+    Value* cell = Cell(column);
+    if (!node.empty()) cell->mutable_list()->add_items(node);
+  }
   void Nothing(const char* column) { Cell(column); }
 
  private:
@@ -57,24 +79,38 @@ const char* NameOf(catalog::ExchangeKind kind) {
   return "";
 }
 
+// As declared; without a word of it, classic.
+std::string TypeOf(const catalog::QueueRecord& queue) {
+  const absl::StatusOr<amqp::Table> arguments = amqp::Table::Parse(queue.arguments);
+  const amqp::Value* type = arguments.ok() ? arguments->Find("x-queue-type") : nullptr;
+  const auto text = type == nullptr ? std::nullopt : type->AsString();
+  return text ? std::string(*text) : "classic";
+}
+
 }  // namespace
 
 Result CommandRunner::ListQueues(const VhostName& vhost) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::VhostRecord* record = version == nullptr ? nullptr : version->FindVhost(vhost.name());
-  if (record == nullptr) return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
+  const catalog::VhostRecord* record =
+      version == nullptr ? nullptr : version->FindVhost(vhost.name());
+  if (record == nullptr)
+    return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
   const auto figures = Await<absl::StatusOr<std::vector<broker::QueueFigures>>>(
       [this](auto done) { control_->ListQueueFigures(std::move(done)); });
   if (!figures.ok()) return Refused(NOT_RUNNING, std::string(figures.status().message()));
   std::map<base::QueueId, const broker::QueueFigures*> by_queue;
   for (const broker::QueueFigures& each : *figures) by_queue[each.queue] = &each;
 
+  const std::vector<const catalog::QueueRecord*> queues = version->ListQueues(record->id);
+  const std::map<uint64_t, std::string> owners = OwnersOf(queues);
+
   const broker::QueueFigures none;
   Result result;
   TableBuilder table(result.mutable_table());
-  for (const catalog::QueueRecord* queue : version->ListQueues(record->id)) {
+  for (const catalog::QueueRecord* queue : queues) {
     const auto it = by_queue.find(queue->id);
     const broker::QueueFigures& counts = it == by_queue.end() ? none : *it->second;
+    const std::string type = TypeOf(*queue);
     table.NextRow();
     table.Text("name", queue->name);
     table.Number("messages", counts.ready + counts.unacknowledged);
@@ -92,18 +128,47 @@ Result CommandRunner::ListQueues(const VhostName& vhost) {
     table.Number("messages_persistent", counts.persistent);
     table.Number("memory", counts.memory_bytes);
     table.Atom("state", "running");
-    table.Text("node", node_name_);
-    table.Bool("transient", queue->transient());
+    table.Atom("type", type);
     table.Text("exclusive_consumer_tag", counts.exclusive_consumer_tag);
-    table.Number("id", queue->id.value);
+    const auto owner = queue->owner ? owners.find(queue->owner->number) : owners.end();
+    table.Optional("owner_pid", owner == owners.end() ? "" : owner->second);
+    // An identifier in the shape of a pid; nothing else takes it back.
+    table.Atom("pid", absl::StrCat("<", node_name_, ".0.", queue->id.value, ".0>"));
+    // Only replicated queues have a leader in RabbitMQ's listings.
+    const bool replicated = type == "quorum";
+    table.Optional("leader", replicated ? node_name_ : "");
+    table.Nodes("members", replicated ? node_name_ : "");
+    table.Nodes("online", replicated ? node_name_ : "");
   }
   return result;
 }
 
+std::map<uint64_t, std::string> CommandRunner::OwnersOf(
+    const std::vector<const catalog::QueueRecord*>& queues) {
+  std::map<uint64_t, std::string> owners;
+  if (std::none_of(queues.begin(), queues.end(), [](const auto* queue) { return queue->owner; })) {
+    return owners;
+  }
+  const auto connections = Await<absl::StatusOr<std::vector<ConnectionFigures>>>(
+      [this](auto done) { control_->ListConnections(std::move(done)); });
+  if (!connections.ok()) return owners;
+  for (const ConnectionFigures& connection : *connections) {
+    // <rabbit@host.BOOT.NUMBER.0>: the number is the connection's own.
+    const std::vector<absl::string_view> parts = absl::StrSplit(connection.pid, '.');
+    uint64_t number = 0;
+    if (parts.size() >= 2 && absl::SimpleAtoi(parts[parts.size() - 2], &number)) {
+      owners[number] = connection.pid;
+    }
+  }
+  return owners;
+}
+
 Result CommandRunner::ListExchanges(const VhostName& vhost) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::VhostRecord* record = version == nullptr ? nullptr : version->FindVhost(vhost.name());
-  if (record == nullptr) return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
+  const catalog::VhostRecord* record =
+      version == nullptr ? nullptr : version->FindVhost(vhost.name());
+  if (record == nullptr)
+    return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
   Result result;
   TableBuilder table(result.mutable_table());
   for (const catalog::ExchangeRecord* exchange : version->ListExchanges(record->id)) {
@@ -121,8 +186,10 @@ Result CommandRunner::ListExchanges(const VhostName& vhost) {
 
 Result CommandRunner::ListBindings(const VhostName& vhost) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::VhostRecord* record = version == nullptr ? nullptr : version->FindVhost(vhost.name());
-  if (record == nullptr) return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
+  const catalog::VhostRecord* record =
+      version == nullptr ? nullptr : version->FindVhost(vhost.name());
+  if (record == nullptr)
+    return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
   Result result;
   TableBuilder table(result.mutable_table());
   for (const catalog::BindingRecord& binding : version->ListBindings(record->id)) {
@@ -130,7 +197,8 @@ Result CommandRunner::ListBindings(const VhostName& vhost) {
     table.Text("source_name", binding.source);
     table.Atom("source_kind", "exchange");
     table.Text("destination_name", binding.destination);
-    table.Atom("destination_kind", binding.kind == catalog::DestinationKind::kQueue ? "queue" : "exchange");
+    table.Atom("destination_kind",
+               binding.kind == catalog::DestinationKind::kQueue ? "queue" : "exchange");
     table.Text("routing_key", binding.routing_key);
     table.Arguments("arguments", binding.arguments);
     table.Text("vhost", vhost.name());
@@ -140,8 +208,10 @@ Result CommandRunner::ListBindings(const VhostName& vhost) {
 
 Result CommandRunner::ListConsumers(const VhostName& vhost) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::VhostRecord* record = version == nullptr ? nullptr : version->FindVhost(vhost.name());
-  if (record == nullptr) return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
+  const catalog::VhostRecord* record =
+      version == nullptr ? nullptr : version->FindVhost(vhost.name());
+  if (record == nullptr)
+    return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
   const auto consumers = Await<absl::StatusOr<std::vector<broker::ConsumerFigures>>>(
       [this](auto done) { control_->ListConsumers(std::move(done)); });
   if (!consumers.ok()) return Refused(NOT_RUNNING, std::string(consumers.status().message()));
@@ -173,18 +243,23 @@ Result CommandRunner::ListConnections() {
   for (const ConnectionFigures& connection : *connections) {
     table.NextRow();
     table.Text("user", connection.user);
-    table.Text("peer_host", connection.peer_host);
+    table.Address("peer_host", connection.peer_host);
     table.Number("peer_port", connection.peer_port);
     table.Atom("state", connection.state);
     table.Atom("pid", connection.pid);
     table.Text("name", connection.name);
-    table.Text("host", connection.host);
+    table.Address("host", connection.host);
     table.Number("port", connection.port);
     table.Bool("ssl", connection.ssl);
     table.Text("ssl_protocol", connection.ssl_protocol);
     table.Text("ssl_cipher", connection.ssl_cipher);
     table.Text("peer_cert_subject", connection.peer_cert_subject);
-    table.Text("protocol", connection.protocol);
+    // RabbitMQ prints the version as a tuple.
+    if (connection.protocol.empty()) {
+      table.Nothing("protocol");
+    } else {
+      table.Atom("protocol", "{0,9,1}");
+    }
     table.Text("auth_mechanism", connection.auth_mechanism);
     table.Text("vhost", connection.vhost);
     table.Number("timeout", connection.timeout);

@@ -1,5 +1,7 @@
 #include "server/admin/command_runner.h"
 
+#include <unistd.h>
+
 #include <future>
 #include <memory>
 #include <utility>
@@ -11,7 +13,8 @@ namespace pontoon::admin {
 namespace {
 
 constexpr char kNotRunning[] =
-    "this command requires the 'rabbit' app to be running on the target node. Start it with 'rabbitmqctl start_app'.";
+    "this command requires the 'rabbit' app to be running on the target node. Start it with "
+    "'rabbitmqctl start_app'.";
 
 // Calls `ask` with a callback and waits for it.
 template <typename T, typename F>
@@ -26,7 +29,8 @@ Result Counted(const absl::StatusOr<uint64_t>& count) {
   if (!count.ok()) {
     if (absl::IsUnavailable(count.status())) return Refused(NOT_RUNNING, kNotRunning);
     const Refusal refusal =
-        amqp::ReplyCodeOf(count.status()) == amqp::ReplyCode::kPreconditionFailed ? PRECONDITION : NO_SUCH_OBJECT;
+        amqp::ReplyCodeOf(count.status()) == amqp::ReplyCode::kPreconditionFailed ? PRECONDITION
+                                                                                  : NO_SUCH_OBJECT;
     return Refused(refusal, std::string(count.status().message()));
   }
   Result result;
@@ -72,14 +76,20 @@ Result CommandRunner::RunBlocking(const Command& command) {
 Result CommandRunner::RunCommand(const Command& command) {
   switch (command.what_case()) {
     case Command::kPing:
-    case Command::kAwaitStartup:  // The caller looks at the state, and asks again.
-      return Result();
+    case Command::kAwaitStartup: {  // The caller looks at the state, and asks again.
+      Result result;
+      result.mutable_status()->set_os_pid(static_cast<uint64_t>(getpid()));
+      return result;
+    }
     case Command::kStopApp:
       return Lived(Await<absl::Status>([this](auto done) { control_->StopApp(done); }));
     case Command::kStartApp:
       return Lived(Await<absl::Status>([this](auto done) { control_->StartApp(done); }));
-    case Command::kStop:
-      return Lived(Await<absl::Status>([this](auto done) { control_->Stop(done); }));
+    case Command::kStop: {
+      Result result = Lived(Await<absl::Status>([this](auto done) { control_->Stop(done); }));
+      result.mutable_status()->set_os_pid(static_cast<uint64_t>(getpid()));
+      return result;
+    }
     default:
       break;
   }
@@ -138,18 +148,19 @@ Result CommandRunner::RunCommand(const Command& command) {
       return CloseConnectionsCommand(command.close_connections());
     case Command::kSetVmMemoryHighWatermark: {
       const SetMemoryWatermark& set = command.set_vm_memory_high_watermark();
-      const absl::Status status =
-          control_->SetMemoryWatermark(set.is_absolute() ? 0 : set.relative(), set.is_absolute() ? set.absolute() : 0);
+      const absl::Status status = control_->SetMemoryWatermark(
+          set.is_absolute() ? 0 : set.relative(), set.is_absolute() ? set.absolute() : 0);
       return status.ok() ? Result() : Refused(BAD_ARGUMENT, std::string(status.message()));
     }
     case Command::kSetDiskFreeLimit: {
       const SetDiskFreeLimit& set = command.set_disk_free_limit();
-      const absl::Status status =
-          control_->SetDiskFreeLimit(set.is_relative() ? 0 : set.bytes(), set.is_relative() ? set.mem_relative() : 0);
+      const absl::Status status = control_->SetDiskFreeLimit(
+          set.is_relative() ? 0 : set.bytes(), set.is_relative() ? set.mem_relative() : 0);
       return status.ok() ? Result() : Refused(BAD_ARGUMENT, std::string(status.message()));
     }
     default:
-      return Refused(BAD_ARGUMENT, "the node does not know this command; the tool is newer than the node");
+      return Refused(BAD_ARGUMENT,
+                     "the node does not know this command; the tool is newer than the node");
   }
 }
 
@@ -161,11 +172,20 @@ Result CommandRunner::Change(catalog::Command change, Refusal missing) {
   return Result();
 }
 
+Result CommandRunner::ChangeAndTell(catalog::Command change, Refusal missing,
+                                    const std::string& done) {
+  Result result = Change(std::move(change), missing);
+  if (result.refusal() == NONE) Tell(base::LogLevel::kInfo, done);
+  return result;
+}
+
 Result CommandRunner::DeleteQueueCommand(const DeleteQueue& queue) {
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return Refused(NOT_RUNNING, kNotRunning);
   const catalog::VhostRecord* vhost = version->FindVhost(queue.vhost());
-  if (vhost == nullptr) return Refused(NO_SUCH_VHOST, absl::StrCat("Virtual host '", queue.vhost(), "' does not exist"));
+  if (vhost == nullptr)
+    return Refused(NO_SUCH_VHOST,
+                   absl::StrCat("Virtual host '", queue.vhost(), "' does not exist"));
   const catalog::QueueRecord* record = version->FindQueue(vhost->id, queue.name());
   if (record == nullptr) return Refused(NO_SUCH_OBJECT, "Queue not found");
   return Counted(Await<absl::StatusOr<uint64_t>>([&](auto done) {
@@ -177,7 +197,9 @@ Result CommandRunner::PurgeQueueCommand(const QueueName& queue) {
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return Refused(NOT_RUNNING, kNotRunning);
   const catalog::VhostRecord* vhost = version->FindVhost(queue.vhost());
-  if (vhost == nullptr) return Refused(NO_SUCH_VHOST, absl::StrCat("Virtual host '", queue.vhost(), "' does not exist"));
+  if (vhost == nullptr)
+    return Refused(NO_SUCH_VHOST,
+                   absl::StrCat("Virtual host '", queue.vhost(), "' does not exist"));
   const catalog::QueueRecord* record = version->FindQueue(vhost->id, queue.name());
   if (record == nullptr) return Refused(NO_SUCH_OBJECT, "Queue not found");
   return Counted(Await<absl::StatusOr<uint64_t>>(
@@ -186,8 +208,8 @@ Result CommandRunner::PurgeQueueCommand(const QueueName& queue) {
 
 Result CommandRunner::CloseConnectionsCommand(const CloseConnections& which) {
   return Counted(Await<absl::StatusOr<uint64_t>>([&](auto done) {
-    control_->CloseConnections({which.pid(), which.user(), which.vhost(), which.limit()}, which.reason(),
-                               std::move(done));
+    control_->CloseConnections({which.pid(), which.user(), which.vhost(), which.limit()},
+                               which.reason(), std::move(done));
   }));
 }
 

@@ -1,9 +1,11 @@
 #ifndef PONTOON_SERVER_ADMIN_COMMAND_RUNNER_H_
 #define PONTOON_SERVER_ADMIN_COMMAND_RUNNER_H_
 
+#include <map>
 #include <string>
+#include <vector>
 
-#include "base/mutex.h"
+#include "base/logger.h"
 #include "base/random.h"
 #include "proto/admin.pb.h"
 #include "server/admin/node_control.h"
@@ -13,9 +15,11 @@ namespace pontoon::admin {
 // Carries out administration commands on the node, one at a time per caller's thread. Any thread.
 class CommandRunner {
  public:
-  // Both borrowed.
-  CommandRunner(std::string node_name, NodeControl* control, base::Random* random)
-      : node_name_(std::move(node_name)), control_(control), random_(random) {}
+  // All borrowed; `random` must bear being asked by several threads. What changed and who asked for
+  // what cannot be is logged in RabbitMQ's words.
+  CommandRunner(std::string node_name, NodeControl* control, base::Random* random,
+                base::Logger* logger)
+      : node_name_(std::move(node_name)), control_(control), random_(random), logger_(logger) {}
 
   // Waits for the node's answer. Refusals are in the result.
   Result RunBlocking(const Command& command);
@@ -41,6 +45,8 @@ class CommandRunner {
   Result ListExchanges(const VhostName& vhost);
   Result ListBindings(const VhostName& vhost);
   Result ListConsumers(const VhostName& vhost);
+  // The pids of the connections that own exclusive queues, by the connections' numbers.
+  std::map<uint64_t, std::string> OwnersOf(const std::vector<const catalog::QueueRecord*>& queues);
   Result ListConnections();
   Result ListChannels();
   Result DescribeStatus();
@@ -50,12 +56,15 @@ class CommandRunner {
   Result CloseConnectionsCommand(const CloseConnections& which);
 
   Result Change(catalog::Command change, Refusal missing);
+  // The same, and a line in the log if it was done.
+  Result ChangeAndTell(catalog::Command change, Refusal missing, const std::string& done);
+  void Tell(base::LogLevel level, const std::string& text) { logger_->Log(level, 0, text); }
   catalog::UserRecord UserWithPassword(const AddUser& user);
 
   const std::string node_name_;
   NodeControl* const control_;
-  base::Mutex random_mutex_;
-  base::Random* const random_ ABSL_PT_GUARDED_BY(random_mutex_);
+  base::Random* const random_;
+  base::Logger* const logger_;
 };
 
 // A result that only says why not.

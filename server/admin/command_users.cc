@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/admin/command_runner.h"
 
 namespace pontoon::admin {
@@ -13,6 +14,22 @@ Result NoSuchUser(const std::string& name) {
 }
 Result NoSuchVhost(const std::string& name) {
   return Refused(NO_SUCH_VHOST, absl::StrCat("Virtual host \"", name, "\" does not exist"));
+}
+
+// As rabbitmqctl shows it, with the words of the library that RabbitMQ uses where they are known.
+std::string InvalidPattern(const std::string& pattern, absl::string_view message) {
+  absl::string_view reason = message;
+  if (const size_t start = message.rfind("': "); start != absl::string_view::npos) {
+    reason = message.substr(start + 3);
+  }
+  std::string offset = "0";
+  if (const size_t at = reason.rfind(" at offset "); at != absl::string_view::npos) {
+    offset = std::string(reason.substr(at + 11));
+    reason = reason.substr(0, at);
+  }
+  if (reason == "missing closing parenthesis") reason = "missing )";
+  if (reason == "quantifier does not follow a repeatable item") reason = "nothing to repeat";
+  return absl::StrCat("{:invalid_regexp, '", pattern, "', {'", reason, "', ", offset, "}}");
 }
 
 void AddText(Row* row, const std::string& text) { row->add_values()->set_text(text); }
@@ -27,52 +44,66 @@ void AddList(Row* row, const std::vector<std::string>& items) {
 catalog::UserRecord CommandRunner::UserWithPassword(const AddUser& user) {
   catalog::UserRecord record;
   record.name = user.name();
-  uint64_t salt = 0;
-  {
-    base::MutexLock lock(&random_mutex_);
-    salt = random_->Next();
-  }
-  record.password_hash = catalog::HashPassword(user.password(), record.algorithm, static_cast<uint32_t>(salt));
+  record.password_hash = catalog::HashPassword(user.password(), record.algorithm,
+                                               static_cast<uint32_t>(random_->Next()));
   return record;
 }
 
 Result CommandRunner::AddUserCommand(const AddUser& user) {
   const catalog::VersionPtr version = control_->catalog();
   if (version != nullptr && version->FindUser(user.name()) != nullptr) {
+    Tell(base::LogLevel::kWarning,
+         absl::StrCat("Failed to add user '", user.name(), "': the user already exists"));
     return Refused(ALREADY_EXISTS, absl::StrCat("User \"", user.name(), "\" already exists"));
   }
-  return Change(catalog::PutUser{UserWithPassword(user), false}, ALREADY_EXISTS);
+  return ChangeAndTell(catalog::PutUser{UserWithPassword(user), false}, ALREADY_EXISTS,
+                       absl::StrCat("Created user '", user.name(), "'"));
 }
 
 Result CommandRunner::ChangePassword(const AddUser& user, bool clear) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::UserRecord* existing = version == nullptr ? nullptr : version->FindUser(user.name());
+  const catalog::UserRecord* existing =
+      version == nullptr ? nullptr : version->FindUser(user.name());
   if (existing == nullptr) return NoSuchUser(user.name());
   catalog::UserRecord record = UserWithPassword(user);
   if (clear) record.password_hash.clear();
   record.tags = existing->tags;
-  return Change(catalog::PutUser{std::move(record), true}, NO_SUCH_USER);
+  return ChangeAndTell(
+      catalog::PutUser{std::move(record), true}, NO_SUCH_USER,
+      clear ? absl::StrCat("Clearing password for '", user.name(), "'")
+            : absl::StrCat("Successfully changed password for user '", user.name(), "'"));
 }
 
 Result CommandRunner::AuthenticateUser(const AddUser& user) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::UserRecord* existing = version == nullptr ? nullptr : version->FindUser(user.name());
+  const catalog::UserRecord* existing =
+      version == nullptr ? nullptr : version->FindUser(user.name());
   if (existing == nullptr || !catalog::CheckPassword(*existing, user.password())) {
-    return Refused(AUTHENTICATION_FAILED, absl::StrCat("user '", user.name(), "' - invalid credentials"));
+    return Refused(AUTHENTICATION_FAILED,
+                   absl::StrCat("user '", user.name(), "' - invalid credentials"));
   }
   return Result();
 }
 
 Result CommandRunner::DeleteUserCommand(const UserName& user) {
   const catalog::VersionPtr version = control_->catalog();
-  if (version != nullptr && version->FindUser(user.name()) == nullptr) return NoSuchUser(user.name());
-  return Change(catalog::DeleteUser{user.name()}, NO_SUCH_USER);
+  if (version != nullptr && version->FindUser(user.name()) == nullptr) {
+    Tell(base::LogLevel::kWarning,
+         absl::StrCat("Failed to delete user '", user.name(), "': the user does not exist"));
+    return NoSuchUser(user.name());
+  }
+  return ChangeAndTell(catalog::DeleteUser{user.name()}, NO_SUCH_USER,
+                       absl::StrCat("Deleted user '", user.name(), "'"));
 }
 
 Result CommandRunner::SetTags(const SetUserTags& tags) {
   const catalog::VersionPtr version = control_->catalog();
-  if (version != nullptr && version->FindUser(tags.name()) == nullptr) return NoSuchUser(tags.name());
-  return Change(catalog::SetUserTags{tags.name(), {tags.tags().begin(), tags.tags().end()}}, NO_SUCH_USER);
+  if (version != nullptr && version->FindUser(tags.name()) == nullptr)
+    return NoSuchUser(tags.name());
+  return ChangeAndTell(catalog::SetUserTags{tags.name(), {tags.tags().begin(), tags.tags().end()}},
+                       NO_SUCH_USER,
+                       absl::StrCat("Successfully set user tags for user '", tags.name(), "' to [",
+                                    absl::StrJoin(tags.tags(), ","), "]"));
 }
 
 Result CommandRunner::ListUsers() {
@@ -89,33 +120,59 @@ Result CommandRunner::ListUsers() {
 }
 
 Result CommandRunner::SetPermissionsCommand(const SetPermissions& permissions) {
+  const std::string failed =
+      absl::StrCat("Failed to set permissions for '", permissions.user(), "'");
   const catalog::VersionPtr version = control_->catalog();
-  if (version != nullptr) {
-    if (version->FindVhost(permissions.vhost()) == nullptr) return NoSuchVhost(permissions.vhost());
-    if (version->FindUser(permissions.user()) == nullptr) return NoSuchUser(permissions.user());
+  if (version != nullptr && version->FindUser(permissions.user()) == nullptr) {
+    Tell(base::LogLevel::kWarning, failed + ": the user does not exist");
+    return NoSuchUser(permissions.user());
   }
-  for (const std::string* pattern : {&permissions.configure(), &permissions.write(), &permissions.read()}) {
+  if (version != nullptr && version->FindVhost(permissions.vhost()) == nullptr) {
+    Tell(base::LogLevel::kWarning,
+         absl::StrCat(failed, ": virtual host '", permissions.vhost(), "' does not exist"));
+    return NoSuchVhost(permissions.vhost());
+  }
+  const std::string* const patterns[] = {&permissions.configure(), &permissions.write(),
+                                         &permissions.read()};
+  for (const std::string* pattern : patterns) {
     if (absl::Status valid = catalog::CheckPattern(*pattern); !valid.ok()) {
-      return Refused(BAD_ARGUMENT, std::string(valid.message()));
+      Tell(base::LogLevel::kWarning,
+           absl::StrCat(failed, " in virtual host '", permissions.vhost(),
+                        "': regular expression '", *pattern, "' is invalid"));
+      return Refused(BAD_ARGUMENT, InvalidPattern(*pattern, valid.message()));
     }
   }
-  return Change(catalog::SetPermission{{permissions.user(), permissions.vhost(), permissions.configure(),
-                                        permissions.write(), permissions.read()}},
-                FAILED);
+  return ChangeAndTell(
+      catalog::SetPermission{{permissions.user(), permissions.vhost(), permissions.configure(),
+                              permissions.write(), permissions.read()}},
+      FAILED,
+      absl::StrCat("Successfully set permissions for '", permissions.user(), "' in virtual host '",
+                   permissions.vhost(), "' to '", permissions.configure(), "', '",
+                   permissions.write(), "', '", permissions.read(), "'"));
 }
 
 Result CommandRunner::ClearPermissions(const SetPermissions& permissions) {
+  const std::string failed =
+      absl::StrCat("Failed to clear permissions for '", permissions.user(), "'");
   const catalog::VersionPtr version = control_->catalog();
-  if (version != nullptr) {
-    if (version->FindVhost(permissions.vhost()) == nullptr) return NoSuchVhost(permissions.vhost());
-    if (version->FindUser(permissions.user()) == nullptr) return NoSuchUser(permissions.user());
+  if (version != nullptr && version->FindUser(permissions.user()) == nullptr) {
+    Tell(base::LogLevel::kWarning, failed + ": the user does not exist");
+    return NoSuchUser(permissions.user());
   }
-  return Change(catalog::ClearPermission{permissions.user(), permissions.vhost()}, FAILED);
+  if (version != nullptr && version->FindVhost(permissions.vhost()) == nullptr) {
+    Tell(base::LogLevel::kWarning,
+         absl::StrCat(failed, ": virtual host '", permissions.vhost(), "' does not exist"));
+    return NoSuchVhost(permissions.vhost());
+  }
+  return ChangeAndTell(catalog::ClearPermission{permissions.user(), permissions.vhost()}, FAILED,
+                       absl::StrCat("Successfully cleared permissions for '", permissions.user(),
+                                    "' in virtual host '", permissions.vhost(), "'"));
 }
 
 Result CommandRunner::ListPermissions(const VhostName& vhost) {
   Result result;
-  for (const char* column : {"user", "configure", "write", "read"}) result.mutable_table()->add_columns(column);
+  for (const char* column : {"user", "configure", "write", "read"})
+    result.mutable_table()->add_columns(column);
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return result;
   if (version->FindVhost(vhost.name()) == nullptr) return NoSuchVhost(vhost.name());
@@ -132,7 +189,8 @@ Result CommandRunner::ListPermissions(const VhostName& vhost) {
 
 Result CommandRunner::ListUserPermissions(const UserName& user) {
   Result result;
-  for (const char* column : {"vhost", "configure", "write", "read"}) result.mutable_table()->add_columns(column);
+  for (const char* column : {"vhost", "configure", "write", "read"})
+    result.mutable_table()->add_columns(column);
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return result;
   if (version->FindUser(user.name()) == nullptr) return NoSuchUser(user.name());
@@ -150,22 +208,33 @@ Result CommandRunner::ListUserPermissions(const UserName& user) {
 Result CommandRunner::AddVhostCommand(const AddVhost& vhost) {
   const catalog::VersionPtr version = control_->catalog();
   if (version != nullptr && version->FindVhost(vhost.name()) != nullptr) {
-    return Refused(ALREADY_EXISTS, absl::StrCat("Virtual host \"", vhost.name(), "\" already exists"));
+    return Refused(ALREADY_EXISTS,
+                   absl::StrCat("Virtual host \"", vhost.name(), "\" already exists"));
   }
-  return Change(catalog::AddVhost{vhost.name(), vhost.description(), {vhost.tags().begin(), vhost.tags().end()},
-                                  vhost.default_queue_type()},
-                ALREADY_EXISTS);
+  const std::string& type = vhost.default_queue_type();
+  if (!type.empty() && type != "classic" && type != "quorum" && type != "stream") {
+    return Refused(BAD_ARGUMENT, "invalid_queue_type");
+  }
+  return ChangeAndTell(
+      catalog::AddVhost{
+          vhost.name(), vhost.description(), {vhost.tags().begin(), vhost.tags().end()}, type},
+      BAD_ARGUMENT,
+      absl::StrCat("Adding vhost '", vhost.name(), "' (description: '", vhost.description(),
+                   "', tags: [", absl::StrJoin(vhost.tags(), ","), "])"));
 }
 
 Result CommandRunner::DeleteVhostCommand(const VhostName& vhost) {
+  Tell(base::LogLevel::kInfo, absl::StrCat("Deleting vhost '", vhost.name(), "'"));
   const catalog::VersionPtr version = control_->catalog();
-  if (version != nullptr && version->FindVhost(vhost.name()) == nullptr) return NoSuchVhost(vhost.name());
+  if (version != nullptr && version->FindVhost(vhost.name()) == nullptr)
+    return NoSuchVhost(vhost.name());
   return Change(catalog::DeleteVhost{vhost.name()}, NO_SUCH_VHOST);
 }
 
 Result CommandRunner::ListVhosts() {
   Result result;
-  for (const char* column : {"name", "description", "tags", "default_queue_type", "tracing", "cluster_state"}) {
+  for (const char* column :
+       {"name", "description", "tags", "default_queue_type", "tracing", "cluster_state"}) {
     result.mutable_table()->add_columns(column);
   }
   const catalog::VersionPtr version = control_->catalog();

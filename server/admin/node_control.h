@@ -35,7 +35,8 @@ struct ChannelFigures {
   uint16_t number = 0;
   bool transactional = false, confirm = false;
   uint32_t consumer_count = 0;
-  uint64_t messages_unacknowledged = 0, messages_unconfirmed = 0, messages_uncommitted = 0, acks_uncommitted = 0;
+  uint64_t messages_unacknowledged = 0, messages_unconfirmed = 0, messages_uncommitted = 0,
+           acks_uncommitted = 0;
   uint32_t prefetch_count = 0, global_prefetch_count = 0;
 };
 
@@ -64,8 +65,9 @@ struct ConnectionFilter {
   uint32_t limit = 0;  // 0: none.
 };
 
-// Any thread may call; callbacks run on some thread of the node, exactly once, and must not block. While the
-// application does not run, everything but state(), Describe and the three life-cycle calls answers Unavailable.
+// Any thread may call; callbacks run on some thread of the node, exactly once, and must not block.
+// While the application does not run, everything but state(), Describe and the three life-cycle
+// calls answers Unavailable.
 class NodeControl {
  public:
   enum class State { kStarting, kRunning, kAppStopped };
@@ -75,16 +77,22 @@ class NodeControl {
   virtual void Describe(std::function<void(NodeFigures)> done) = 0;
 
   virtual catalog::VersionPtr catalog() const = 0;  // Null while the application does not run.
-  virtual void Change(catalog::Command command, std::function<void(absl::StatusOr<catalog::Outcome>)> done) = 0;
+  virtual void Change(catalog::Command command,
+                      std::function<void(absl::StatusOr<catalog::Outcome>)> done) = 0;
 
-  virtual void ListConnections(std::function<void(absl::StatusOr<std::vector<ConnectionFigures>>)> done) = 0;
-  virtual void ListChannels(std::function<void(absl::StatusOr<std::vector<ChannelFigures>>)> done) = 0;
-  virtual void ListQueueFigures(std::function<void(absl::StatusOr<std::vector<broker::QueueFigures>>)> done) = 0;
-  virtual void ListConsumers(std::function<void(absl::StatusOr<std::vector<broker::ConsumerFigures>>)> done) = 0;
+  virtual void ListConnections(
+      std::function<void(absl::StatusOr<std::vector<ConnectionFigures>>)> done) = 0;
+  virtual void ListChannels(
+      std::function<void(absl::StatusOr<std::vector<ChannelFigures>>)> done) = 0;
+  virtual void ListQueueFigures(
+      std::function<void(absl::StatusOr<std::vector<broker::QueueFigures>>)> done) = 0;
+  virtual void ListConsumers(
+      std::function<void(absl::StatusOr<std::vector<broker::ConsumerFigures>>)> done) = 0;
 
   virtual void DeleteQueue(base::QueueId queue, bool if_unused, bool if_empty,
                            std::function<void(absl::StatusOr<uint64_t>)> done) = 0;
-  virtual void PurgeQueue(base::QueueId queue, std::function<void(absl::StatusOr<uint64_t>)> done) = 0;
+  virtual void PurgeQueue(base::QueueId queue,
+                          std::function<void(absl::StatusOr<uint64_t>)> done) = 0;
   // 320 CONNECTION_FORCED - reason; how many it were.
   virtual void CloseConnections(ConnectionFilter filter, std::string reason,
                                 std::function<void(absl::StatusOr<uint64_t>)> done) = 0;
