@@ -51,7 +51,11 @@ absl::Status Channel::OnContentFrame(const amqp::Frame& frame) {
   const bool had_header = assembly_.has_header();
   method_ = amqp::BasicPublish::kId;
   absl::Status status = assembly_.OnFrame(frame, &complete);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    // A header that cannot be read belongs to no method.
+    if (amqp::HasReplyCode(status, amqp::ReplyCode::kFrameError)) method_ = {};
+    return status;
+  }
   if (!had_header && assembly_.body_size() > connection_->options().max_message_size) {
     return amqp::PreconditionFailed(absl::StrCat("message size ", assembly_.body_size(),
                                                  " is larger than configured max size ",

@@ -61,7 +61,6 @@ class Connection {
   void Abort();
   void OnTick(base::MonotonicTime now);
   void OnAlarmsChanged();
-  void OnUserChanged();
   // The next turn: goes on with what is left of the input.
   void ContinueInput();
   // Writes all frames of this turn.
@@ -186,8 +185,9 @@ class Connection {
   const int64_t connected_at_millis_;
 
   Stage stage_ = Stage::kHeader;
-  bool gone_ = false;                   // OnSocketClosed came.
-  bool socket_told_ = false;            // To close; nothing more is written.
+  bool gone_ = false;         // OnSocketClosed came.
+  bool socket_told_ = false;  // To close, or it is gone; nothing more is written.
+  bool aborted_ = false;
   bool input_broken_ = false;           // Where the next frame begins is not known any more.
   base::MonotonicTime stage_deadline_;  // Of kClosing and kRefused.
   amqp::FrameReader reader_;

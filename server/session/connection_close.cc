@@ -82,15 +82,16 @@ void Connection::CloseSocket() {
 }
 
 void Connection::Abort() {
-  if (gone_ || stage_ == Stage::kClosed) return;
+  if (gone_ || aborted_) return;
   DropChannels();
   stage_ = Stage::kClosed;
-  socket_told_ = true;
+  socket_told_ = aborted_ = true;
   transport_->Abort();
 }
 
 void Connection::OnSocketClosed(const absl::Status& status) {
   if (gone_) return;
+  socket_told_ = true;
   if (stage_ == Stage::kRunning) {
     // The client is gone without a word; what it sent before still counts.
     flow_ = blocked_ = unsent_ = false;
@@ -103,7 +104,9 @@ void Connection::OnSocketClosed(const absl::Status& status) {
                         stage_ == Stage::kRefused || stage_ == Stage::kClosed;
   if (any_bytes_ && !expected) {
     std::string why = "client unexpectedly closed TCP connection";
-    if (!status.ok()) absl::StrAppend(&why, " (", status.message(), ")");
+    if (!status.ok() && !absl::IsCancelled(status)) {
+      absl::StrAppend(&why, " (", status.message(), ")");
+    }
     Log(base::LogLevel::kWarning, ClosingLine(label_, why));
   } else if (!any_bytes_) {
     Log(base::LogLevel::kDebug, ClosingLine(label_, "no data was sent"));

@@ -91,10 +91,6 @@ void Connection::OnAlarmsChanged() {
   UpdateReading();
 }
 
-void Connection::OnUserChanged() {
-  // Rights are looked up in the catalog's version at every check; nothing is kept here.
-}
-
 void Connection::OnTick(base::MonotonicTime now) {
   if (gone_) return;
   switch (stage_) {

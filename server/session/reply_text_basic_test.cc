@@ -63,7 +63,7 @@ TEST_F(ReplyTextBasicTest, ContentThatIsNotWhatWasAnnounced) {
   EXPECT_EQ(
       ask({{FrameType::kMethod, publish}, {FrameType::kHeader, std::string("\0\x3c\0\0", 4)}}),
       Frames{"0 connection.close 501 'FRAME_ERROR - type 2, all octets = <<0,60,0,0>>: "
-             "unknown_frame' 60.40"});
+             "unknown_frame' 0.0"});
 }
 
 TEST_F(ReplyTextBasicTest, FramesWithoutSenseCloseTheConnection) {
