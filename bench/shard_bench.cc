@@ -20,10 +20,13 @@
 namespace pontoon::broker {
 namespace {
 
-// A log that is committed at once and a disk of pages; bodies are kept only if somebody will read them.
+// A log that is committed at once and a disk of pages; bodies are kept only if somebody will read
+// them.
 class LeanEnvironment : public ShardEnvironment {
  public:
-  explicit LeanEnvironment(bool keep_bodies) : keep_bodies_(keep_bodies) { shard = NewShard({1}, {}, this); }
+  explicit LeanEnvironment(bool keep_bodies) : keep_bodies_(keep_bodies) {
+    shard = NewShard({1}, {}, this);
+  }
 
   void Propose(base::SliceChain header, base::SliceChain body, uint32_t) override {
     LogEntry entry;
@@ -38,7 +41,9 @@ class LeanEnvironment : public ShardEnvironment {
       for (Delivery& delivery : deliveries->deliveries) delivered.push_back(std::move(delivery));
     }
   }
-  void ReadBodies(uint64_t read, std::vector<BodyPart> parts) override { reads.emplace_back(read, std::move(parts)); }
+  void ReadBodies(uint64_t read, std::vector<BodyPart> parts) override {
+    reads.emplace_back(read, std::move(parts));
+  }
   void ReadPage(uint64_t read, uint64_t page) override { page_reads.emplace_back(read, page); }
   void SubmitState(ShardState state) override {
     for (auto& [page, bytes] : state.put_pages) {
@@ -62,7 +67,8 @@ class LeanEnvironment : public ShardEnvironment {
     if (!entries.empty()) shard->Apply(entries);
     for (auto& [read, parts] : std::exchange(reads, {})) {
       std::vector<absl::StatusOr<base::Slice>> slices;
-      for (const BodyPart& part : parts) slices.push_back(bodies[part.index].Sub(part.offset, part.size));
+      for (const BodyPart& part : parts)
+        slices.push_back(bodies[part.index].Sub(part.offset, part.size));
       shard->OnBodies(read, std::move(slices));
     }
     for (auto& [read, page] : std::exchange(page_reads, {})) shard->OnPage(read, pages[page]);
@@ -93,7 +99,8 @@ const SessionId kSession{{1}, {1}, {0}};
 
 void Begin(LeanEnvironment* env, int queues) {
   std::vector<QueueSpec> specs;
-  for (int i = 1; i <= queues; ++i) specs.push_back({QueueId::Of(static_cast<uint64_t>(i)), false, absl::StrCat(i), "/"});
+  for (int i = 1; i <= queues; ++i)
+    specs.push_back({QueueId::Of(static_cast<uint64_t>(i)), false, absl::StrCat(i), "/"});
   env->shard->OnLeader(1, 100, specs);
   env->shard->OnRequest(kSession, OpenSession());
   env->Run();
@@ -130,14 +137,16 @@ SettleBatch AckAll(LeanEnvironment* env, uint64_t* number, bool run) {
     if (run && !settle.settles.empty() && settle.settles.back().run.queue == delivery.queue) {
       ++settle.settles.back().run.count;
     } else {
-      settle.settles.push_back({{delivery.queue, delivery.position, delivery.delivery, 1}, SettleAction::kAcknowledge});
+      settle.settles.push_back(
+          {{delivery.queue, delivery.position, delivery.delivery, 1}, SettleAction::kAcknowledge});
     }
   }
   env->delivered.clear();
   return settle;
 }
 
-// Publish, dispatch from memory, acknowledge. Arguments: messages a batch, payload bytes, consumers.
+// Publish, dispatch from memory, acknowledge. Arguments: messages a batch, payload bytes,
+// consumers.
 void BM_PublishConsumeAcknowledge(benchmark::State& state) {
   LeanEnvironment env(false);
   Begin(&env, 1);
@@ -185,7 +194,8 @@ void BM_Backlog(benchmark::State& state) {
     uint64_t publish = 1;
     const uint64_t total = static_cast<uint64_t>(state.range(0)) * 1000000;
     while (publish <= total) {
-      env.shard->OnRequest(kSession, Batch(static_cast<int>(state.range(1)), 100, queues, &publish));
+      env.shard->OnRequest(kSession,
+                           Batch(static_cast<int>(state.range(1)), 100, queues, &publish));
       env.Turn();
       env.Commit();
     }
@@ -200,7 +210,12 @@ void BM_Backlog(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * state.range(0) * 1000000);
 }
-BENCHMARK(BM_Backlog)->Args({10, 100, 1})->Args({10, 100, 20})->Args({10, 1, 1})->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK(BM_Backlog)
+    ->Args({10, 100, 1})
+    ->Args({10, 100, 20})
+    ->Args({10, 1, 1})
+    ->Iterations(1)
+    ->Unit(benchmark::kSecond);
 
 // Consuming a backlog from disk. Argument: messages in thousands.
 void BM_DrainBacklog(benchmark::State& state) {

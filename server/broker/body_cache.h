@@ -10,9 +10,10 @@
 
 namespace pontoon::broker {
 
-// Bodies of entries that were applied just now and that consumers wait for, so that a message which is consumed at once
-// is never read from disk. An entry leaves when all that waited for it was handed out, when its body is dropped, or as
-// the oldest when there is no more room. Bytes are shared with whoever brought them, never copied.
+// Bodies of entries that were applied just now and that consumers wait for, so that a message which
+// is consumed at once is never read from disk. An entry leaves when all that waited for it was
+// handed out, when its body is dropped, or as the oldest when there is no more room. Bytes are
+// shared with whoever brought them, never copied.
 class BodyCache {
  public:
   // `wanted`: how many hand-overs are expected of it; 0: until it is evicted or dropped.
@@ -34,7 +35,7 @@ class BodyCache {
     base::SliceChain body;
     uint64_t pinned = 0;
     uint32_t wanted = 0;
-    size_t hot_slice = 0;         // Reading goes on where it stopped: messages are mostly read in order.
+    size_t hot_slice = 0;  // Reading goes on where it stopped: messages are mostly read in order.
     uint64_t hot_slice_start = 0;
   };
 

@@ -25,7 +25,8 @@ BodyLedger::Chunk* BodyLedger::Make(uint64_t entry) {
 void BodyLedger::Open(uint64_t entry, uint32_t bytes, uint32_t references) {
   Chunk* chunk = Make(entry);
   Slot& slot = chunk->slots[entry % kChunkEntries];
-  PONTOON_CHECK_MSG(slot.references == 0 && references != 0 && bytes != 0, "an entry was opened twice");
+  PONTOON_CHECK_MSG(slot.references == 0 && references != 0 && bytes != 0,
+                    "an entry was opened twice");
   slot.references = references;
   slot.bytes = bytes;
   slot.width = 0;
@@ -60,10 +61,13 @@ void BodyLedger::Release(uint64_t entry, uint32_t references) {
   Chunk* chunk = Find(entry);
   PONTOON_CHECK_MSG(chunk != nullptr, "a body was released more often than it was referred to");
   Slot& slot = chunk->slots[entry % kChunkEntries];
-  PONTOON_CHECK_MSG(slot.references >= references, "a body was released more often than it was referred to");
+  PONTOON_CHECK_MSG(slot.references >= references,
+                    "a body was released more often than it was referred to");
   slot.references -= references;
   if (slot.references != 0) {
-    if (slot.width < 3 || slot.references > uint32_t{1} << (slot.width - 3) || slot.bytes < kSparseBytesMin) return;
+    if (slot.width < 3 || slot.references > uint32_t{1} << (slot.width - 3) ||
+        slot.bytes < kSparseBytesMin)
+      return;
     slot.width = static_cast<uint32_t>(std::bit_width(slot.references));
     sparse_.push_back(entry);
     return;
@@ -133,7 +137,8 @@ bool BodyLedger::Restore(Decoder* in) {
     const uint32_t references = static_cast<uint32_t>(in->Bounded(~uint32_t{0}));
     const uint64_t packed = in->Bounded((uint64_t{1} << 26) - 1);
     const uint32_t bytes = static_cast<uint32_t>(packed >> 6);
-    if (references == 0 || bytes == 0 || count > entries - live_entries_ || next > last_opened) return in->Fail(), false;
+    if (references == 0 || bytes == 0 || count > entries - live_entries_ || next > last_opened)
+      return in->Fail(), false;
     for (uint64_t i = 0; i < count; ++i, ++next) {
       Open(next, bytes, references);
       Find(next)->slots[next % kChunkEntries].width = packed & 63;

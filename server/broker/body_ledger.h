@@ -12,17 +12,20 @@
 
 namespace pontoon::broker {
 
-// Which entries' bodies are still needed: for each entry how many references (message and queue) point at it. A body
-// without references is dropped. Local to the replica, and consistent with the queues through checkpoints. Eight bytes
-// an entry, nothing per message.
+// Which entries' bodies are still needed: for each entry how many references (message and queue)
+// point at it. A body without references is dropped. Local to the replica, and consistent with the
+// queues through checkpoints. Eight bytes an entry, nothing per message.
 class BodyLedger {
  public:
   static constexpr uint64_t kChunkEntries = 1024;
   struct Slot {
     uint32_t references = 0;
     uint32_t bytes : 20 = 0;
-    uint32_t width : 6 = 0;  // Of the number of references when the entry was sealed or named sparse last; 0: not sealed.
-    bool operator==(const Slot& o) const { return references == o.references && bytes == o.bytes && width == o.width; }
+    uint32_t width : 6 = 0;  // Of the number of references when the entry was sealed or named
+                             // sparse last; 0: not sealed.
+    bool operator==(const Slot& o) const {
+      return references == o.references && bytes == o.bytes && width == o.width;
+    }
   };
   static_assert(sizeof(Slot) == 8);
   // A body below this is not worth cutting.
@@ -37,7 +40,8 @@ class BodyLedger {
   // The body turns out to be `bytes` longer.
   void Grow(uint64_t entry, uint32_t bytes);
   void Add(uint64_t entry, uint32_t references);
-  // All references of the entry have been added: from here on it is named when few of them are left.
+  // All references of the entry have been added: from here on it is named when few of them are
+  // left.
   void Seal(uint64_t entry);
   // Takes `references` away; the last one puts the entry among the dropped.
   void Release(uint64_t entry, uint32_t references);
@@ -47,12 +51,13 @@ class BodyLedger {
 
   // Entries whose body nothing needs any more, since the last call.
   std::vector<uint64_t> TakeDropped() { return std::exchange(dropped_, {}); }
-  // Sealed entries of which at most a quarter of the references is left, since the last call; each is named again when
-  // a quarter of that is left.
+  // Sealed entries of which at most a quarter of the references is left, since the last call; each
+  // is named again when a quarter of that is left.
   std::vector<uint64_t> TakeSparse() { return std::exchange(sparse_, {}); }
   uint64_t live_bytes() const { return live_bytes_; }
   uint64_t live_entries() const { return live_entries_; }
-  // The newest entry with a body that was opened (pieces of one message follow each other in that sense).
+  // The newest entry with a body that was opened (pieces of one message follow each other in that
+  // sense).
   uint64_t last_opened() const { return last_opened_; }
   size_t memory_bytes() const { return chunks_.size() * (sizeof(Chunk) + 32); }
 

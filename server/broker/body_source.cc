@@ -6,12 +6,14 @@
 namespace pontoon::broker {
 namespace {
 
-// Bytes that are read ahead for one queue: enough to keep a disk busy while a turn's worth is handed out.
+// Bytes that are read ahead for one queue: enough to keep a disk busy while a turn's worth is
+// handed out.
 constexpr uint64_t kReadAheadBytes = 2 << 20;
 // Bytes of one read.
 constexpr uint64_t kReadBytes = 512 << 10;
 constexpr size_t kReadMessagesMax = 4096;
-// Neighbouring messages are read as one part up to this size, so that a part pins little more than is used.
+// Neighbouring messages are read as one part up to this size, so that a part pins little more than
+// is used.
 constexpr uint32_t kPartBytesMax = 64 << 10;
 
 }  // namespace
@@ -19,8 +21,10 @@ constexpr uint32_t kPartBytesMax = 64 << 10;
 bool BodySource::FromCache(const Reference& reference, MessageBytes* bytes) {
   if (!cache_.Has(reference.entry)) return false;
   if (reference.first_piece == 0) {
-    return cache_.Read({reference.entry, reference.offset, reference.envelope_bytes}, &bytes->envelope) &&
-           cache_.Read({reference.entry, reference.offset + reference.envelope_bytes, reference.payload_bytes},
+    return cache_.Read({reference.entry, reference.offset, reference.envelope_bytes},
+                       &bytes->envelope) &&
+           cache_.Read({reference.entry, reference.offset + reference.envelope_bytes,
+                        reference.payload_bytes},
                        &bytes->payload);
   }
   parts_.clear();
@@ -33,7 +37,8 @@ bool BodySource::FromCache(const Reference& reference, MessageBytes* bytes) {
   return true;
 }
 
-bool BodySource::Take(LeaderQueue* queue, uint64_t position, const Reference& reference, MessageBytes* bytes) {
+bool BodySource::Take(LeaderQueue* queue, uint64_t position, const Reference& reference,
+                      MessageBytes* bytes) {
   if (!queue->fetched.empty()) {
     if (const auto it = queue->fetched.find(position); it != queue->fetched.end()) {
       *bytes = std::move(it->second);
@@ -47,12 +52,14 @@ bool BodySource::Take(LeaderQueue* queue, uint64_t position, const Reference& re
   if (queue->fetching.contains(position)) return false;
   Request request;
   AddTo(&request, queue, position, reference);
-  if (position < queue->fetch_cursor && position >= queue->cursor) queue->fetch_cursor = position + 1;
+  if (position < queue->fetch_cursor && position >= queue->cursor)
+    queue->fetch_cursor = position + 1;
   Send(std::move(request));
   return false;
 }
 
-void BodySource::AddTo(Request* request, LeaderQueue* queue, uint64_t position, const Reference& reference) {
+void BodySource::AddTo(Request* request, LeaderQueue* queue, uint64_t position,
+                       const Reference& reference) {
   std::vector<BodyPart>& parts = request->parts;
   Wanted wanted;
   wanted.position = position;
@@ -61,7 +68,8 @@ void BodySource::AddTo(Request* request, LeaderQueue* queue, uint64_t position, 
   wanted.offset = 0;
   const uint32_t size = static_cast<uint32_t>(reference.bytes());
   if (reference.first_piece == 0 && !parts.empty() && parts.back().index == reference.entry &&
-      parts.back().offset + parts.back().size == reference.offset && parts.back().size + size <= kPartBytesMax) {
+      parts.back().offset + parts.back().size == reference.offset &&
+      parts.back().size + size <= kPartBytesMax) {
     wanted.first_part = static_cast<uint32_t>(parts.size()) - 1;
     wanted.parts = 1;
     wanted.offset = parts.back().size;
@@ -87,7 +95,8 @@ void BodySource::Send(Request request) {
 void BodySource::ReadAhead(LeaderQueue* queue, uint64_t messages) {
   if (queue->state == nullptr || held_bytes_ >= cache_bytes_) return;
   const size_t there = queue->fetched.size() + queue->fetching.size();
-  if (there >= messages || queue->fetched_bytes + queue->fetching_bytes > kReadAheadBytes / 2) return;
+  if (there >= messages || queue->fetched_bytes + queue->fetching_bytes > kReadAheadBytes / 2)
+    return;
   messages = std::min<uint64_t>(messages - there, kReadMessagesMax);
   Request request;
   uint64_t bytes = 0;
@@ -118,8 +127,9 @@ void BodySource::ReadAhead(LeaderQueue* queue, uint64_t messages) {
   if (!request.parts.empty()) Send(std::move(request));
 }
 
-LeaderQueue* BodySource::OnBodies(uint64_t read, std::vector<absl::StatusOr<base::Slice>> parts,
-                                  const absl::btree_map<QueueId, std::unique_ptr<LeaderQueue>>& queues) {
+LeaderQueue* BodySource::OnBodies(
+    uint64_t read, std::vector<absl::StatusOr<base::Slice>> parts,
+    const absl::btree_map<QueueId, std::unique_ptr<LeaderQueue>>& queues) {
   const auto it = reads_.find(read);
   if (it == reads_.end()) return nullptr;
   const Read done = std::move(it->second);
@@ -147,14 +157,17 @@ LeaderQueue* BodySource::OnBodies(uint64_t read, std::vector<absl::StatusOr<base
       continue;
     }
     bytes.envelope = all.Sub(wanted.offset, wanted.envelope_bytes);
-    bytes.payload = all.Sub(wanted.offset + wanted.envelope_bytes, wanted.bytes - wanted.envelope_bytes);
+    bytes.payload =
+        all.Sub(wanted.offset + wanted.envelope_bytes, wanted.bytes - wanted.envelope_bytes);
     queue->fetched_bytes += wanted.bytes;
     queue->fetched[wanted.position] = std::move(bytes);
   }
   return queue;
 }
 
-void BodySource::OnApplied(const LogEntry& entry, uint32_t wanted) { cache_.Insert(entry.index, entry.body, wanted); }
+void BodySource::OnApplied(const LogEntry& entry, uint32_t wanted) {
+  cache_.Insert(entry.index, entry.body, wanted);
+}
 
 void BodySource::Forget(LeaderQueue* queue) {
   held_bytes_ -= queue->fetched_bytes;

@@ -12,17 +12,22 @@
 
 namespace pontoon::broker {
 
-// Where a leader gets the bytes of a message that it hands out: from the entries just applied, from what was read ahead
-// for the queue, or by asking for it.
+// Where a leader gets the bytes of a message that it hands out: from the entries just applied, from
+// what was read ahead for the queue, or by asking for it.
 class BodySource {
  public:
   // `term` keeps answers to an earlier leader of this replica apart.
   BodySource(uint64_t term, Replica* replica, ShardEnvironment* environment, uint64_t cache_bytes)
-      : replica_(replica), environment_(environment), cache_bytes_(cache_bytes), next_read_((term << 40) + 1) {}
+      : replica_(replica),
+        environment_(environment),
+        cache_bytes_(cache_bytes),
+        next_read_((term << 40) + 1) {}
 
-  // The bytes of a live position of the queue whose segment is loaded; false: they were asked for, and OnBodies tells.
+  // The bytes of a live position of the queue whose segment is loaded; false: they were asked for,
+  // and OnBodies tells.
   bool Take(LeaderQueue* queue, uint64_t position, const Reference& reference, MessageBytes* bytes);
-  // Asks for what the queue will need next, for at most `messages` hand-overs, if little of it is there.
+  // Asks for what the queue will need next, for at most `messages` hand-overs, if little of it is
+  // there.
   void ReadAhead(LeaderQueue* queue, uint64_t messages);
   // Returns the queue that the answer was for; null if it went meanwhile or the read is not ours.
   LeaderQueue* OnBodies(uint64_t read, std::vector<absl::StatusOr<base::Slice>> parts,
@@ -31,7 +36,8 @@ class BodySource {
   void OnApplied(const LogEntry& entry, uint32_t wanted);
   void OnDropped(uint64_t entry) { cache_.Drop(entry); }
   void Delivered(const Reference& reference) { cache_.Delivered(reference.entry); }
-  // Nobody of the queue can take anything now: what was read for it makes room for others if that is scarce.
+  // Nobody of the queue can take anything now: what was read for it makes room for others if that
+  // is scarce.
   void Pause(LeaderQueue* queue) {
     if (held_bytes_ > cache_bytes_ / 2) Forget(queue);
   }

@@ -17,7 +17,8 @@ constexpr size_t kExtentsMax = 4096;
 
 void BodySweeper::Add(const std::vector<uint64_t>& entries, const BodyLedger& ledger) {
   for (const uint64_t entry : entries) {
-    if (ledger.BytesOf(entry) != 0 && waiting_.insert(entry).second) waiting_bytes_ += ledger.BytesOf(entry);
+    if (ledger.BytesOf(entry) != 0 && waiting_.insert(entry).second)
+      waiting_bytes_ += ledger.BytesOf(entry);
   }
 }
 
@@ -65,9 +66,10 @@ void BodySweeper::Visit(const Segment& segment, absl::string_view page) {
     if (it == found_.end()) return;
     Found& found = it->second;
     ++found.references;
-    const uint32_t size =
-        reference.first_piece == 0 ? static_cast<uint32_t>(reference.bytes()) : reference.envelope_bytes;
-    if (!found.extents.empty() && found.extents.back().first + found.extents.back().second == reference.offset) {
+    const uint32_t size = reference.first_piece == 0 ? static_cast<uint32_t>(reference.bytes())
+                                                     : reference.envelope_bytes;
+    if (!found.extents.empty() &&
+        found.extents.back().first + found.extents.back().second == reference.offset) {
       found.extents.back().second += size;
     } else {
       found.extents.emplace_back(reference.offset, size);
@@ -111,7 +113,8 @@ void BodySweeper::OnPage(const Queues& queues, const PageNeeded& needed, absl::s
   if (queue == queues.end()) return;
   const auto segment = queue->second->segments().find(needed.segment);
   if (segment == queue->second->segments().end()) return;
-  if (page.empty() && !segment->second->loaded()) return;  // Its bodies are found to lack references, and kept whole.
+  if (page.empty() && !segment->second->loaded())
+    return;  // Its bodies are found to lack references, and kept whole.
   Visit(*segment->second, page);
 }
 
@@ -120,15 +123,18 @@ void BodySweeper::Finish(const BodyLedger& ledger, std::vector<BodyKeep>* cuts) 
   for (auto& [entry, found] : found_) {
     const uint32_t references = ledger.ReferencesOf(entry);
     if (references == 0) continue;
-    // Messages that are settled and not yet released (their page was not read), or a page that could not be read.
+    // Messages that are settled and not yet released (their page was not read), or a page that
+    // could not be read.
     if (found.references < references) continue;
     std::sort(found.extents.begin(), found.extents.end());
     BodyKeep keep;
     keep.index = entry;
     uint64_t kept = 0;
     for (const auto& [offset, size] : found.extents) {
-      if (!keep.extents.empty() && keep.extents.back().first + keep.extents.back().second >= offset) {
-        const uint32_t end = std::max(keep.extents.back().first + keep.extents.back().second, offset + size);
+      if (!keep.extents.empty() &&
+          keep.extents.back().first + keep.extents.back().second >= offset) {
+        const uint32_t end =
+            std::max(keep.extents.back().first + keep.extents.back().second, offset + size);
         keep.extents.back().second = end - keep.extents.back().first;
       } else if (size != 0) {
         keep.extents.emplace_back(offset, size);

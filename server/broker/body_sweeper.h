@@ -14,9 +14,10 @@
 
 namespace pontoon::broker {
 
-// Finds what still lives in bodies that are mostly settled, by going through the queues now and then, so that they can be
-// cut down. Costs nothing while messages come and go: no account is kept per message. Bounded per step, it goes on
-// where it stopped; what is settled meanwhile is kept a little longer than needed. Local to the replica.
+// Finds what still lives in bodies that are mostly settled, by going through the queues now and
+// then, so that they can be cut down. Costs nothing while messages come and go: no account is kept
+// per message. Bounded per step, it goes on where it stopped; what is settled meanwhile is kept a
+// little longer than needed. Local to the replica.
 class BodySweeper {
  public:
   using Queues = absl::btree_map<QueueId, std::unique_ptr<QueueState>>;

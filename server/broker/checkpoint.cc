@@ -1,8 +1,8 @@
 #include "absl/status/status.h"
 #include "server/broker/replica.h"
 
-// The image of a shard: a root with all that is small, and pages for the middle of deep queues, which
-// are written once. The layout is in FORMAT.md.
+// The image of a shard: a root with all that is small, and pages for the middle of deep queues,
+// which are written once. The layout is in FORMAT.md.
 
 namespace pontoon::broker {
 namespace {
@@ -89,7 +89,8 @@ bool Replica::RestoreRoot(Decoder* in) {
 absl::Status Replica::Restore(uint64_t applied, absl::string_view root) {
   Decoder in(root);
   const uint8_t version = in.U8();
-  if (version > kRootVersion) return absl::FailedPreconditionError("the checkpoint of a shard is of a newer version");
+  if (version > kRootVersion)
+    return absl::FailedPreconditionError("the checkpoint of a shard is of a newer version");
   if (version != kRootVersion || in.U32() != group_.value || !RestoreRoot(&in)) {
     return absl::DataLossError("the checkpoint of a shard is damaged");
   }

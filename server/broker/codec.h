@@ -8,7 +8,8 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 
-// Numbers in log headers, pages and checkpoints: fixed little-endian, or 7 bits a byte (varint), low ones first.
+// Numbers in log headers, pages and checkpoints: fixed little-endian, or 7 bits a byte (varint),
+// low ones first.
 
 namespace pontoon::broker {
 
@@ -31,7 +32,9 @@ class Encoder {
     out_->append(bytes, n);
   }
   // Small numbers of either sign in few bytes.
-  void Signed(int64_t v) { Varint((static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63)); }
+  void Signed(int64_t v) {
+    Varint((static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63));
+  }
   void Bytes(absl::string_view bytes) { out_->append(bytes.data(), bytes.size()); }
   void Session(const base::SessionId& session) {
     U64(session.node.value);
@@ -50,8 +53,8 @@ class Encoder {
   std::string* out_;
 };
 
-// Reads what an Encoder wrote. Reading behind the end or an over-long number makes `ok()` false for good and gives
-// zeros from there on, so that a caller may check once at the end.
+// Reads what an Encoder wrote. Reading behind the end or an over-long number makes `ok()` false for
+// good and gives zeros from there on, so that a caller may check once at the end.
 class Decoder {
  public:
   explicit Decoder(absl::string_view in) : at_(in.data()), end_(in.data() + in.size()) {}
@@ -110,7 +113,8 @@ class Decoder {
   T Fixed() {
     if (left() < sizeof(T)) return Fail(), T{0};
     T v = 0;
-    for (size_t i = 0; i < sizeof(T); ++i) v |= static_cast<T>(static_cast<uint8_t>(at_[i])) << (8 * i);
+    for (size_t i = 0; i < sizeof(T); ++i)
+      v |= static_cast<T>(static_cast<uint8_t>(at_[i])) << (8 * i);
     at_ += sizeof(T);
     return v;
   }

@@ -8,8 +8,9 @@
 namespace pontoon::broker {
 namespace {
 
-// How far a fence reaches beyond what was handed out: far enough that few are written, near enough that a new leader
-// marks few messages as redelivered that were not. Doubled each time that the fence held up the dispatch.
+// How far a fence reaches beyond what was handed out: far enough that few are written, near enough
+// that a new leader marks few messages as redelivered that were not. Doubled each time that the
+// fence held up the dispatch.
 constexpr uint64_t kFenceStep = 1024;
 constexpr uint64_t kFenceStepMax = 16384;
 // Deliveries of one queue before the next one has its turn.
@@ -52,12 +53,13 @@ void Dispatcher::ProposeFence(LeaderQueue* queue, uint64_t through, const Proces
 bool Dispatcher::Fenced(LeaderQueue* queue, uint64_t position, const ProcessId& process) {
   const bool known = queue->state->Covers(process);
   if (known && position <= queue->state->fence()) {
-    if (position + queue->fence_step / 2 >= queue->fence_proposed) ProposeFence(queue, position + queue->fence_step, nullptr);
+    if (position + queue->fence_step / 2 >= queue->fence_proposed)
+      ProposeFence(queue, position + queue->fence_step, nullptr);
     return true;
   }
   const bool process_proposed =
-      known || std::find(queue->processes_proposed.begin(), queue->processes_proposed.end(), process) !=
-                   queue->processes_proposed.end();
+      known || std::find(queue->processes_proposed.begin(), queue->processes_proposed.end(),
+                         process) != queue->processes_proposed.end();
   if (!process_proposed || position > queue->fence_proposed) {
     ProposeFence(queue, position + queue->fence_step, process_proposed ? nullptr : &process);
   } else if (known && position > queue->state->fence()) {
@@ -109,7 +111,8 @@ void Dispatcher::RemoveConsumer(Consumer* consumer) {
 }
 
 void Dispatcher::OnCredit(Consumer* consumer) {
-  if (!consumer->queue->state->Covers(ProcessOf(consumer->session->id))) return;  // OnFence lists it.
+  if (!consumer->queue->state->Covers(ProcessOf(consumer->session->id)))
+    return;  // OnFence lists it.
   List(consumer);
   if (consumer->waiting) Wake(consumer->queue);
 }
@@ -131,7 +134,8 @@ Consumer* Dispatcher::NextConsumer(LeaderQueue* queue) {
   return nullptr;
 }
 
-bool Dispatcher::Fetch(LeaderQueue* queue, uint64_t position, Reference* reference, MessageBytes* bytes) {
+bool Dispatcher::Fetch(LeaderQueue* queue, uint64_t position, Reference* reference,
+                       MessageBytes* bytes) {
   const Segment* segment = queue->state->SegmentOf(position);
   if (!segment->loaded()) {
     replica_->WantSegment(queue->state, (position - 1) / Segment::kSlots);
@@ -141,8 +145,8 @@ bool Dispatcher::Fetch(LeaderQueue* queue, uint64_t position, Reference* referen
   return bodies_->Take(queue, position, *reference, bytes);
 }
 
-Delivery Dispatcher::HandOut(LeaderQueue* queue, LeaderSession* session, bool no_ack, uint64_t position,
-                             const Reference& reference, MessageBytes bytes) {
+Delivery Dispatcher::HandOut(LeaderQueue* queue, LeaderSession* session, bool no_ack,
+                             uint64_t position, const Reference& reference, MessageBytes bytes) {
   Delivery delivery;
   delivery.queue = queue->spec.id;
   delivery.position.value = position;
@@ -181,7 +185,8 @@ uint32_t Dispatcher::RunQueue(LeaderQueue* queue, uint32_t deliveries_max) {
     MessageBytes bytes;
     if (!Fetch(queue, position, &reference, &bytes)) break;
     LeaderSession* session = consumer->session;
-    Delivery delivery = HandOut(queue, session, consumer->no_ack, position, reference, std::move(bytes));
+    Delivery delivery =
+        HandOut(queue, session, consumer->no_ack, position, reference, std::move(bytes));
     delivery.consumer = consumer->key;
     session->deliveries.deliveries.push_back(std::move(delivery));
     session->has_deliveries = true;
@@ -216,24 +221,29 @@ bool Dispatcher::Run() {
     }
     uint64_t credit = 0;
     for (const PriorityGroup& group : queue->groups) {
-      for (const Consumer* consumer : group.waiting) credit += std::min<uint64_t>(consumer->credit.messages, 4096);
+      for (const Consumer* consumer : group.waiting)
+        credit += std::min<uint64_t>(consumer->credit.messages, 4096);
     }
     if (credit != 0) {
       bodies_->ReadAhead(queue, credit);
-    } else {
+    } else if (!queue->get_waits) {
       bodies_->Pause(queue);
     }
   }
   return !work_.empty();
 }
 
-Dispatcher::GetResult Dispatcher::Get(LeaderQueue* queue, LeaderSession* session, bool no_ack, Delivery* delivery) {
+Dispatcher::GetResult Dispatcher::Get(LeaderQueue* queue, LeaderSession* session, bool no_ack,
+                                      Delivery* delivery) {
   if (queue->fence_step == 0) queue->fence_step = kFenceStep;
+  queue->get_waits = false;
   const uint64_t position = NextReady(queue);
   if (position == 0) return GetResult::kEmpty;
   Reference reference;
   MessageBytes bytes;
-  if (!Fenced(queue, position, ProcessOf(session->id)) || !Fetch(queue, position, &reference, &bytes)) {
+  if (!Fenced(queue, position, ProcessOf(session->id)) ||
+      !Fetch(queue, position, &reference, &bytes)) {
+    queue->get_waits = true;
     return GetResult::kWait;
   }
   *delivery = HandOut(queue, session, no_ack, position, reference, std::move(bytes));
@@ -275,7 +285,8 @@ void Dispatcher::Return(LeaderQueue* queue, const DeliveryRun& run) {
   Wake(queue);
 }
 
-void Dispatcher::ReturnAll(LeaderSession* session, const absl::btree_map<QueueId, std::unique_ptr<LeaderQueue>>& queues) {
+void Dispatcher::ReturnAll(LeaderSession* session,
+                           const absl::btree_map<QueueId, std::unique_ptr<LeaderQueue>>& queues) {
   for (const auto& [id, queue] : queues) {
     for (auto it = queue->outstanding.begin(); it != queue->outstanding.end();) {
       if (it->second.session != session) {
@@ -315,7 +326,8 @@ uint64_t Dispatcher::BeginPurge(LeaderQueue* queue, std::vector<SettleRun>* runs
   const QueueId id = queue->spec.id;
   const uint64_t count = queue->ready();
   if (count == 0) return 0;
-  const uint64_t bytes = queue->state->totals().bytes - queue->outstanding_bytes - queue->settling_bytes;
+  const uint64_t bytes =
+      queue->state->totals().bytes - queue->outstanding_bytes - queue->settling_bytes;
   for (const uint64_t position : queue->unreadable) {
     if (position < queue->cursor) queue->returned.insert(position);
   }
@@ -327,7 +339,8 @@ uint64_t Dispatcher::BeginPurge(LeaderQueue* queue, std::vector<SettleRun>* runs
     }
   }
   if (queue->cursor <= queue->state->tail()) {
-    runs->push_back({id, queue->cursor, queue->state->tail() + 1 - queue->cursor, SettleReason::kPurged});
+    runs->push_back(
+        {id, queue->cursor, queue->state->tail() + 1 - queue->cursor, SettleReason::kPurged});
     queue->cursor = queue->state->tail() + 1;
   }
   queue->returned.clear();
@@ -346,7 +359,8 @@ void Dispatcher::OnSettled(LeaderQueue* queue, uint64_t messages, uint64_t bytes
 void Dispatcher::OnUnreadable(LeaderQueue* queue, uint64_t segment) {
   uint64_t position = segment * Segment::kSlots + 1;
   const uint64_t end = position + Segment::kSlots;
-  while ((position = queue->state->NextLive(position)) != 0 && position < end) queue->unreadable.insert(position++);
+  while ((position = queue->state->NextLive(position)) != 0 && position < end)
+    queue->unreadable.insert(position++);
   Wake(queue);
 }
 

@@ -13,15 +13,21 @@
 
 namespace pontoon::broker {
 
-// Hands the messages of a leader's queues to consumers and gets, and knows who holds which. Invariants:
+// Hands the messages of a leader's queues to consumers and gets, and knows who holds which.
+// Invariants:
 // 1. A message is handed out only up to the committed fence, to processes that it names.
-// 2. Of the ready messages the one with the lowest position goes first: a returned one to its old place.
+// 2. Of the ready messages the one with the lowest position goes first: a returned one to its old
+// place.
 // 3. Higher priorities first; within one, strictly in turn over the consumers that have credit.
 // 4. Every live position is exactly one of: ready, outstanding, settling.
 class Dispatcher {
  public:
-  Dispatcher(Replica* replica, BodySource* bodies, EntryBuilder* builder, uint32_t deliveries_per_turn)
-      : replica_(replica), bodies_(bodies), builder_(builder), deliveries_per_turn_(deliveries_per_turn) {}
+  Dispatcher(Replica* replica, BodySource* bodies, EntryBuilder* builder,
+             uint32_t deliveries_per_turn)
+      : replica_(replica),
+        bodies_(bodies),
+        builder_(builder),
+        deliveries_per_turn_(deliveries_per_turn) {}
 
   // Notes that the queue may have something to do.
   void Wake(LeaderQueue* queue);
@@ -37,15 +43,19 @@ class Dispatcher {
   void OnFence(LeaderQueue* queue);
 
   enum class GetResult { kTaken, kEmpty, kWait };
-  // For a get: the next message goes to `session`, or nothing is ready, or it takes a fence, a page or a body first.
+  // For a get: the next message goes to `session`, or nothing is ready, or it takes a fence, a page
+  // or a body first.
   GetResult Get(LeaderQueue* queue, LeaderSession* session, bool no_ack, Delivery* delivery);
 
   // Makes the messages of the run that the session really holds ready again.
   void Return(LeaderQueue* queue, const DeliveryRun& run);
   // All that the session holds.
-  void ReturnAll(LeaderSession* session, const absl::btree_map<QueueId, std::unique_ptr<LeaderQueue>>& queues);
-  // Takes the messages of the run that are really held in these hands out of them, to be settled: appends runs.
-  void BeginSettle(LeaderQueue* queue, const DeliveryRun& run, SettleReason reason, std::vector<SettleRun>* runs);
+  void ReturnAll(LeaderSession* session,
+                 const absl::btree_map<QueueId, std::unique_ptr<LeaderQueue>>& queues);
+  // Takes the messages of the run that are really held in these hands out of them, to be settled:
+  // appends runs.
+  void BeginSettle(LeaderQueue* queue, const DeliveryRun& run, SettleReason reason,
+                   std::vector<SettleRun>* runs);
   // All that is ready: appends runs and returns how many messages they are.
   uint64_t BeginPurge(LeaderQueue* queue, std::vector<SettleRun>* runs);
   // These settles were applied; `bytes` of them left the queue's totals.
@@ -71,7 +81,8 @@ class Dispatcher {
   Delivery HandOut(LeaderQueue* queue, LeaderSession* session, bool no_ack, uint64_t position,
                    const Reference& reference, MessageBytes bytes);
   uint32_t RunQueue(LeaderQueue* queue, uint32_t deliveries_max);
-  void ForEachHeld(LeaderQueue* queue, const DeliveryRun& run, absl::FunctionRef<void(uint64_t first, uint64_t count)> each);
+  void ForEachHeld(LeaderQueue* queue, const DeliveryRun& run,
+                   absl::FunctionRef<void(uint64_t first, uint64_t count)> each);
 
   Replica* const replica_;
   BodySource* const bodies_;

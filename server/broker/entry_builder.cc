@@ -11,8 +11,8 @@ namespace {
 
 static_assert(kEnvelopeBytesMax <= kBodyBytesMax, "an envelope must fit into one entry's body");
 
-// Below, going over the bytes again is faster than combining checksums (about 30 ns for each hexadecimal digit of the
-// length).
+// Below, going over the bytes again is faster than combining checksums (about 30 ns for each
+// hexadecimal digit of the length).
 constexpr size_t kCombineFromBytes = 512;
 
 EnqueuedMessage Describe(const Publish& message, uint8_t flags) {
@@ -25,7 +25,9 @@ EnqueuedMessage Describe(const Publish& message, uint8_t flags) {
   return described;
 }
 
-uint64_t BytesOf(const Publish& message) { return message.message.envelope.size() + message.message.payload.size(); }
+uint64_t BytesOf(const Publish& message) {
+  return message.message.envelope.size() + message.message.payload.size();
+}
 
 }  // namespace
 
@@ -36,14 +38,16 @@ void EntryBuilder::Begin() {
 void EntryBuilder::Close() {
   if (header_.empty()) return;
   PONTOON_CHECK(header_.size() <= kHeaderBytesMax && body_.size() <= kBodyBytesMax);
-  ready_.push_back({std::exchange(header_, {}), std::exchange(body_, {}), std::exchange(body_crc_, 0)});
+  ready_.push_back(
+      {std::exchange(header_, {}), std::exchange(body_, {}), std::exchange(body_crc_, 0)});
 }
 
 void EntryBuilder::CloseIfLarge() {
   if (header_.size() >= kHeaderBytesWanted) Close();
 }
 
-void EntryBuilder::AppendBody(const broker::Publish& message, bool payload, base::SliceChain* body, uint32_t* crc) {
+void EntryBuilder::AppendBody(const broker::Publish& message, bool payload, base::SliceChain* body,
+                              uint32_t* crc) {
   const auto append = [&](const base::SliceChain& bytes, uint32_t bytes_crc) {
     body->Append(bytes);
     if (bytes.size() >= kCombineFromBytes) {
@@ -71,7 +75,8 @@ void EntryBuilder::SendAhead(uint64_t number, const SessionId& session, Ahead* p
   ready_.push_back(std::move(entry));
 }
 
-void EntryBuilder::SendPayloadAhead(uint64_t number, const SessionId& session, const broker::Publish& message) {
+void EntryBuilder::SendPayloadAhead(uint64_t number, const SessionId& session,
+                                    const broker::Publish& message) {
   const base::SliceChain& payload = message.message.payload;
   for (size_t at = 0; at < payload.size(); at += kBodyBytesMax) {
     Ahead piece;
@@ -81,7 +86,8 @@ void EntryBuilder::SendPayloadAhead(uint64_t number, const SessionId& session, c
   }
 }
 
-void EntryBuilder::Publish(const SessionId& session, uint64_t first_number, absl::Span<const broker::Publish> messages) {
+void EntryBuilder::Publish(const SessionId& session, uint64_t first_number,
+                           absl::Span<const broker::Publish> messages) {
   uint64_t number = first_number;
   bool open = false;
   const auto finish = [&] {
@@ -94,7 +100,8 @@ void EntryBuilder::Publish(const SessionId& session, uint64_t first_number, absl
     const uint64_t bytes = BytesOf(message);
     const bool large = bytes > kBodyBytesMax;
     const uint64_t here = large ? message.message.envelope.size() : bytes;
-    if (body_.size() + here > kBodyBytesMax || header_.size() + (open ? writer_.bytes() : 0) > kHeaderBytesWanted) {
+    if (body_.size() + here > kBodyBytesMax ||
+        header_.size() + (open ? writer_.bytes() : 0) > kHeaderBytesWanted) {
       finish();
       Close();
     }
@@ -113,8 +120,8 @@ void EntryBuilder::Publish(const SessionId& session, uint64_t first_number, absl
   finish();
 }
 
-void EntryBuilder::Transact(const SessionId& session, uint64_t first_number, absl::Span<const broker::Publish> messages,
-                            const SettleFact* settles) {
+void EntryBuilder::Transact(const SessionId& session, uint64_t first_number,
+                            absl::Span<const broker::Publish> messages, const SettleFact* settles) {
   // An entry of its own, preceded by all that does not fit into it.
   Close();
   Begin();
@@ -173,7 +180,8 @@ void EntryBuilder::Propose(int64_t log_time_nanos) {
   Close();
   for (Entry& entry : ready_) {
     PatchLogTime(&entry.header, log_time_nanos);
-    environment_->Propose(base::SliceChain(base::Slice::Copy(entry.header)), std::move(entry.body), entry.body_crc);
+    environment_->Propose(base::SliceChain(base::Slice::Copy(entry.header)), std::move(entry.body),
+                          entry.body_crc);
   }
   ready_.clear();
 }

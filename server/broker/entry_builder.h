@@ -12,7 +12,8 @@
 
 namespace pontoon::broker {
 
-// Collects the facts of a turn into as few entries as their limits allow, and proposes them at its end.
+// Collects the facts of a turn into as few entries as their limits allow, and proposes them at its
+// end.
 class EntryBuilder {
  public:
   explicit EntryBuilder(ShardEnvironment* environment) : environment_(environment) {}
@@ -33,10 +34,11 @@ class EntryBuilder {
   }
 
   // Publishes of a session, the first with `first_number`.
-  void Publish(const SessionId& session, uint64_t first_number, absl::Span<const broker::Publish> messages);
+  void Publish(const SessionId& session, uint64_t first_number,
+               absl::Span<const broker::Publish> messages);
   // All of it in one entry of the log; either part may be empty.
-  void Transact(const SessionId& session, uint64_t first_number, absl::Span<const broker::Publish> messages,
-                const SettleFact* settles);
+  void Transact(const SessionId& session, uint64_t first_number,
+                absl::Span<const broker::Publish> messages, const SettleFact* settles);
 
   bool empty() const { return header_.empty() && ready_.empty(); }
   // Proposes what was collected.
@@ -58,7 +60,8 @@ class EntryBuilder {
   void Begin();
   void Close();
   void CloseIfLarge();
-  void AppendBody(const broker::Publish& message, bool payload, base::SliceChain* body, uint32_t* crc);
+  void AppendBody(const broker::Publish& message, bool payload, base::SliceChain* body,
+                  uint32_t* crc);
   void SendAhead(uint64_t number, const SessionId& session, Ahead* piece);
   void SendPayloadAhead(uint64_t number, const SessionId& session, const broker::Publish& message);
 

@@ -243,7 +243,8 @@ void EnqueueWriter::Begin(const SessionId& session, uint64_t first_number) {
 }
 
 uint32_t EnqueueWriter::IndexOf(QueueId queue) {
-  const auto at = std::lower_bound(index_.begin(), index_.end(), std::make_pair(queue.value, uint32_t{0}));
+  const auto at =
+      std::lower_bound(index_.begin(), index_.end(), std::make_pair(queue.value, uint32_t{0}));
   if (at != index_.end() && at->first == queue.value) return at->second;
   Encoder(&table_).Signed(static_cast<int64_t>(queue.value - last_id_));
   last_id_ = queue.value;
@@ -254,9 +255,10 @@ uint32_t EnqueueWriter::IndexOf(QueueId queue) {
 void EnqueueWriter::Add(const EnqueuedMessage& message, absl::Span<const QueueId> targets) {
   uint8_t flags = message.flags;
   const bool first = count_++ == 0;
-  const bool same_targets = !first && std::equal(targets.begin(), targets.end(), last_targets_.begin(), last_targets_.end());
-  const bool same_sizes =
-      !first && message.envelope_bytes == last_.envelope_bytes && message.payload_bytes == last_.payload_bytes;
+  const bool same_targets = !first && std::equal(targets.begin(), targets.end(),
+                                                 last_targets_.begin(), last_targets_.end());
+  const bool same_sizes = !first && message.envelope_bytes == last_.envelope_bytes &&
+                          message.payload_bytes == last_.payload_bytes;
   if (same_targets) flags |= kSameTargets;
   if (same_sizes) flags |= kSameSizes;
   Encoder out(&messages_);

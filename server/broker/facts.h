@@ -11,16 +11,18 @@
 #include "server/broker/codec.h"
 #include "server/broker/shard_protocol.h"
 
-// [format] What the log of a shard records: the header of an entry is a version, the log's time and a list of facts,
-// applied together or not at all. The layout is in FORMAT.md; facts are read in place.
+// [format] What the log of a shard records: the header of an entry is a version, the log's time and
+// a list of facts, applied together or not at all. The layout is in FORMAT.md; facts are read in
+// place.
 
 namespace pontoon::broker {
 
 inline constexpr uint8_t kEntryVersion = 1;
 // Bytes before the first fact: version and log time.
 inline constexpr size_t kEntryPrefixBytes = 9;
-// Bytes of an entry's body at most, and of a header that the leader forms (raft: kEntryBodyBytesMax and a good margin
-// below kEntryHeaderBytesMax, since the last fact is added before the size is looked at).
+// Bytes of an entry's body at most, and of a header that the leader forms (raft: kEntryBodyBytesMax
+// and a good margin below kEntryHeaderBytesMax, since the last fact is added before the size is
+// looked at).
 inline constexpr uint32_t kBodyBytesMax = 256 * 1024;
 inline constexpr uint32_t kHeaderBytesMax = 1024 * 1024;
 inline constexpr uint32_t kHeaderBytesWanted = 256 * 1024;
@@ -56,13 +58,14 @@ enum class SettleReason : uint8_t {
 
 // Where and how one message of an Enqueue lies (bits of a byte).
 enum MessageFlags : uint8_t {
-  kPersistent = 1,      // delivery_mode 2
-  kRefused = 2,         // A full queue rejected it: no targets.
-  kSameTargets = 4,     // As the message before; no targets follow.
-  kSameSizes = 8,       // As the message before; no sizes follow.
-  kLiesAhead = 16,      // Its bytes are in a body piece that travelled ahead, not in this entry's body.
-  kNewPiece = 32,       // With kLiesAhead: the first message of the next piece.
-  kPayloadPieces = 64,  // Its payload is the whole of the next ceil(payload / kBodyBytesMax) pieces.
+  kPersistent = 1,   // delivery_mode 2
+  kRefused = 2,      // A full queue rejected it: no targets.
+  kSameTargets = 4,  // As the message before; no targets follow.
+  kSameSizes = 8,    // As the message before; no sizes follow.
+  kLiesAhead = 16,  // Its bytes are in a body piece that travelled ahead, not in this entry's body.
+  kNewPiece = 32,   // With kLiesAhead: the first message of the next piece.
+  kPayloadPieces =
+      64,  // Its payload is the whole of the next ceil(payload / kBodyBytesMax) pieces.
 };
 
 struct EnqueueFact {
@@ -86,7 +89,8 @@ struct EnqueuedMessage {
 // Goes through the messages of an EnqueueFact, in order.
 class MessageReader {
  public:
-  explicit MessageReader(const EnqueueFact& fact) : in_(fact.messages), queues_(fact.queues.size()) {}
+  explicit MessageReader(const EnqueueFact& fact)
+      : in_(fact.messages), queues_(fact.queues.size()) {}
   // False at the end and where the bytes are damaged (see ok()).
   bool Next(EnqueuedMessage* message);
   // Targets of the message read last, as indexes into EnqueueFact::queues, each below its size.
@@ -133,7 +137,8 @@ struct ProcessId {  // A boot of a node.
 };
 inline ProcessId ProcessOf(const SessionId& session) { return {session.node, session.boot}; }
 
-// The queue may be dispatched up to `through` at `priority`, to consumers of these processes (added to earlier ones).
+// The queue may be dispatched up to `through` at `priority`, to consumers of these processes (added
+// to earlier ones).
 struct FenceFact {
   QueueId queue;
   uint8_t priority = 0;
@@ -141,7 +146,8 @@ struct FenceFact {
   std::vector<ProcessId> processes;
 };
 
-// The message at `position` goes to these queues of other shards, as `number` of this shard's session there.
+// The message at `position` goes to these queues of other shards, as `number` of this shard's
+// session there.
 struct MoveFact {
   QueueId queue;
   uint64_t position = 0;
@@ -163,15 +169,16 @@ struct QueueClosedFact {
 struct SessionFact {  // kSessionOpened, kSessionEnded
   SessionId session;
 };
-// The entry's body is the `ordinal`-th piece (from 0) of what the Enqueue of `session` with first number `number` names.
+// The entry's body is the `ordinal`-th piece (from 0) of what the Enqueue of `session` with first
+// number `number` names.
 struct BodyPieceFact {
   SessionId session;
   uint64_t number = 0;
   uint64_t ordinal = 0;
   uint32_t bytes = 0;
 };
-// A part of a list of facts that is too long for one header, kept with the session until kFactsTogether applies all
-// `count` parts in its own place in the log.
+// A part of a list of facts that is too long for one header, kept with the session until
+// kFactsTogether applies all `count` parts in its own place in the log.
 struct FactsAheadFact {
   SessionId session;
   uint64_t ordinal = 0;

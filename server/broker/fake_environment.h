@@ -14,8 +14,9 @@
 #include "base/crc32c.h"
 #include "server/broker/shard.h"
 
-// For tests: a log, a disk and front-ends in memory around one shard. What is proposed is committed when the test
-// says so; bodies and pages are kept as storage would keep them; `Crash` starts anew from what is durable.
+// For tests: a log, a disk and front-ends in memory around one shard. What is proposed is committed
+// when the test says so; bodies and pages are kept as storage would keep them; `Crash` starts anew
+// from what is durable.
 
 namespace pontoon::broker {
 
@@ -26,7 +27,9 @@ class FakeEnvironment : public ShardEnvironment {
     base::SliceChain body;
   };
 
-  explicit FakeEnvironment(ShardLimits limits = {}) : limits_(limits) { shard_ = NewShard({1}, limits_, this); }
+  explicit FakeEnvironment(ShardLimits limits = {}) : limits_(limits) {
+    shard_ = NewShard({1}, limits_, this);
+  }
 
   Shard& shard() { return *shard_; }
 
@@ -147,7 +150,8 @@ class FakeEnvironment : public ShardEnvironment {
     shard_->Apply({&opening, 1});
     shard_->OnLeader(term_, catalog_index, queues);
   }
-  // The process dies, and a new one reads what is durable: proposals that were not committed are lost.
+  // The process dies, and a new one reads what is durable: proposals that were not committed are
+  // lost.
   void Crash() {
     proposed_.clear();
     reads_.clear();
@@ -166,7 +170,9 @@ class FakeEnvironment : public ShardEnvironment {
     if (!entries.empty()) shard_->Apply(entries);
   }
 
-  std::vector<std::pair<SessionId, ShardResponse>> TakeResponses() { return std::exchange(responses_, {}); }
+  std::vector<std::pair<SessionId, ShardResponse>> TakeResponses() {
+    return std::exchange(responses_, {});
+  }
   size_t proposed() const { return proposed_.size(); }
   size_t reads() const { return reads_.size(); }
 

@@ -14,8 +14,9 @@
 #include "server/broker/fake_environment.h"
 #include "server/broker/segment.h"
 
-// What an earlier version wrote is read for ever: testdata/ holds the log and the checkpoint of a shard as version 1 of
-// the formats has them (FORMAT.md). PONTOON_WRITE_FIXTURES=1 writes them anew, for a new version beside the old one.
+// What an earlier version wrote is read for ever: testdata/ holds the log and the checkpoint of a
+// shard as version 1 of the formats has them (FORMAT.md). PONTOON_WRITE_FIXTURES=1 writes them
+// anew, for a new version beside the old one.
 
 namespace pontoon::broker {
 namespace {
@@ -39,8 +40,8 @@ broker::Publish Message(const std::string& text, std::vector<QueueId> targets) {
   return publish;
 }
 
-// A shard with a bit of everything: 5,000 messages in queue 10 (one page), some in queue 11, a large one, a transaction,
-// a consumer, a fence, settles.
+// A shard with a bit of everything: 5,000 messages in queue 10 (one page), some in queue 11, a
+// large one, a transaction, a consumer, a fence, settles.
 void MakeHistory(FakeEnvironment* env) {
   env->Lead(20, {{QueueId::Of(10), false, "q10", "/"}, {QueueId::Of(11), false, "q11", "/"}});
   env->shard().OnRequest(kSession, OpenSession());
@@ -60,7 +61,8 @@ void MakeHistory(FakeEnvironment* env) {
   Transaction transaction;
   transaction.publishes.first_number = number;
   transaction.publishes.messages.push_back(Message(std::string(300000, 'L'), {QueueId::Of(11)}));
-  for (int i = 0; i < 30; ++i) transaction.publishes.messages.push_back(Message(std::string(10000, 'm'), {QueueId::Of(11)}));
+  for (int i = 0; i < 30; ++i)
+    transaction.publishes.messages.push_back(Message(std::string(10000, 'm'), {QueueId::Of(11)}));
   env->shard().OnRequest(kSession, transaction);
   Consume consume;
   consume.queue = QueueId::Of(10);
@@ -75,7 +77,8 @@ void MakeHistory(FakeEnvironment* env) {
     if (deliveries == nullptr) continue;
     for (const Delivery& delivery : deliveries->deliveries) {
       if (delivery.position.value % 3 != 0) {
-        settle.settles.push_back({{delivery.queue, delivery.position, delivery.delivery, 1}, SettleAction::kAcknowledge});
+        settle.settles.push_back({{delivery.queue, delivery.position, delivery.delivery, 1},
+                                  SettleAction::kAcknowledge});
       }
     }
   }
@@ -84,15 +87,17 @@ void MakeHistory(FakeEnvironment* env) {
 }
 
 std::string Describe(FakeEnvironment* env) {
-  std::string text = absl::StrCat("digest ", env->shard().digest(), "\nwaiting bytes ", env->shard().waiting_bytes(), "\n");
+  std::string text = absl::StrCat("digest ", env->shard().digest(), "\nwaiting bytes ",
+                                  env->shard().waiting_bytes(), "\n");
   env->Lead(20, {{QueueId::Of(10), false, "q10", "/"}, {QueueId::Of(11), false, "q11", "/"}});
   env->shard().OnRequest(kSession, InspectQueues{{1}, QueueId()});
   for (auto& [session, response] : env->TakeResponses()) {
     const auto* reply = std::get_if<Reply>(&response);
     if (reply == nullptr) continue;
     for (const QueueFigures& figures : std::get<std::vector<QueueFigures>>(reply->result)) {
-      absl::StrAppend(&text, "queue ", figures.queue.value, " ready ", figures.ready, " bytes ", figures.ready_bytes,
-                      " persistent ", figures.persistent, " ", figures.persistent_bytes, "\n");
+      absl::StrAppend(&text, "queue ", figures.queue.value, " ready ", figures.ready, " bytes ",
+                      figures.ready_bytes, " persistent ", figures.persistent, " ",
+                      figures.persistent_bytes, "\n");
     }
   }
   return text;
@@ -132,7 +137,8 @@ TEST(FormatTest, LogAndCheckpointOfVersion1AreReadForEver) {
     env.Settle();
     write("root_v1.txt", absl::Base64Escape(env.root));
     std::string pages;
-    for (const auto& [page, bytes] : env.pages) absl::StrAppend(&pages, page, " ", absl::Base64Escape(bytes), "\n");
+    for (const auto& [page, bytes] : env.pages)
+      absl::StrAppend(&pages, page, " ", absl::Base64Escape(bytes), "\n");
     write("pages_v1.txt", pages);
     env.Crash();
     write("state_v1.txt", Describe(&env));
@@ -215,7 +221,8 @@ TEST(FormatTest, FactsComeBackAsTheyWereWritten) {
   settle.session = kSession;
   settle.first_number = 7;
   settle.numbers = 2;
-  settle.runs = {{QueueId::Of(99), 5, 10, SettleReason::kAcknowledged}, {QueueId::Of(3), 1, 1, SettleReason::kRejected}};
+  settle.runs = {{QueueId::Of(99), 5, 10, SettleReason::kAcknowledged},
+                 {QueueId::Of(3), 1, 1, SettleReason::kRejected}};
   Encode(settle, &bytes);
   Encode(FenceFact{QueueId::Of(5), 1, 1000, {{{1}, {2}}, {{3}, {4}}}}, &bytes);
   Encode(ReturnFact{QueueId::Of(5), {{1, 2}, {3, 4}}}, &bytes);

@@ -8,7 +8,8 @@
 
 namespace pontoon::broker {
 
-Leader::Leader(uint64_t term, Replica* replica, ShardEnvironment* environment, const ShardLimits& limits)
+Leader::Leader(uint64_t term, Replica* replica, ShardEnvironment* environment,
+               const ShardLimits& limits)
     : replica_(replica),
       environment_(environment),
       builder_(environment),
@@ -26,7 +27,8 @@ LeaderQueue* Leader::FindLeaderQueue(QueueId id) {
 
 LeaderSession* Leader::FindSession(const SessionId& id) {
   if (hot_session_ != nullptr && hot_session_->id == id) return hot_session_;
-  if (const auto it = sessions_.find(id); it != sessions_.end()) return hot_session_ = it->second.get();
+  if (const auto it = sessions_.find(id); it != sessions_.end())
+    return hot_session_ = it->second.get();
   SessionState* applied = replica_->sessions().Find(id);
   if (applied == nullptr) return nullptr;
   auto session = std::make_unique<LeaderSession>();
@@ -89,9 +91,7 @@ void Leader::OnQueueCreated(QueueState* state) {
   queue->redelivered_through = std::min(state->fence(), state->tail());
 }
 
-void Leader::OnQueueDeclared(const QueueSpec& spec) {
-  AdoptQueue(spec);
-}
+void Leader::OnQueueDeclared(const QueueSpec& spec) { AdoptQueue(spec); }
 
 void Leader::OnQueueDeleted(QueueId id) {
   LeaderQueue* queue = FindLeaderQueue(id);
@@ -113,7 +113,9 @@ void Leader::CloseQueue(LeaderQueue* queue, bool catalog_knows) {
 }
 
 void Leader::CloseIfAbandoned(LeaderQueue* queue) {
-  if (!queue->spec.auto_delete || queue->closing || !queue->consumers.empty() || !queue->first_consumer_proposed) return;
+  if (!queue->spec.auto_delete || queue->closing || !queue->consumers.empty() ||
+      !queue->first_consumer_proposed)
+    return;
   CloseQueue(queue, false);
 }
 
@@ -271,7 +273,8 @@ void Leader::OnFence(QueueState* state) {
 }
 
 void Leader::OnEntryApplied(const LogEntry& entry) {
-  if (!entry.body.empty() && (wanted_ != 0 || replica_->IsPendingPiece(entry.index))) bodies_.OnApplied(entry, wanted_);
+  if (!entry.body.empty() && (wanted_ != 0 || replica_->IsPendingPiece(entry.index)))
+    bodies_.OnApplied(entry, wanted_);
   wanted_ = 0;
   environment_->WantTurn();
 }
@@ -355,7 +358,8 @@ int64_t Leader::LogTime(base::MonotonicTime now, base::WallTime wall) {
     has_time_ = true;
     log_time_nanos_ = std::max(replica_->log_time_nanos(), wall.nanos);
   } else {
-    // With the monotonic clock, drawn to the wall clock by at most a tenth of what passed: slowly, never by a step.
+    // With the monotonic clock, drawn to the wall clock by at most a tenth of what passed: slowly,
+    // never by a step.
     const int64_t passed = std::max<int64_t>(0, (now - time_read_).nanos);
     const int64_t off = wall.nanos - (log_time_nanos_ + passed);
     log_time_nanos_ += passed + std::clamp<int64_t>(off, -passed / 10, passed / 10);

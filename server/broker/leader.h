@@ -15,8 +15,9 @@
 
 namespace pontoon::broker {
 
-// Decides: turns requests and the catalog's changes into proposals, and what was applied into answers. Lives as long as
-// this replica leads one term. Decides on what is applied plus what it has itself proposed.
+// Decides: turns requests and the catalog's changes into proposals, and what was applied into
+// answers. Lives as long as this replica leads one term. Decides on what is applied plus what it
+// has itself proposed.
 class Leader final : public ReplicaListener {
  public:
   Leader(uint64_t term, Replica* replica, ShardEnvironment* environment, const ShardLimits& limits);
@@ -92,7 +93,8 @@ class Leader final : public ReplicaListener {
   Done Do(LeaderSession* session, InspectConsumers* request);
   Found Find(LeaderSession* session, uint64_t catalog_index, QueueId id);
   // The part of a batch whose numbers come next; false (and the session told) if there is a gap.
-  bool NextPublishes(LeaderSession* session, const PublishBatch& batch, absl::Span<const Publish>* messages);
+  bool NextPublishes(LeaderSession* session, const PublishBatch& batch,
+                     absl::Span<const Publish>* messages);
   void Settle(const std::vector<broker::Settle>& settles, std::vector<SettleRun>* runs);
   void Return(const std::vector<DeliveryRun>& runs);
 
@@ -112,10 +114,11 @@ class Leader final : public ReplicaListener {
   absl::btree_map<QueueId, std::unique_ptr<LeaderQueue>> queues_;
   absl::btree_map<SessionId, std::unique_ptr<LeaderSession>> sessions_;
   LeaderSession* hot_session_ = nullptr;
-  absl::btree_map<base::NodeId, base::BootId> boots_;  // The newest known; sessions of older ones are over.
+  absl::btree_map<base::NodeId, base::BootId>
+      boots_;                             // The newest known; sessions of older ones are over.
   std::vector<LeaderSession*> advanced_;  // To be told at the end of the turn.
   std::vector<LeaderSession*> settling_;  // With settles of this turn.
-  uint32_t wanted_ = 0;                   // Hand-overs that are expected of the entry being applied.
+  uint32_t wanted_ = 0;  // Hand-overs that are expected of the entry being applied.
   bool has_time_ = false;
   int64_t log_time_nanos_ = 0;
   base::MonotonicTime time_read_;

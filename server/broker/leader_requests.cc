@@ -6,8 +6,9 @@
 #include "server/amqp/reply_code.h"
 #include "server/broker/leader.h"
 
-// What front-ends ask of a leader. A request is tried when it comes, unless earlier ones of its session still wait; one
-// that cannot be done yet waits at the end of its session's line and is tried again at the end of each turn.
+// What front-ends ask of a leader. A request is tried when it comes, unless earlier ones of its
+// session still wait; one that cannot be done yet waits at the end of its session's line and is
+// tried again at the end of each turn.
 
 namespace pontoon::broker {
 namespace {
@@ -15,23 +16,28 @@ namespace {
 // Runs of one Settle fact at most, so that a fact stays far below an entry's header.
 constexpr size_t kRunsPerFactMax = 16384;
 
-std::string Named(const QueueSpec& spec) { return absl::StrCat("queue '", spec.name, "' in vhost '", spec.vhost, "'"); }
+std::string Named(const QueueSpec& spec) {
+  return absl::StrCat("queue '", spec.name, "' in vhost '", spec.vhost, "'");
+}
 
 // Whether a publish that was sent after it must not take effect before it.
 bool HoldsPublishes(const ShardRequest& request) {
-  return std::holds_alternative<PublishBatch>(request) || std::holds_alternative<Transaction>(request) ||
-         std::holds_alternative<Purge>(request) || std::holds_alternative<DeleteQueue>(request) ||
+  return std::holds_alternative<PublishBatch>(request) ||
+         std::holds_alternative<Transaction>(request) || std::holds_alternative<Purge>(request) ||
+         std::holds_alternative<DeleteQueue>(request) ||
          std::holds_alternative<OpenSession>(request);
 }
 
 bool HoldsSettles(const ShardRequest& request) {
-  return std::holds_alternative<Transaction>(request) || std::holds_alternative<SettleBatch>(request) || std::holds_alternative<OpenSession>(request);
+  return std::holds_alternative<Transaction>(request) ||
+         std::holds_alternative<SettleBatch>(request) ||
+         std::holds_alternative<OpenSession>(request);
 }
 
 // Of consumers that may still stand in the line themselves.
 bool NamesConsumer(const ShardRequest& request) {
-  return std::holds_alternative<GrantCredit>(request) || std::holds_alternative<TakeCredit>(request) ||
-         std::holds_alternative<Cancel>(request);
+  return std::holds_alternative<GrantCredit>(request) ||
+         std::holds_alternative<TakeCredit>(request) || std::holds_alternative<Cancel>(request);
 }
 
 }  // namespace
@@ -76,9 +82,10 @@ void Leader::Admit(LeaderSession* session, ShardRequest request) {
     } else if (std::holds_alternative<SettleBatch>(request)) {
       wait = wait || session->waiting_holds_settles != 0;
     } else if (NamesConsumer(request)) {
-      const ConsumerKey key = std::holds_alternative<GrantCredit>(request)  ? std::get<GrantCredit>(request).consumer
-                              : std::holds_alternative<TakeCredit>(request) ? std::get<TakeCredit>(request).consumer
-                                                                            : std::get<Cancel>(request).consumer;
+      const ConsumerKey key =
+          std::holds_alternative<GrantCredit>(request)  ? std::get<GrantCredit>(request).consumer
+          : std::holds_alternative<TakeCredit>(request) ? std::get<TakeCredit>(request).consumer
+                                                        : std::get<Cancel>(request).consumer;
       wait = wait || !session->consumers.contains(key);
     } else if (!std::holds_alternative<ReturnBatch>(request)) {
       wait = true;
@@ -106,7 +113,8 @@ Leader::Done Leader::Try(LeaderSession* session, ShardRequest* request) {
 
 Leader::Done Leader::Do(LeaderSession*, OpenSession*) { return Done::kYes; }
 
-bool Leader::NextPublishes(LeaderSession* session, const PublishBatch& batch, absl::Span<const Publish>* messages) {
+bool Leader::NextPublishes(LeaderSession* session, const PublishBatch& batch,
+                           absl::Span<const Publish>* messages) {
   *messages = batch.messages;
   if (messages->empty()) return false;
   for (const Publish& message : batch.messages) {
@@ -122,7 +130,8 @@ bool Leader::NextPublishes(LeaderSession* session, const PublishBatch& batch, ab
   if (known >= messages->size()) {
     // Answered again if it is in the log; else the answer comes with it.
     const uint64_t through = session->applied->next_publish - 1;
-    if (through >= batch.first_number) Respond(session, PublishesDone{through, session->applied->refused});
+    if (through >= batch.first_number)
+      Respond(session, PublishesDone{through, session->applied->refused});
     return false;
   }
   messages->remove_prefix(known);
@@ -141,11 +150,14 @@ Leader::Done Leader::Do(LeaderSession* session, PublishBatch* batch) {
 void Leader::Settle(const std::vector<broker::Settle>& settles, std::vector<SettleRun>* runs) {
   LeaderQueue* queue = nullptr;
   for (const broker::Settle& settle : settles) {
-    if (queue == nullptr || queue->spec.id != settle.run.queue) queue = FindLeaderQueue(settle.run.queue);
+    if (queue == nullptr || queue->spec.id != settle.run.queue)
+      queue = FindLeaderQueue(settle.run.queue);
     if (queue == nullptr || queue->closing) continue;
-    dispatcher_.BeginSettle(
-        queue, settle.run,
-        settle.action == SettleAction::kAcknowledge ? SettleReason::kAcknowledged : SettleReason::kRejected, runs);
+    dispatcher_.BeginSettle(queue, settle.run,
+                            settle.action == SettleAction::kAcknowledge
+                                ? SettleReason::kAcknowledged
+                                : SettleReason::kRejected,
+                            runs);
   }
 }
 
@@ -216,7 +228,8 @@ Leader::Done Leader::Do(LeaderSession* session, Transaction* transaction) {
     Settle(transaction->settles.settles, &fact.runs);
   }
   if (publishes || settles) {
-    builder_.Transact(session->id, session->next_publish, transaction->publishes.messages, settles ? &fact : nullptr);
+    builder_.Transact(session->id, session->next_publish, transaction->publishes.messages,
+                      settles ? &fact : nullptr);
     session->next_publish += transaction->publishes.messages.size();
   }
   Return(transaction->returns);
@@ -226,7 +239,9 @@ Leader::Done Leader::Do(LeaderSession* session, Transaction* transaction) {
 Leader::Done Leader::Do(LeaderSession* session, GrantCredit* grant) {
   const auto it = session->consumers.find(grant->consumer);
   if (it == session->consumers.end()) return Done::kYes;  // Cancelled meanwhile.
-  const auto add = [](uint64_t* have, uint64_t more) { *have = more > ~*have ? Credit::kUnlimited : *have + more; };
+  const auto add = [](uint64_t* have, uint64_t more) {
+    *have = more > ~*have ? Credit::kUnlimited : *have + more;
+  };
   add(&it->second->credit.messages, grant->more.messages);
   add(&it->second->credit.bytes, grant->more.bytes);
   dispatcher_.OnCredit(it->second.get());
@@ -269,7 +284,8 @@ Leader::Done Leader::Do(LeaderSession* session, Consume* request) {
   reply.request = request->request;
   reply.status = found.status;
   LeaderQueue* queue = found.queue;
-  if (reply.status.ok() && (queue->exclusive || (request->exclusive && !queue->consumers.empty()))) {
+  if (reply.status.ok() &&
+      (queue->exclusive || (request->exclusive && !queue->consumers.empty()))) {
     reply.status = amqp::AccessRefused(absl::StrCat(Named(queue->spec), " in exclusive use"));
   }
   if (!reply.status.ok()) {
@@ -323,7 +339,8 @@ Leader::Done Leader::Do(LeaderSession* session, Get* request) {
   }
   if (reply.status.ok()) {
     GetOk ok;
-    const Dispatcher::GetResult result = dispatcher_.Get(found.queue, session, request->no_ack, &ok.delivery);
+    const Dispatcher::GetResult result =
+        dispatcher_.Get(found.queue, session, request->no_ack, &ok.delivery);
     if (result == Dispatcher::GetResult::kWait) return Done::kWait;
     if (result == Dispatcher::GetResult::kTaken) {
       ok.ready_left = found.queue->ready();
@@ -340,7 +357,8 @@ Leader::Done Leader::Do(LeaderSession* session, CountMessages* request) {
   Reply reply;
   reply.request = request->request;
   reply.status = found.status;
-  if (reply.status.ok()) reply.result = QueueCounts{found.queue->ready(), found.queue->consumers.size()};
+  if (reply.status.ok())
+    reply.result = QueueCounts{found.queue->ready(), found.queue->consumers.size()};
   Respond(session, std::move(reply));
   return Done::kYes;
 }
@@ -378,7 +396,8 @@ Leader::Done Leader::Do(LeaderSession* session, Purge* request) {
 }
 
 Leader::Done Leader::Do(LeaderSession* session, DeleteQueue* request) {
-  if (session->applied->next_publish != session->next_publish || request->catalog_index > catalog_index_) {
+  if (session->applied->next_publish != session->next_publish ||
+      request->catalog_index > catalog_index_) {
     return Done::kWait;
   }
   LeaderQueue* queue = FindLeaderQueue(request->queue);
@@ -422,9 +441,11 @@ Leader::Done Leader::Do(LeaderSession* session, InspectQueues* request) {
       figures.ready_bytes = totals.bytes - std::min(totals.bytes, taken);
       figures.persistent = totals.persistent;
       figures.persistent_bytes = totals.persistent_bytes;
-      figures.memory_bytes = queue.state->memory_bytes() + sizeof(LeaderQueue) + queue.outstanding.size() * 40;
+      figures.memory_bytes =
+          queue.state->memory_bytes() + sizeof(LeaderQueue) + queue.outstanding.size() * 40;
     }
-    if (queue.exclusive && !queue.consumers.empty()) figures.exclusive_consumer_tag = queue.consumers.front()->tag;
+    if (queue.exclusive && !queue.consumers.empty())
+      figures.exclusive_consumer_tag = queue.consumers.front()->tag;
     all.push_back(std::move(figures));
   };
   if (request->only) {

@@ -14,8 +14,8 @@
 #include "server/broker/session_table.h"
 #include "server/broker/shard.h"
 
-// What a leader keeps beside the replicated state: who consumes, who holds what, what it has proposed. Lost with the
-// leadership.
+// What a leader keeps beside the replicated state: who consumes, who holds what, what it has
+// proposed. Lost with the leadership.
 
 namespace pontoon::broker {
 
@@ -82,7 +82,7 @@ struct LeaderQueue {
   uint64_t settling_count = 0;
   uint64_t settling_bytes = 0;
 
-  std::vector<Consumer*> consumers;  // In the order in which they came.
+  std::vector<Consumer*> consumers;   // In the order in which they came.
   std::vector<PriorityGroup> groups;  // Highest priority first.
   bool exclusive = false;
   bool first_consumer_proposed = false;
@@ -96,14 +96,17 @@ struct LeaderQueue {
   absl::btree_set<uint64_t> fetching;
   uint64_t fetching_bytes = 0;
   uint64_t fetch_cursor = 1;
+  bool get_waits = false;  // For a page, a body or a fence: what is read for it must stay.
 
   bool in_work = false;  // In the dispatcher's list of queues with something to do.
   std::deque<PendingPurge> purges;
   uint64_t ready_when_closed = 0;
-  bool forgotten = false;  // The catalog dropped it before our log closed it.
+  bool forgotten = false;      // The catalog dropped it before our log closed it.
   std::vector<Asker> deletes;  // To be answered when the catalog has forgotten the queue.
 
-  uint64_t ready() const { return state == nullptr ? 0 : state->live() - outstanding.size() - settling_count; }
+  uint64_t ready() const {
+    return state == nullptr ? 0 : state->live() - outstanding.size() - settling_count;
+  }
 };
 
 struct LeaderSession {
@@ -113,9 +116,9 @@ struct LeaderSession {
   SessionState* applied = nullptr;  // Null until it is open.
   uint64_t next_publish = 1;        // What the log has and what was proposed.
   uint64_t next_settle = 1;
-  uint64_t reported_publish = 0;    // The front-end was told up to here.
+  uint64_t reported_publish = 0;  // The front-end was told up to here.
   uint64_t reported_settle = 0;
-  bool advanced = false;            // Among those to be told at the end of the turn.
+  bool advanced = false;  // Among those to be told at the end of the turn.
 
   // Requests that wait for earlier publishes, for the catalog, a fence or a page; in order.
   std::deque<ShardRequest> waiting;
@@ -125,7 +128,7 @@ struct LeaderSession {
   absl::btree_map<ConsumerKey, std::unique_ptr<Consumer>> consumers;
   Deliveries deliveries;  // To be sent at the end of the turn, or before any other response.
   bool has_deliveries = false;
-  SettleFact settles;     // Of this turn.
+  SettleFact settles;  // Of this turn.
   bool has_settles = false;
 };
 

@@ -36,7 +36,9 @@ uint64_t QueueState::Append(const Reference& reference) {
   const uint64_t number = tail_ / Segment::kSlots;
   Segment* segment = Find(number);
   if (segment == nullptr) {
-    segment = (segments_[number] = std::make_unique<Segment>(static_cast<uint32_t>(tail_ % Segment::kSlots))).get();
+    segment = (segments_[number] =
+                   std::make_unique<Segment>(static_cast<uint32_t>(tail_ % Segment::kSlots)))
+                  .get();
     hot_number_ = number;
     hot_ = segment;
   }
@@ -80,21 +82,24 @@ uint64_t QueueState::Remove(uint64_t first, uint64_t count, Segment::Released re
   if (hot != nullptr && (end - 1) / Segment::kSlots == first_number && hot->live() > count) {
     const MessageTotals before = hot->totals();
     const bool owed = hot->owes();
-    removed = hot->Remove(static_cast<uint32_t>(begin % Segment::kSlots), static_cast<uint32_t>(end - begin), released);
+    removed = hot->Remove(static_cast<uint32_t>(begin % Segment::kSlots),
+                          static_cast<uint32_t>(end - begin), released);
     live_ -= removed;
     totals_ -= before;
     totals_ += hot->totals();
     if (!owed && hot->owes()) owing(first_number, hot);
     return removed;
   }
-  for (auto it = segments_.lower_bound(first_number); it != segments_.end() && it->first * Segment::kSlots < end;) {
+  for (auto it = segments_.lower_bound(first_number);
+       it != segments_.end() && it->first * Segment::kSlots < end;) {
     Segment* segment = it->second.get();
     const uint64_t base = it->first * Segment::kSlots;
     const uint64_t from = std::max(begin, base);
     const uint64_t to = std::min<uint64_t>(end, base + Segment::kSlots);
     const bool owed = segment->owes();
     totals_ -= segment->totals();
-    removed += segment->Remove(static_cast<uint32_t>(from - base), static_cast<uint32_t>(to - from), released);
+    removed += segment->Remove(static_cast<uint32_t>(from - base), static_cast<uint32_t>(to - from),
+                               released);
     if (segment->live() != 0) {
       totals_ += segment->totals();
       if (!owed && segment->owes()) owing(it->first, segment);
@@ -122,7 +127,8 @@ bool QueueState::LoadSegment(uint64_t number, absl::string_view page, Segment::R
 size_t QueueState::memory_bytes() const {
   // Segments on disk are alike: count them without looking at each.
   size_t bytes = sizeof(QueueState) + segments_.size() * (sizeof(Segment) + 32);
-  if (!segments_.empty()) bytes += segments_.begin()->second->memory_bytes() + segments_.rbegin()->second->memory_bytes();
+  if (!segments_.empty())
+    bytes += segments_.begin()->second->memory_bytes() + segments_.rbegin()->second->memory_bytes();
   return bytes;
 }
 
@@ -166,7 +172,8 @@ bool QueueState::Restore(Decoder* in) {
     next += in->Varint();
     auto segment = std::make_unique<Segment>();
     if (!segment->Restore(in)) return false;
-    if (segment->live() == 0 || next * Segment::kSlots + segment->count() > tail_) return in->Fail(), false;
+    if (segment->live() == 0 || next * Segment::kSlots + segment->count() > tail_)
+      return in->Fail(), false;
     live_ += segment->live();
     totals_ += segment->totals();
     segments_[next++] = std::move(segment);

@@ -13,11 +13,13 @@ namespace pontoon::broker {
 
 struct LeaderQueue;
 
-// A queue as every replica has it: references to the messages that wait or are held by consumers, in the order of their
-// positions, and what must survive a change of leader. Changed by applying facts only.
+// A queue as every replica has it: references to the messages that wait or are held by consumers,
+// in the order of their positions, and what must survive a change of leader. Changed by applying
+// facts only.
 class QueueState {
  public:
-  using Segments = absl::btree_map<uint64_t, std::unique_ptr<Segment>>;  // By number: position 1 is slot 0 of number 0.
+  using Segments = absl::btree_map<uint64_t, std::unique_ptr<Segment>>;  // By number: position 1 is
+                                                                         // slot 0 of number 0.
 
   explicit QueueState(QueueId id) : id_(id) {}
 
@@ -53,10 +55,13 @@ class QueueState {
   // The segment of a position; null if nothing of it lives.
   Segment* SegmentOf(uint64_t position) const { return Find((position - 1) / Segment::kSlots); }
   // The reference of a live position whose segment is loaded.
-  Reference At(uint64_t position) const { return SegmentOf(position)->At((position - 1) % Segment::kSlots); }
+  Reference At(uint64_t position) const {
+    return SegmentOf(position)->At((position - 1) % Segment::kSlots);
+  }
 
-  // Settles the live ones of [first, first + count) and returns how many they were. Segments of which nothing lives any
-  // more are handed to `emptied` (they may owe), ones on disk that owe since now are named to `owing`.
+  // Settles the live ones of [first, first + count) and returns how many they were. Segments of
+  // which nothing lives any more are handed to `emptied` (they may owe), ones on disk that owe
+  // since now are named to `owing`.
   uint64_t Remove(uint64_t first, uint64_t count, Segment::Released released,
                   absl::FunctionRef<void(std::unique_ptr<Segment>)> emptied,
                   absl::FunctionRef<void(uint64_t number, Segment*)> owing);

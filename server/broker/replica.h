@@ -18,18 +18,21 @@
 
 namespace pontoon::broker {
 
-// Told of what was applied; the leader. Called while an entry is applied: must not change the replica.
+// Told of what was applied; the leader. Called while an entry is applied: must not change the
+// replica.
 class ReplicaListener {
  public:
   virtual ~ReplicaListener() = default;
   // `count` messages were appended, the last one at tail().
   virtual void OnAppended(QueueState* queue, uint32_t count) = 0;
-  // A settle was applied; `removed` of its messages were still there, and `bytes` left the queue's totals. Called with
-  // no messages when a debt of the totals is paid.
-  virtual void OnSettled(QueueState* queue, SettleReason reason, uint64_t removed, uint64_t bytes) = 0;
+  // A settle was applied; `removed` of its messages were still there, and `bytes` left the queue's
+  // totals. Called with no messages when a debt of the totals is paid.
+  virtual void OnSettled(QueueState* queue, SettleReason reason, uint64_t removed,
+                         uint64_t bytes) = 0;
   virtual void OnFence(QueueState* queue) = 0;
   virtual void OnQueueCreated(QueueState* queue) = 0;
-  // The queue is gone; `queue` is valid for this call only if the catalog knew it, else it is what is left: a closed one.
+  // The queue is gone; `queue` is valid for this call only if the catalog knew it, else it is what
+  // is left: a closed one.
   virtual void OnQueueClosed(QueueState* queue) = 0;
   virtual void OnSessionOpened(SessionState* session) = 0;
   virtual void OnSessionEnded(const SessionId& session) = 0;
@@ -42,17 +45,20 @@ class ReplicaListener {
   virtual void OnSegmentUnreadable(QueueState* queue, uint64_t segment) = 0;
 };
 
-// The replicated state of a shard, the same on every replica that has applied the same entries, and the replica's own
-// account of what it keeps on disk for it. Invariants:
-// 1. A body is dropped in the turn in which the last reference to it is settled (replica_test, shard_model_test).
+// The replicated state of a shard, the same on every replica that has applied the same entries, and
+// the replica's own account of what it keeps on disk for it. Invariants:
+// 1. A body is dropped in the turn in which the last reference to it is settled (replica_test,
+// shard_model_test).
 // 2. Applying never reads a page.
 // 3. A page that the newest durable checkpoint names is not dropped before a newer one is durable.
-// 4. Pages are numbered by what is applied alone, or together with a checkpoint, so that a replay writes the same ones.
+// 4. Pages are numbered by what is applied alone, or together with a checkpoint, so that a replay
+// writes the same ones.
 class Replica {
  public:
   using Queues = absl::btree_map<QueueId, std::unique_ptr<QueueState>>;
 
-  Replica(GroupId group, ShardEnvironment* environment) : group_(group), environment_(environment) {}
+  Replica(GroupId group, ShardEnvironment* environment)
+      : group_(group), environment_(environment) {}
 
   void set_listener(ReplicaListener* listener) { listener_ = listener; }
 
@@ -82,7 +88,6 @@ class Replica {
   bool IsPendingPiece(uint64_t entry);
   // Appends where the message lies, in order, to `parts`.
   void PartsOf(const Reference& reference, std::vector<BodyPart>* parts) const;
-
 
  private:
   struct Debt {
@@ -140,7 +145,8 @@ class Replica {
   absl::btree_map<uint64_t, std::unique_ptr<Segment>> orphans_;
   absl::btree_map<uint64_t, PageRead> page_reads_;  // by read number
   absl::btree_map<uint64_t, uint64_t> reading_;     // page -> read number
-  absl::btree_map<uint64_t, bool> unreadable_;      // Pages that could not be read in this life of the replica.
+  absl::btree_map<uint64_t, bool>
+      unreadable_;  // Pages that could not be read in this life of the replica.
   uint64_t next_read_ = 1;
 
   BodySweeper sweeper_;
@@ -148,10 +154,11 @@ class Replica {
   bool sweep_wanted_ = false;
   base::MonotonicTime swept_;
 
-  ShardState state_;                // Not yet submitted.
-  uint64_t checkpoint_page_ = 1;    // Pages from here on are in no checkpoint that was submitted.
-  std::vector<uint64_t> retired_;   // Pages out of use since the newest checkpoint was submitted.
-  absl::btree_map<uint64_t, std::vector<uint64_t>> awaiting_;  // By the checkpoint that must be durable first.
+  ShardState state_;               // Not yet submitted.
+  uint64_t checkpoint_page_ = 1;   // Pages from here on are in no checkpoint that was submitted.
+  std::vector<uint64_t> retired_;  // Pages out of use since the newest checkpoint was submitted.
+  absl::btree_map<uint64_t, std::vector<uint64_t>>
+      awaiting_;  // By the checkpoint that must be durable first.
 };
 
 }  // namespace pontoon::broker

@@ -9,11 +9,13 @@ namespace pontoon::broker {
 Reference Segment::RunAt(const Run& run, uint32_t nth) {
   Reference reference;
   reference.entry = run.entry + uint64_t{run.entry_step()} * nth;
-  reference.offset = run.offset + static_cast<uint32_t>(run.offset_step * static_cast<int32_t>(nth));
+  reference.offset =
+      run.offset + static_cast<uint32_t>(run.offset_step * static_cast<int32_t>(nth));
   reference.envelope_bytes = run.envelope_bytes;
   reference.payload_bytes = run.payload_bytes;
   reference.persistent = run.persistent();
-  if (run.piece_distance != 0) reference.first_piece = run.entry + static_cast<uint64_t>(int64_t{run.piece_distance});
+  if (run.piece_distance != 0)
+    reference.first_piece = run.entry + static_cast<uint64_t>(int64_t{run.piece_distance});
   return reference;
 }
 
@@ -27,8 +29,8 @@ void Segment::Append(const Reference& r) {
   if (!runs_.empty() && r.first_piece == 0) {
     Run& run = runs_.back();
     const uint32_t n = slot - run.slot;
-    if (run.piece_distance == 0 && run.envelope_bytes == r.envelope_bytes && run.payload_bytes == r.payload_bytes &&
-        run.persistent() == r.persistent) {
+    if (run.piece_distance == 0 && run.envelope_bytes == r.envelope_bytes &&
+        run.payload_bytes == r.payload_bytes && run.persistent() == r.persistent) {
       if (n == 1 && r.entry >= run.entry && r.entry - run.entry <= kEntryStepMax) {
         run.steps = static_cast<uint16_t>((r.entry - run.entry) << 1 | (run.steps & 1));
         run.offset_step = static_cast<int32_t>(r.offset) - static_cast<int32_t>(run.offset);
@@ -43,7 +45,8 @@ void Segment::Append(const Reference& r) {
   run.offset_step = 0;
   run.envelope_bytes = r.envelope_bytes;
   run.payload_bytes = r.payload_bytes;
-  run.piece_distance = r.first_piece == 0 ? 0 : static_cast<int32_t>(static_cast<int64_t>(r.first_piece - r.entry));
+  run.piece_distance =
+      r.first_piece == 0 ? 0 : static_cast<int32_t>(static_cast<int64_t>(r.first_piece - r.entry));
   run.slot = static_cast<uint16_t>(slot);
   run.steps = r.persistent ? 1 : 0;
   runs_.push_back(run);
@@ -71,8 +74,8 @@ size_t Segment::RunOf(uint32_t slot) const {
     if (hot_run_ + 1 == runs_.size() || runs_[hot_run_ + 1].slot > slot) return hot_run_;
     if (hot_run_ + 2 == runs_.size() || runs_[hot_run_ + 2].slot > slot) return ++hot_run_;
   }
-  const auto behind =
-      std::upper_bound(runs_.begin(), runs_.end(), slot, [](uint32_t s, const Run& run) { return s < run.slot; });
+  const auto behind = std::upper_bound(runs_.begin(), runs_.end(), slot,
+                                       [](uint32_t s, const Run& run) { return s < run.slot; });
   hot_run_ = static_cast<uint32_t>(behind - runs_.begin()) - 1;
   return hot_run_;
 }
@@ -198,7 +201,9 @@ bool Segment::VisitLive(absl::string_view page, absl::FunctionRef<bool(uint64_t,
   if (!loaded_) {
     Segment read(count_);
     Decoder in(page);
-    if (in.U8() != kPageVersion || in.Bounded(kSlots) != count_ || !read.DecodeRuns(&in) || !in.done()) return false;
+    if (in.U8() != kPageVersion || in.Bounded(kSlots) != count_ || !read.DecodeRuns(&in) ||
+        !in.done())
+      return false;
     read.gone_below_ = gone_below_;
     if (gone_ != nullptr) read.gone_ = std::make_unique<Bits>(*gone_);
     return read.VisitLive(page, wanted, each);
@@ -207,14 +212,15 @@ bool Segment::VisitLive(absl::string_view page, absl::FunctionRef<bool(uint64_t,
     const Run& run = runs_[r];
     const uint32_t end = r + 1 < runs_.size() ? runs_[r + 1].slot : count_;
     if (!wanted(run.entry, run.entry + uint64_t{run.entry_step()} * (end - run.slot - 1))) continue;
-    for (uint32_t slot = NextLive(run.slot); slot < end; slot = NextLive(slot + 1)) each(RunAt(run, slot - run.slot));
+    for (uint32_t slot = NextLive(run.slot); slot < end; slot = NextLive(slot + 1))
+      each(RunAt(run, slot - run.slot));
   }
   return true;
 }
 
 size_t Segment::memory_bytes() const {
-  return sizeof(Segment) + 32 + runs_.capacity() * sizeof(Run) + (gone_ != nullptr ? sizeof(Bits) : 0) +
-         (owed_ != nullptr ? sizeof(Bits) : 0);
+  return sizeof(Segment) + 32 + runs_.capacity() * sizeof(Run) +
+         (gone_ != nullptr ? sizeof(Bits) : 0) + (owed_ != nullptr ? sizeof(Bits) : 0);
 }
 
 }  // namespace pontoon::broker

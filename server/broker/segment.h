@@ -29,20 +29,22 @@ struct MessageTotals {
     persistent_bytes += n * reference.bytes();
   }
   MessageTotals& operator+=(const MessageTotals& o) {
-    messages += o.messages, bytes += o.bytes, persistent += o.persistent, persistent_bytes += o.persistent_bytes;
+    messages += o.messages, bytes += o.bytes, persistent += o.persistent,
+        persistent_bytes += o.persistent_bytes;
     return *this;
   }
   MessageTotals& operator-=(const MessageTotals& o) {
-    messages -= o.messages, bytes -= o.bytes, persistent -= o.persistent, persistent_bytes -= o.persistent_bytes;
+    messages -= o.messages, bytes -= o.bytes, persistent -= o.persistent,
+        persistent_bytes -= o.persistent_bytes;
     return *this;
   }
   friend bool operator==(const MessageTotals&, const MessageTotals&) = default;
 };
 
-// A stretch of a queue: the references of up to kSlots consecutive positions, as compressed runs, and which of them are
-// gone. A full one can be written as a page and its references left on disk; what becomes of its messages is
-// noted here all the same. Messages that went while the references were on disk are "owed": their bodies are released
-// when the page is read.
+// A stretch of a queue: the references of up to kSlots consecutive positions, as compressed runs,
+// and which of them are gone. A full one can be written as a page and its references left on disk;
+// what becomes of its messages is noted here all the same. Messages that went while the references
+// were on disk are "owed": their bodies are released when the page is read.
 class Segment {
  public:
   static constexpr uint32_t kSlots = 2048;
@@ -65,14 +67,16 @@ class Segment {
 
   // Only while loaded and not full.
   void Append(const Reference& reference);
-  bool IsLive(uint32_t slot) const { return slot < count_ && !(gone_ != nullptr ? Test(*gone_, slot) : slot < gone_below_); }
+  bool IsLive(uint32_t slot) const {
+    return slot < count_ && !(gone_ != nullptr ? Test(*gone_, slot) : slot < gone_below_);
+  }
   // The first live slot at or behind `slot`; kSlots if there is none.
   uint32_t NextLive(uint32_t slot) const;
   // Only while loaded.
   Reference At(uint32_t slot) const;
 
-  // Marks the live ones of [slot, slot + n) as gone and returns how many they were. Loaded: each is reported to
-  // `released` and leaves the totals; else it is owed.
+  // Marks the live ones of [slot, slot + n) as gone and returns how many they were. Loaded: each is
+  // reported to `released` and leaves the totals; else it is owed.
   uint32_t Remove(uint32_t slot, uint32_t n, Released released);
 
   // The references as a page, for as long as they live nowhere else.
@@ -80,14 +84,18 @@ class Segment {
   void set_page(uint64_t page) { page_ = page; }
   // Forgets the references, which `page()` holds.
   void Unload();
-  // Takes the references from a page and pays what is owed. False: the page is damaged or of another segment.
+  // Takes the references from a page and pays what is owed. False: the page is damaged or of
+  // another segment.
   bool Load(absl::string_view page, Released released);
 
   // Whether one of its messages may lie in an entry of [first, last].
-  bool MayTouch(uint64_t first, uint64_t last) const { return last_entry_ >= first && first_entry_ <= last; }
-  // Calls `each` for what lives, except for runs whose entries [first, last] `wanted` does not want. Loaded, or with the
-  // bytes of the page that holds the references (false: it is damaged).
-  bool VisitLive(absl::string_view page, absl::FunctionRef<bool(uint64_t first, uint64_t last)> wanted,
+  bool MayTouch(uint64_t first, uint64_t last) const {
+    return last_entry_ >= first && first_entry_ <= last;
+  }
+  // Calls `each` for what lives, except for runs whose entries [first, last] `wanted` does not
+  // want. Loaded, or with the bytes of the page that holds the references (false: it is damaged).
+  bool VisitLive(absl::string_view page,
+                 absl::FunctionRef<bool(uint64_t first, uint64_t last)> wanted,
                  absl::FunctionRef<void(const Reference&)> each) const;
 
   size_t memory_bytes() const;
@@ -104,22 +112,25 @@ class Segment {
     int32_t offset_step;
     uint32_t envelope_bytes;
     uint32_t payload_bytes;
-    int32_t piece_distance;  // From `entry` to the first piece; 0 = no pieces. Such a run has one slot.
-    uint16_t slot;           // The first. The run reaches to the next one's, less slots that are gone.
-    uint16_t steps;          // Entries from one to the next (upper 15 bits), persistent (lowest bit).
+    int32_t
+        piece_distance;  // From `entry` to the first piece; 0 = no pieces. Such a run has one slot.
+    uint16_t slot;       // The first. The run reaches to the next one's, less slots that are gone.
+    uint16_t steps;      // Entries from one to the next (upper 15 bits), persistent (lowest bit).
 
     uint32_t entry_step() const { return steps >> 1; }
     bool persistent() const { return (steps & 1) != 0; }
   };
   static constexpr uint32_t kEntryStepMax = 0x7fff;
 
-  static bool Test(const Bits& bits, uint32_t slot) { return (bits[slot / 64] >> (slot % 64) & 1) != 0; }
+  static bool Test(const Bits& bits, uint32_t slot) {
+    return (bits[slot / 64] >> (slot % 64) & 1) != 0;
+  }
   static void Set(Bits* bits, uint32_t slot) { (*bits)[slot / 64] |= uint64_t{1} << (slot % 64); }
   static Reference RunAt(const Run& run, uint32_t nth);
   size_t RunOf(uint32_t slot) const;
   void MakeBits();
-  // Lets go of runs that have no live slot, where they are many: what waits behind a forgotten message, or the few
-  // that are left of a full segment, shall cost what they are.
+  // Lets go of runs that have no live slot, where they are many: what waits behind a forgotten
+  // message, or the few that are left of a full segment, shall cost what they are.
   void Trim();
   // Takes [slot, slot + n), all in `run`, out of the totals and reports them.
   void Release(const Run& run, uint32_t slot, uint32_t n, Released released);

@@ -25,7 +25,8 @@ bool DecodeBits(Decoder* in, uint32_t count, Segment::Bits* bits) {
   while (slot < count && in->ok()) {
     const uint32_t n = static_cast<uint32_t>(in->Bounded(count - slot));
     if (n == 0 && slot != 0) return in->Fail(), false;
-    for (uint32_t i = 0; value && i < n; ++i) (*bits)[(slot + i) / 64] |= uint64_t{1} << ((slot + i) % 64);
+    for (uint32_t i = 0; value && i < n; ++i)
+      (*bits)[(slot + i) / 64] |= uint64_t{1} << ((slot + i) % 64);
     slot += n;
     value = !value;
   }
@@ -53,7 +54,8 @@ void Segment::EncodeRuns(Encoder* out) const {
     const bool same_sizes = run.envelope_bytes == envelope && run.payload_bytes == payload;
     const bool pieces = run.piece_distance != 0;
     const bool single = length == 1;
-    out->Varint(uint64_t{length} << 3 | (same_sizes ? 1u : 0u) | (pieces ? 2u : 0u) | (run.persistent() ? 4u : 0u));
+    out->Varint(uint64_t{length} << 3 | (same_sizes ? 1u : 0u) | (pieces ? 2u : 0u) |
+                (run.persistent() ? 4u : 0u));
     out->Signed(static_cast<int64_t>(run.entry - entry));
     out->Signed(int64_t{run.offset} - offset);
     if (!single) {

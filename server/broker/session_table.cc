@@ -25,7 +25,8 @@ bool SessionState::Restore(Decoder* in) {
   id = in->Session();
   next_publish = in->Varint();
   next_settle = in->Varint();
-  for (uint64_t n = in->Bounded(in->left()); n != 0 && in->ok(); --n) refused.push_back(in->Varint());
+  for (uint64_t n = in->Bounded(in->left()); n != 0 && in->ok(); --n)
+    refused.push_back(in->Varint());
   pieces_for = in->Varint();
   for (uint64_t n = in->Bounded(in->left()); n != 0 && in->ok(); --n) {
     const uint64_t entry = in->Varint();

@@ -11,8 +11,9 @@
 
 namespace pontoon::broker {
 
-// What the log says of one front-end's session: the numbers that come next, and what travelled ahead of a publish.
-// Apply takes only the next number, so that every leader gives the same answer to a number.
+// What the log says of one front-end's session: the numbers that come next, and what travelled
+// ahead of a publish. Apply takes only the next number, so that every leader gives the same answer
+// to a number.
 struct SessionState {
   struct Piece {
     uint64_t entry;
@@ -21,7 +22,8 @@ struct SessionState {
   SessionId id;
   uint64_t next_publish = 1;
   uint64_t next_settle = 1;
-  std::vector<uint64_t> refused;  // Publishes that a full queue rejected and whose answer was not read yet; ascending.
+  std::vector<uint64_t> refused;  // Publishes that a full queue rejected and whose answer was not
+                                  // read yet; ascending.
   uint64_t pieces_for = 0;        // The first number of the Enqueue that will name `pieces`.
   std::vector<Piece> pieces;
   std::vector<std::string> facts_ahead;

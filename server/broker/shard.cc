@@ -14,7 +14,9 @@ class ShardImpl final : public Shard, public ShardEnvironment {
   ShardImpl(GroupId group, const ShardLimits& limits, ShardEnvironment* environment)
       : limits_(limits), environment_(environment), replica_(group, this) {}
 
-  absl::Status Restore(uint64_t applied, absl::string_view root) override { return replica_.Restore(applied, root); }
+  absl::Status Restore(uint64_t applied, absl::string_view root) override {
+    return replica_.Restore(applied, root);
+  }
 
   void Apply(absl::Span<const LogEntry> entries) override {
     for (const LogEntry& entry : entries) replica_.Apply(entry);
@@ -23,7 +25,8 @@ class ShardImpl final : public Shard, public ShardEnvironment {
   void OnCheckpointDurable(uint64_t applied) override { replica_.OnCheckpointDurable(applied); }
   void MakeCheckpoint() override { replica_.MakeCheckpoint(); }
 
-  void OnLeader(uint64_t term, uint64_t catalog_index, const std::vector<QueueSpec>& queues) override {
+  void OnLeader(uint64_t term, uint64_t catalog_index,
+                const std::vector<QueueSpec>& queues) override {
     OnFollower();
     leader_ = std::make_unique<Leader>(term, &replica_, this, limits_);
     replica_.set_listener(leader_.get());
@@ -59,7 +62,9 @@ class ShardImpl final : public Shard, public ShardEnvironment {
   void OnBodies(uint64_t read, std::vector<absl::StatusOr<base::Slice>> parts) override {
     if (leader_ != nullptr) leader_->OnBodies(read, std::move(parts));
   }
-  void OnPage(uint64_t read, absl::StatusOr<base::Slice> page) override { replica_.OnPage(read, page); }
+  void OnPage(uint64_t read, absl::StatusOr<base::Slice> page) override {
+    replica_.OnPage(read, page);
+  }
 
   void OnTurnEnd(base::MonotonicTime now, base::WallTime wall) override {
     if (leader_ != nullptr) leader_->OnTurnEnd(now, wall);
@@ -100,7 +105,8 @@ class ShardImpl final : public Shard, public ShardEnvironment {
 
 }  // namespace
 
-std::unique_ptr<Shard> NewShard(GroupId group, const ShardLimits& limits, ShardEnvironment* environment) {
+std::unique_ptr<Shard> NewShard(GroupId group, const ShardLimits& limits,
+                                ShardEnvironment* environment) {
   return std::make_unique<ShardImpl>(group, limits, environment);
 }
 

@@ -13,9 +13,10 @@
 #include "base/time.h"
 #include "server/broker/shard_protocol.h"
 
-// A shard: the queues of one Raft group (or of one loop's transient log), as replicated state and, on the leader, as
-// decisions. Deterministic and free of I/O: everything it wants from outside goes through ShardEnvironment, everything
-// it learns comes in through a method. One event loop owns it; not thread-safe.
+// A shard: the queues of one Raft group (or of one loop's transient log), as replicated state and,
+// on the leader, as decisions. Deterministic and free of I/O: everything it wants from outside goes
+// through ShardEnvironment, everything it learns comes in through a method. One event loop owns it;
+// not thread-safe.
 
 namespace pontoon::broker {
 
@@ -52,15 +53,15 @@ struct ShardState {
 struct QueueSpec {
   QueueId id;
   bool auto_delete = false;
-  std::string name;   // For messages to people only ("queue 'q' in vhost '/'").
+  std::string name;  // For messages to people only ("queue 'q' in vhost '/'").
   std::string vhost;
 };
 
 class ShardEnvironment {
  public:
   virtual ~ShardEnvironment() = default;
-  // Appends an entry to the shard's log; only while leading. The entry comes back through Apply when it is committed.
-  // `body_crc` is the CRC-32C of `body`.
+  // Appends an entry to the shard's log; only while leading. The entry comes back through Apply
+  // when it is committed. `body_crc` is the CRC-32C of `body`.
   virtual void Propose(base::SliceChain header, base::SliceChain body, uint32_t body_crc) = 0;
   // To the front-end of `session`; in order per session.
   virtual void Respond(const SessionId& session, ShardResponse response) = 0;
@@ -68,8 +69,8 @@ class ShardEnvironment {
   virtual void ReadBodies(uint64_t read, std::vector<BodyPart> parts) = 0;
   virtual void ReadPage(uint64_t read, uint64_t page) = 0;
   virtual void SubmitState(ShardState state) = 0;
-  // The shard closed this queue (deleted, auto-deleted): see that the catalog drops it, then call OnQueueForgotten.
-  // Repeated after a change of leader until then.
+  // The shard closed this queue (deleted, auto-deleted): see that the catalog drops it, then call
+  // OnQueueForgotten. Repeated after a change of leader until then.
   virtual void ForgetQueue(QueueId queue) = 0;
   // Ask for OnTurnEnd in this turn although no input comes (there is more to dispatch).
   virtual void WantTurn() = 0;
@@ -85,18 +86,22 @@ class Shard {
   virtual ~Shard() = default;
 
   // ---- replica: pure functions of the log
-  // From a checkpoint's root, before any Apply. DataLoss if it is damaged, FailedPrecondition if it is newer than us.
+  // From a checkpoint's root, before any Apply. DataLoss if it is damaged, FailedPrecondition if it
+  // is newer than us.
   virtual absl::Status Restore(uint64_t applied, absl::string_view root) = 0;
   virtual void Apply(absl::Span<const LogEntry> entries) = 0;
   virtual void OnCheckpointDurable(uint64_t applied) = 0;
-  // Asks for a checkpoint now (reclaimable headers, an idle shard, shutdown); it comes out through SubmitState.
+  // Asks for a checkpoint now (reclaimable headers, an idle shard, shutdown); it comes out through
+  // SubmitState.
   virtual void MakeCheckpoint() = 0;
 
   // ---- leader
-  // This replica leads `term` from here on, having applied an entry of it. `queues` is the catalog's list of the
-  // shard's queues, `catalog_index` the entry up to which it is true: what the shard lacks it creates, what it has and
-  // the catalog (at or above the queue's own index) has not, it closes.
-  virtual void OnLeader(uint64_t term, uint64_t catalog_index, const std::vector<QueueSpec>& queues) = 0;
+  // This replica leads `term` from here on, having applied an entry of it. `queues` is the
+  // catalog's list of the shard's queues, `catalog_index` the entry up to which it is true: what
+  // the shard lacks it creates, what it has and the catalog (at or above the queue's own index) has
+  // not, it closes.
+  virtual void OnLeader(uint64_t term, uint64_t catalog_index,
+                        const std::vector<QueueSpec>& queues) = 0;
   virtual void OnFollower() = 0;
   virtual void OnRequest(const SessionId& session, ShardRequest request) = 0;
   // Catalog changes as they are applied, in order.
@@ -105,25 +110,27 @@ class Shard {
   virtual void OnCatalogIndex(uint64_t catalog_index) = 0;
   // The catalog no longer has a queue that this shard had closed.
   virtual void OnQueueForgotten(QueueId queue) = 0;
-  // The catalog records that this session's process is over: its consumers and holdings are given up.
+  // The catalog records that this session's process is over: its consumers and holdings are given
+  // up.
   virtual void OnSessionEnded(const SessionId& session) = 0;
-  // The catalog records that `node` started for the `boot`-th time: all sessions of its earlier boots are over. Also
-  // told right after OnLeader, for the boots that run now.
+  // The catalog records that `node` started for the `boot`-th time: all sessions of its earlier
+  // boots are over. Also told right after OnLeader, for the boots that run now.
   virtual void OnBootRegistered(base::NodeId node, base::BootId boot) = 0;
   virtual void OnBodies(uint64_t read, std::vector<absl::StatusOr<base::Slice>> parts) = 0;
   virtual void OnPage(uint64_t read, absl::StatusOr<base::Slice> page) = 0;
 
-  // Once per turn of the loop, after the inputs of the turn: forms proposals, dispatches, answers. `wall` feeds the
-  // log's time, which never goes back.
+  // Once per turn of the loop, after the inputs of the turn: forms proposals, dispatches, answers.
+  // `wall` feeds the log's time, which never goes back.
   virtual void OnTurnEnd(base::MonotonicTime now, base::WallTime wall) = 0;
 
   // ---- for policy and listings
-  virtual uint64_t waiting_bytes() const = 0;   // Bodies in the log that are not settled.
-  virtual uint64_t memory_bytes() const = 0;    // An estimate of what the shard keeps in memory.
-  virtual uint64_t digest() const = 0;          // Rolling digest of what was applied.
+  virtual uint64_t waiting_bytes() const = 0;  // Bodies in the log that are not settled.
+  virtual uint64_t memory_bytes() const = 0;   // An estimate of what the shard keeps in memory.
+  virtual uint64_t digest() const = 0;         // Rolling digest of what was applied.
 };
 
-std::unique_ptr<Shard> NewShard(GroupId group, const ShardLimits& limits, ShardEnvironment* environment);
+std::unique_ptr<Shard> NewShard(GroupId group, const ShardLimits& limits,
+                                ShardEnvironment* environment);
 
 }  // namespace pontoon::broker
 

@@ -11,181 +11,88 @@
 #include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
 #include "base/random.h"
-#include "server/broker/facts.h"
 #include "server/broker/fake_environment.h"
+#include "server/broker/naive_model.h"
 
-// Random histories against a shard, with a naive model that reads the same log: publishes, consumers, gets, settles,
-// returns, purges, deletions, transactions, checkpoints, followers, and deaths of the process at any point.
+// Random histories against a shard, with a naive model that reads the same log: publishes,
+// consumers, gets, settles, returns, purges, deletions, transactions, checkpoints, followers, and
+// deaths of the process at any point.
 
 namespace pontoon::broker {
 namespace {
 
-// The queues as the log says, without runs, pages or ledgers.
-struct NaiveQueue {
-  struct Message {
-    SessionId session;
-    uint64_t number;
-    std::vector<uint64_t> entries;  // Whose bodies it needs.
-  };
-  uint64_t tail = 0;
-  std::map<uint64_t, Message> messages;  // by position
-};
-
-class NaiveModel {
- public:
-  void Apply(uint64_t index, absl::string_view header) {
-    if (header.empty()) return;
-    Decoder in(header);
-    EntryPrefix prefix;
-    ASSERT_TRUE(DecodePrefix(&in, &prefix));
-    ASSERT_GE(prefix.log_time_nanos, time_);
-    time_ = prefix.log_time_nanos;
-    while (!in.done()) ApplyFact(index, static_cast<FactKind>(in.U8()), &in);
-  }
-
-  std::set<uint64_t> EntriesNeeded() const {
-    std::set<uint64_t> needed;
-    for (const auto& [id, queue] : queues) {
-      for (const auto& [position, message] : queue.messages) needed.insert(message.entries.begin(), message.entries.end());
-    }
-    for (const auto& [session, pieces] : pieces_) needed.insert(pieces.begin(), pieces.end());
-    return needed;
-  }
-
-  const NaiveQueue& At(QueueId id) const {
-    static const NaiveQueue gone;
-    const auto it = queues.find(id);
-    return it == queues.end() ? gone : it->second;
-  }
-
-  std::map<QueueId, NaiveQueue> queues;
-
- private:
-  void ApplyFact(uint64_t index, FactKind kind, Decoder* in) {
-    switch (kind) {
-      case FactKind::kEnqueue: {
-        EnqueueFact fact;
-        ASSERT_TRUE(Decode(in, &fact));
-        const auto session = sessions_.find(fact.session);
-        if (session == sessions_.end() || session->second.first != fact.first_number) return;
-        std::vector<uint64_t> pieces;
-        if (fact.pieces != 0) pieces = std::exchange(pieces_[fact.session], {});
-        ASSERT_EQ(pieces.size(), fact.pieces);
-        MessageReader reader(fact);
-        EnqueuedMessage message;
-        size_t piece = 0;
-        uint64_t ahead = 0;
-        while (reader.Next(&message)) {
-          NaiveQueue::Message naive{fact.session, session->second.first++, {}};
-          if ((message.flags & kNewPiece) != 0) ahead = pieces[piece++];
-          naive.entries.push_back((message.flags & kLiesAhead) != 0 ? ahead : index);
-          if ((message.flags & kPayloadPieces) != 0) {
-            for (uint32_t left = message.payload_bytes; left != 0; left -= std::min(left, kBodyBytesMax)) {
-              naive.entries.push_back(pieces[piece++]);
-            }
-          }
-          for (const uint32_t target : reader.targets()) {
-            const auto queue = queues.find(fact.queues[target]);
-            if (queue != queues.end()) queue->second.messages[++queue->second.tail] = naive;
-          }
-        }
-        ASSERT_TRUE(reader.ok());
-        return;
-      }
-      case FactKind::kSettle: {
-        SettleFact fact;
-        ASSERT_TRUE(Decode(in, &fact));
-        if (fact.session.has_value()) {
-          const auto session = sessions_.find(*fact.session);
-          if (session == sessions_.end() || session->second.second != fact.first_number) return;
-          session->second.second += fact.numbers;
-        }
-        for (const SettleRun& run : fact.runs) {
-          const auto queue = queues.find(run.queue);
-          if (queue == queues.end()) continue;
-          auto& messages = queue->second.messages;
-          messages.erase(messages.lower_bound(run.first), messages.lower_bound(run.first + run.count));
-        }
-        return;
-      }
-      case FactKind::kFence: {
-        FenceFact fact;
-        ASSERT_TRUE(Decode(in, &fact));
-        return;
-      }
-      case FactKind::kQueueCreated:
-      case FactKind::kQueueFirstConsumer:
-      case FactKind::kQueueForgotten: {
-        QueueFact fact;
-        ASSERT_TRUE(Decode(in, &fact));
-        if (kind == FactKind::kQueueCreated) queues[fact.queue];
-        return;
-      }
-      case FactKind::kQueueClosed: {
-        QueueClosedFact fact;
-        ASSERT_TRUE(Decode(in, &fact));
-        queues.erase(fact.queue);
-        return;
-      }
-      case FactKind::kSessionOpened:
-      case FactKind::kSessionEnded: {
-        SessionFact fact;
-        ASSERT_TRUE(Decode(in, &fact));
-        if (kind == FactKind::kSessionOpened) {
-          sessions_.try_emplace(fact.session, 1, 1);
-        } else {
-          sessions_.erase(fact.session);
-          pieces_.erase(fact.session);
-        }
-        return;
-      }
-      case FactKind::kBodyPiece: {
-        BodyPieceFact fact;
-        ASSERT_TRUE(Decode(in, &fact));
-        if (!sessions_.contains(fact.session)) return;
-        if (fact.ordinal == 0) pieces_[fact.session].clear();
-        pieces_[fact.session].push_back(index);
-        return;
-      }
-      default:
-        FAIL() << "unexpected fact " << static_cast<int>(kind);
-    }
-  }
-
-  int64_t time_ = 0;
-  std::map<SessionId, std::pair<uint64_t, uint64_t>> sessions_;  // Next publish and settle.
-  std::map<SessionId, std::vector<uint64_t>> pieces_;
-};
-
 class History {
  public:
-  explicit History(uint64_t seed) : random_(seed), env_({.body_cache_bytes = 64 << 10, .deliveries_per_turn = 300}) {
-    for (uint64_t n : {10, 11, 12, 13}) specs_.push_back({QueueId::Of(n), false, absl::StrCat("q", n), "/"});
+  explicit History(uint64_t seed)
+      : random_(seed), env_({.body_cache_bytes = 64 << 10, .deliveries_per_turn = 300}) {
+    for (uint64_t n : {10, 11, 12, 13})
+      specs_.push_back({QueueId::Of(n), false, absl::StrCat("q", n), "/"});
     Lead();
   }
 
   void Step() {
     switch (random_.Below(40)) {
-      case 0: case 1: case 2: case 3: return Publish(1 + random_.Below(20), 100);
-      case 4: return Publish(1 + random_.Below(4000), 20);
-      case 5: return Publish(1 + random_.Below(5), 400000);
-      case 6: case 7: return Consume();
-      case 8: return Cancel();
-      case 9: case 10: case 11: case 12: return Grant();
-      case 13: case 14: case 15: case 16: case 17: return SettleSome();
-      case 18: return ReturnSome();
-      case 19: case 20: return Get();
-      case 21: if (random_.Below(4) == 0) Purge(); return;
-      case 22: if (random_.Below(8) == 0) Delete(); return;
-      case 23: return Transact();
-      case 24: if (random_.Below(4) == 0) env_.shard().MakeCheckpoint(); return;
-      case 25: if (random_.Below(6) == 0) Crash(); return;
-      case 26: if (random_.Below(8) == 0) EndSession(); return;
-      case 27: if (random_.Below(3) == 0) LeadAgain(); return;
-      case 28: return Idle();
-      case 29: case 30: return env_.AnswerReads();
-      case 31: case 32: Commit(random_.Below(4)); return Collect();
-      default: Turn();
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        return Publish(1 + random_.Below(20), 100);
+      case 4:
+        return Publish(1 + random_.Below(4000), 20);
+      case 5:
+        return Publish(1 + random_.Below(5), 400000);
+      case 6:
+      case 7:
+        return Consume();
+      case 8:
+        return Cancel();
+      case 9:
+      case 10:
+      case 11:
+      case 12:
+        return Grant();
+      case 13:
+      case 14:
+      case 15:
+      case 16:
+      case 17:
+        return SettleSome();
+      case 18:
+        return ReturnSome();
+      case 19:
+      case 20:
+        return Get();
+      case 21:
+        if (random_.Below(4) == 0) Purge();
+        return;
+      case 22:
+        if (random_.Below(8) == 0) Delete();
+        return;
+      case 23:
+        return Transact();
+      case 24:
+        if (random_.Below(4) == 0) env_.shard().MakeCheckpoint();
+        return;
+      case 25:
+        if (random_.Below(6) == 0) Crash();
+        return;
+      case 26:
+        if (random_.Below(8) == 0) EndSession();
+        return;
+      case 27:
+        if (random_.Below(3) == 0) LeadAgain();
+        return;
+      case 28:
+        return Idle();
+      case 29:
+      case 30:
+        return env_.AnswerReads();
+      case 31:
+      case 32:
+        Commit(random_.Below(4));
+        return Collect();
+      default:
+        Turn();
     }
   }
 
@@ -238,7 +145,9 @@ class History {
   };
   static constexpr size_t kSessions = 3;
 
-  uint64_t Activity() const { return env_.last_index + env_.page_reads + env_.body_reads + responses_; }
+  uint64_t Activity() const {
+    return env_.last_index + env_.page_reads + env_.body_reads + responses_;
+  }
   SessionId Id(size_t session) const { return {{7}, {boot_}, {static_cast<uint16_t>(session)}}; }
   void Ask(size_t session, ShardRequest request) {
     env_.shard().OnRequest(Id(session), std::move(request));
@@ -263,7 +172,8 @@ class History {
   void Commit(size_t n) {
     const uint64_t before = env_.last_index;
     env_.Commit(n);
-    for (auto it = env_.log.upper_bound(before); it != env_.log.end(); ++it) model_.Apply(it->first, it->second.header);
+    for (auto it = env_.log.upper_bound(before); it != env_.log.end(); ++it)
+      model_.Apply(it->first, it->second.header);
     // A follower gets the same entries, in its own batches, with checkpoints and deaths of its own.
     for (auto it = env_.log.upper_bound(follower_.last_index); it != env_.log.end(); ++it) {
       follower_.Follow(it->first, it->second);
@@ -293,7 +203,8 @@ class History {
     broker::Publish publish;
     std::string text = absl::StrCat(boot_, ".", session, ".", number, ":");
     text.resize(text.size() + random_.Below(bytes_max), static_cast<char>('a' + number % 26));
-    publish.message.envelope.Append(base::Slice::Copy(absl::StrCat("e", number % 7 == 0 ? "xtra" : "")));
+    publish.message.envelope.Append(
+        base::Slice::Copy(absl::StrCat("e", number % 7 == 0 ? "xtra" : "")));
     publish.message.payload.Append(base::Slice::Copy(text));
     publish.envelope_crc = base::Crc32c(publish.message.envelope);
     publish.payload_crc = base::Crc32c(publish.message.payload);
@@ -328,7 +239,8 @@ class History {
     consume.consumer.value = ++consumer_;
     consume.no_ack = random_.Below(4) == 0;
     consume.priority = static_cast<int32_t>(random_.Below(2));
-    consume.credit = {random_.Below(50), random_.Below(2) == 0 ? Credit::kUnlimited : random_.Below(100000)};
+    consume.credit = {random_.Below(50),
+                      random_.Below(2) == 0 ? Credit::kUnlimited : random_.Below(100000)};
     credit_[consumer_] = consume.credit;
     consumers_[consumer_] = session;
     Ask(session, consume);
@@ -364,7 +276,8 @@ class History {
         ++it;
         continue;
       }
-      batch.settles.push_back({it->second.run, random_.Below(2) == 0 ? SettleAction::kAcknowledge : SettleAction::kReject});
+      batch.settles.push_back({it->second.run, random_.Below(2) == 0 ? SettleAction::kAcknowledge
+                                                                     : SettleAction::kReject});
       settling_[it->first] = {session, batch.number};
       it = held_.erase(it);
     }
@@ -408,7 +321,8 @@ class History {
     spec.id = QueueId::Of(++next_queue_);
     env_.shard().OnQueueDeclared(100, spec);
     const auto gone = [old](auto* map) {
-      for (auto it = map->begin(); it != map->end();) it = it->first.first == old ? map->erase(it) : std::next(it);
+      for (auto it = map->begin(); it != map->end();)
+        it = it->first.first == old ? map->erase(it) : std::next(it);
     };
     gone(&held_);
     gone(&settling_);
@@ -417,7 +331,9 @@ class History {
   void Transact() {
     const size_t session = random_.Below(kSessions);
     Transaction transaction;
-    if (random_.Below(3) != 0) transaction.publishes = Batch(session, 1 + random_.Below(30), random_.Below(3) == 0 ? 60000 : 100);
+    if (random_.Below(3) != 0)
+      transaction.publishes =
+          Batch(session, 1 + random_.Below(30), random_.Below(3) == 0 ? 60000 : 100);
     if (transaction.publishes.messages.empty()) transaction.publishes.first_number = 0;
     if (!held_.empty()) {
       const auto it = Pick(&held_);
@@ -431,7 +347,8 @@ class History {
     Ask(session, transaction);
   }
   void EndSession() {
-    // All of a session goes, and it opens anew under the next boot: the whole process, in this harness.
+    // All of a session goes, and it opens anew under the next boot: the whole process, in this
+    // harness.
     Idle();
     Crash();
   }
@@ -463,7 +380,8 @@ class History {
         for (auto it = settling_.begin(); it != settling_.end();) {
           const bool over = it->second.first == loop && it->second.second <= settled->through;
           if (over) {
-            EXPECT_EQ(model_.At(it->first.first).messages.count(it->first.second), 0u) << "not settled";
+            EXPECT_EQ(model_.At(it->first.first).messages.count(it->first.second), 0u)
+                << "not settled";
           }
           it = over ? settling_.erase(it) : std::next(it);
         }
@@ -482,7 +400,8 @@ class History {
       } else if (auto* reply = std::get_if<Reply>(&response)) {
         purging_.erase(reply->request.value);
         if (auto* got = std::get_if<GetOk>(&reply->result)) OnDelivery(loop, got->delivery);
-        if (auto* figures = std::get_if<std::vector<QueueFigures>>(&reply->result)) figures_ = *figures;
+        if (auto* figures = std::get_if<std::vector<QueueFigures>>(&reply->result))
+          figures_ = *figures;
       } else if (auto* opened = std::get_if<SessionOpened>(&response)) {
         EXPECT_EQ(opened->next_publish, opened_publish_[loop]) << "a number was lost";
         EXPECT_EQ(opened->next_settle, opened_settle_[loop]);
@@ -511,7 +430,8 @@ class History {
     const NaiveQueue& queue = model_.At(delivery.queue);
     const auto message = queue.messages.find(delivery.position.value);
     ASSERT_TRUE(message != queue.messages.end()) << "delivered although it had left the queue";
-    EXPECT_EQ(delivery.message.payload.Flatten().view(), texts_[std::make_pair(message->second.session, message->second.number)]);
+    EXPECT_EQ(delivery.message.payload.Flatten().view(),
+              texts_[std::make_pair(message->second.session, message->second.number)]);
     EXPECT_EQ(delivery.message.envelope.size(), message->second.number % 7 == 0 ? 5u : 1u);
     EXPECT_FALSE(held_.contains(key)) << "two hold the same message";
     EXPECT_FALSE(settling_.contains(key)) << "delivered although its settle was sent";
@@ -534,14 +454,17 @@ class History {
     }
     EXPECT_TRUE(settling_.empty());
     EXPECT_TRUE(purging_.empty());
-    for (size_t i = 0; i < kSessions; ++i) EXPECT_EQ(done_publish_[i], next_publish_[i] - 1) << "a publish was lost";
+    for (size_t i = 0; i < kSessions; ++i)
+      EXPECT_EQ(done_publish_[i], next_publish_[i] - 1) << "a publish was lost";
     std::set<uint64_t> kept;
     for (const auto& [entry, parts] : env_.bodies) kept.insert(entry);
     const std::set<uint64_t> needed = model_.EntriesNeeded();
     std::vector<uint64_t> lost;
     std::vector<uint64_t> left;
-    std::set_difference(needed.begin(), needed.end(), kept.begin(), kept.end(), std::back_inserter(lost));
-    std::set_difference(kept.begin(), kept.end(), needed.begin(), needed.end(), std::back_inserter(left));
+    std::set_difference(needed.begin(), needed.end(), kept.begin(), kept.end(),
+                        std::back_inserter(lost));
+    std::set_difference(kept.begin(), kept.end(), needed.begin(), needed.end(),
+                        std::back_inserter(left));
     EXPECT_THAT(lost, ::testing::IsEmpty()) << "bodies that are needed and gone";
     EXPECT_THAT(left, ::testing::IsEmpty()) << "bodies that nothing needs";
     for (int i = 0; i < 100; ++i) {
@@ -599,7 +522,8 @@ TEST(ShardModelTest, RandomHistoriesLoseDoubleAndReorderNothing) {
     cuts += history.env().cuts;
     pages += history.env().page_bytes_written;
   }
-  EXPECT_TRUE(only != nullptr || (pages > 0 && cuts > 0)) << "the histories never reached what they are for";
+  EXPECT_TRUE(only != nullptr || (pages > 0 && cuts > 0))
+      << "the histories never reached what they are for";
   std::printf("%lu bytes of pages, %lu cuts\n", pages, cuts);
 }
 

@@ -1,0 +1,185 @@
+// What a shard keeps on disk, and what it is after a restart.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/broker/shard_fixture.h"
+
+namespace pontoon::broker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+using ShardStorageTest = ShardTest;
+
+TEST_F(ShardStorageTest, LargeMessageTravelsAheadInPiecesAndComesBackWhole) {
+  std::string large;
+  for (int i = 0; i < 700000; ++i) large.push_back(static_cast<char>(i * 7 + i / 300));
+  Consume(1, 100);
+  Run();
+  Publish({"small", large, "last"});
+  Run();
+  EXPECT_THAT(TakeTexts(), ElementsAre("small", large, "last"));
+  Restart();
+  Consume(1, 100);
+  Run();
+  ASSERT_THAT(deliveries_, SizeIs(3));
+  EXPECT_EQ(Text(deliveries_[1]), large);
+  AckAll();
+  Run();
+  EXPECT_THAT(env_.bodies, IsEmpty());
+}
+
+TEST_F(ShardStorageTest, TransactionIsOneEntryAndAllOrNothing) {
+  Publish({"held"});
+  Run();
+  const Reply held = Get();
+  Transaction transaction;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 40; ++i) texts.push_back(std::string(20000, static_cast<char>('a' + i % 26)));
+  texts.push_back(std::string(300000, 'Z'));
+  texts.push_back("end");
+  transaction.publishes = Batch(texts, {Queue(10)});
+  transaction.settles.number = next_settle_++;
+  transaction.settles.settles.push_back(
+      {RunOf(std::get<GetOk>(held.result).delivery), SettleAction::kAcknowledge});
+  Ask(s_, transaction);
+  env_.Turn();
+  ASSERT_GT(env_.proposed(), 1u);
+  env_.Commit(env_.proposed() - 1);
+  EXPECT_EQ(Figures().ready, 0u);
+  Run();
+  EXPECT_EQ(settled_, 1u);
+  Restart();
+  Consume(1, 100);
+  Run();
+  EXPECT_EQ(TakeTexts(), texts);
+}
+
+TEST_F(ShardStorageTest, TransactionThatWasCutShortLeavesNothing) {
+  Transaction transaction;
+  transaction.publishes = Batch({std::string(300000, 'Z'), "end"}, {Queue(10)});
+  Ask(s_, transaction);
+  env_.Turn();
+  env_.Commit(env_.proposed() - 1);
+  Restart();
+  EXPECT_EQ(Ready(), 0u);
+  EXPECT_THAT(env_.bodies, IsEmpty());
+}
+
+TEST_F(ShardStorageTest, AfterARestartWhatMayHaveBeenDeliveredIsMarkedAndNothingElse) {
+  std::vector<std::string> texts(5000, "x");
+  Publish(texts);
+  Run();
+  Consume(1, 3);
+  Run();
+  EXPECT_THAT(deliveries_, SizeIs(3));
+  Restart();
+  Consume(1, 5000);
+  Run();
+  ASSERT_THAT(deliveries_, SizeIs(5000));
+  EXPECT_TRUE(deliveries_[0].redelivered);
+  EXPECT_TRUE(deliveries_[2].redelivered);
+  EXPECT_FALSE(deliveries_[4999].redelivered);
+}
+
+TEST_F(ShardStorageTest, MessageThatCameAfterARestartIsNotMarked) {
+  Consume(1, 10);
+  Publish({"a"});
+  Run();
+  Restart();
+  Publish({"b"});
+  Consume(1, 10);
+  Run();
+  ASSERT_THAT(deliveries_, SizeIs(2));
+  EXPECT_TRUE(deliveries_[0].redelivered);
+  EXPECT_FALSE(deliveries_[1].redelivered);
+}
+
+TEST_F(ShardStorageTest, CheckpointHoldsAllThatWaits) {
+  Publish({"a", "b", "c"});
+  Run();
+  Ack(std::get<GetOk>(Get().result).delivery);
+  Run();
+  const uint64_t digest = env_.shard().digest();
+  env_.shard().MakeCheckpoint();
+  Run();
+  env_.Crash();
+  EXPECT_EQ(env_.checkpoint, env_.last_index);
+  EXPECT_EQ(env_.shard().digest(), digest);
+  env_.Lead(20, specs_);
+  s_ = Session(2);
+  env_.shard().OnBootRegistered({7}, {2});
+  Open(s_);
+  EXPECT_EQ(GetText(), "b");
+  EXPECT_EQ(GetText(), "c");
+}
+
+TEST_F(ShardStorageTest, DeepQueueLeavesMemoryAndComesBackInOrder) {
+  const int kMessages = 100000;
+  for (int i = 0; i < kMessages; i += 1000) {
+    std::vector<std::string> texts;
+    for (int k = 0; k < 1000; ++k) texts.push_back(absl::StrCat(i + k));
+    Publish(texts);
+    Run();
+  }
+  EXPECT_GT(env_.pages.size(), 30u);
+  EXPECT_LT(env_.shard().memory_bytes(), 200000u);
+  env_.shard().MakeCheckpoint();
+  Run();
+  EXPECT_LT(env_.root.size(), 20000u);
+  Restart();
+  Consume(1, Credit::kUnlimited);
+  Run();
+  ASSERT_THAT(deliveries_, SizeIs(kMessages));
+  for (int i = 0; i < kMessages; ++i) ASSERT_EQ(Text(deliveries_[i]), absl::StrCat(i));
+  AckAll();
+  Run();
+  EXPECT_THAT(env_.bodies, IsEmpty());
+  env_.shard().MakeCheckpoint();
+  Run();
+  EXPECT_THAT(env_.pages, IsEmpty());
+}
+
+TEST_F(ShardStorageTest, SpaceOfSettledMessagesComesBackThoughOneOfTheirEntryWaits) {
+  std::vector<std::string> texts;
+  for (int i = 0; i < 100; ++i) texts.push_back(std::string(1000, static_cast<char>('a' + i % 26)));
+  Publish(texts);
+  Run();
+  Consume(1, 1000);
+  Run();
+  ASSERT_THAT(deliveries_, SizeIs(100));
+  const Delivery kept = deliveries_[41];
+  deliveries_.erase(deliveries_.begin() + 41);
+  AckAll();
+  Run();
+  env_.shard().MakeCheckpoint();
+  Run();
+  ASSERT_THAT(env_.bodies, SizeIs(1));
+  EXPECT_THAT(env_.bodies.begin()->second, SizeIs(1));
+  EXPECT_EQ(env_.bodies.begin()->second.begin()->second.size(), 1008u);
+  Requeue(kept);
+  EXPECT_EQ(GetText(), texts[41]);
+}
+
+TEST_F(ShardStorageTest, PurgeOfADeepQueueFreesItsBodiesAndPages) {
+  for (int i = 0; i < 20; ++i) {
+    Publish(std::vector<std::string>(1000, "message"));
+    Run();
+  }
+  EXPECT_EQ(std::get<QueueCounts>(Purge().result).ready, 20000u);
+  Run();
+  EXPECT_THAT(env_.bodies, IsEmpty());
+  EXPECT_THAT(env_.pages, IsEmpty());
+  EXPECT_EQ(Figures().persistent_bytes, 0u);
+}
+
+}  // namespace
+}  // namespace pontoon::broker
