@@ -1,0 +1,40 @@
+"""The power goes at random moments. What was not synced is gone then, and each cut proves that it was."""
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rig
+
+CUTS = 20
+
+
+class PowerCut(rig.CrashTest):
+    run_name = "power-cut"
+    disk_megabytes = 768
+
+    def test_nothing_confirmed_is_lost_doubled_or_reordered_by_twenty_power_cuts(self):
+        broker, chance = self.make_broker(), self.run_.random
+        self.run_.start_broker(broker)
+        load = self.run_.load(broker, publishers=2, rate=600)
+        load.wait_for("ok", 200)
+        for cut in range(CUTS):
+            if cut and chance.random() < 0.15:
+                broker.start(wait=False)
+                time.sleep(chance.uniform(0, 0.5))
+            else:
+                if cut:
+                    self.run_.start_broker(broker)
+                load.wait_for("ok", chance.randrange(100, 500))
+                time.sleep(chance.uniform(0, 0.3))
+            self.run_.fault("power-cut")
+            self.disk.power_cut(broker)
+        self.run_.start_broker(broker)
+        load.wait_for("ok", 200)
+        self.finish(min_confirmed=5000, min_share=80, min_unknown=CUTS, min_faults=CUTS)
+        self.passed = True
+
+
+if __name__ == "__main__":
+    unittest.main()
