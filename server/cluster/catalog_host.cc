@@ -40,7 +40,7 @@ absl::Status CatalogHost::OpenBlocking(const raft::Membership& founders, catalog
                           absl::StrCat("checkpoint of the catalog: ", std::string(restored.message())));
     }
     checkpoint_size_ = checkpoint.root.size();
-    applied_index_ = checkpoint.applied.index.value;
+    applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;
   }
   return raft_->OpenGroup(base::kCatalogGroup, *std::move(recovered), this, founders);
 }
@@ -129,13 +129,15 @@ void CatalogHost::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
     seen_index_ = applied_index_;
     seen_change_at_ = now;
   }
-  if (checkpoint_running_ || !applied_.empty()) return;
+  // After a start the log waits to be applied: until then there is nothing new, and perhaps nothing at all.
+  if (checkpoint_running_ || !applied_.empty() || applied_index_ == checkpointed_index_) return;
   const uint64_t reclaimable = raft_->reclaimable_bytes(base::kCatalogGroup);
   const bool idle = now - seen_change_at_ >= kIdle || now_or_never;
   if (reclaimable < std::max(kCheckpointBytesMin, checkpoint_size_) && !(idle && reclaimable >= kIdleCheckpointBytes)) {
     return;
   }
   checkpoint_running_ = true;
+  checkpointed_index_ = applied_index_;
   raft::StateTask task;
   task.group = base::kCatalogGroup;
   raft::Checkpoint checkpoint;

@@ -64,6 +64,7 @@ class CatalogHost final : public raft::StateMachine {
   std::deque<Waiting> waiting_;                                     // By index.
   std::vector<uint64_t> installed_;                                 // By loop.
   uint64_t checkpoint_size_ = 0;
+  uint64_t checkpointed_index_ = 0;  // Applied when the newest checkpoint was made; 0: there is none.
   uint64_t seen_index_ = 0;
   uint64_t applied_index_ = 0;
   base::MonotonicTime seen_change_at_;

@@ -39,7 +39,7 @@ absl::Status ReplicatedShard::OpenBlocking(const raft::Membership& founders) {
       return absl::Status(restored.code(), absl::StrCat("checkpoint of shard ", ref_.group.value, ": ",
                                                         std::string(restored.message())));
     }
-    applied_index_ = checkpoint.applied.index.value;
+    applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;
   }
   return raft_->OpenGroup(ref_.group, *std::move(recovered), this, founders);
 }
@@ -56,11 +56,13 @@ void ReplicatedShard::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never
     seen_index_ = applied;
     seen_change_at_ = now;
   }
-  if (checkpoint_running_) return;
+  // After a start the log waits to be applied: until then there is nothing new, and perhaps nothing at all.
+  if (checkpoint_running_ || applied == checkpointed_index_) return;
   const uint64_t reclaimable = raft_->reclaimable_bytes(ref_.group);
   const bool idle = now - seen_change_at_ >= kIdle;
   if (reclaimable >= kCheckpointBytes || ((idle || now_or_never) && reclaimable >= kIdleCheckpointBytes)) {
     checkpoint_running_ = true;
+    checkpointed_index_ = applied;
     shard_->MakeCheckpoint();
   }
 }

@@ -73,6 +73,7 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   bool leads_ = false;
   bool serving_ = false;
   uint64_t applied_index_ = 0;
+  uint64_t checkpointed_index_ = 0;     // Applied when the newest checkpoint was made; 0: there is none.
   uint64_t seen_index_ = 0;            // Applied when the checkpoint policy last looked.
   base::MonotonicTime seen_change_at_;  // When it last saw something new.
   bool checkpoint_running_ = false;
