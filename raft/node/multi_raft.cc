@@ -114,7 +114,8 @@ void MultiRaft::SubmitState(StateTask task) {
   Group* group = Find(task.group);
   PONTOON_CHECK_MSG(group != nullptr, "state of a group that is not open");
   if (task.checkpoint.has_value()) {
-    PONTOON_CHECK_MSG(task.checkpoint->applied.index <= group->applied.index &&
+    PONTOON_CHECK_MSG(task.checkpoint->applied.index > Index{0} &&
+                          task.checkpoint->applied.index <= group->applied.index &&
                           group->core->log().Contains(task.checkpoint->applied),
                       "a checkpoint of what is not applied");
     task.checkpoint->membership = group->core->memberships().At(task.checkpoint->applied.index);

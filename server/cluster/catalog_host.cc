@@ -125,7 +125,8 @@ void CatalogHost::AnswerInstalled() {
 }
 
 void CatalogHost::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
-  if (applied_index_ != seen_index_) {
+  if (!leads_) return;  // Before that the log may still hold what is committed and not applied here.
+  if (applied_index_ != seen_index_ || seen_change_at_ == base::MonotonicTime{}) {
     seen_index_ = applied_index_;
     seen_change_at_ = now;
   }

@@ -290,5 +290,27 @@ TEST(ClusterTest, CheckpointsAndRestartsKeepWhatWaits) {
   EXPECT_EQ(client.Drain("orders"), expected);
 }
 
+TEST(ClusterTest, CheckpointAfterARestartFromTheLogAloneIsGoodForTheNextStart) {
+  SimulatedNode node(11, 1, 1);
+  std::vector<std::string> expected;
+  for (uint64_t life = 1; life <= 3; ++life) {
+    Client client(&node, 0);
+    if (life == 1) {
+      ASSERT_TRUE(client.Declare("orders").status.ok());
+    }
+    for (uint64_t i = 1; i <= 60; ++i) {
+      client.PublishAndAwaitConfirm("orders", std::to_string(life * 100 + i), i);
+      expected.push_back(std::to_string(life * 100 + i));
+    }
+    if (life == 2) {
+      node.host(0)->CheckpointAll();
+      node.RunUntil([&, turns = 0]() mutable { return ++turns > 20; });
+    }
+    node.CrashAndRestart();
+  }
+  Client client(&node, 0);
+  EXPECT_EQ(client.Drain("orders"), expected);
+}
+
 }  // namespace
 }  // namespace pontoon::cluster

@@ -51,8 +51,10 @@ void ReplicatedShard::Serve(uint64_t catalog_index, const std::vector<broker::Qu
 }
 
 void ReplicatedShard::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
+  // Before that the log may still hold what is committed and not applied here.
+  if (!serving_) return;
   const uint64_t applied = applied_index_;
-  if (applied != seen_index_) {
+  if (applied != seen_index_ || seen_change_at_ == base::MonotonicTime{}) {
     seen_index_ = applied;
     seen_change_at_ = now;
   }

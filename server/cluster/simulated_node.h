@@ -130,7 +130,7 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
   NodeFacts facts_;
   std::vector<std::unique_ptr<LoopHost>> hosts_;
   std::vector<std::vector<LoopMessage>> mail_;
-  base::MonotonicTime now_{1000000000};
+  base::MonotonicTime now_{1000000000000};  // The machine has been up for a while.
   base::WallTime wall_{1700000000000000000};
 };
 
