@@ -104,7 +104,7 @@ ExitCode CommandContext::FailUnreachable(const absl::Status& why) {
                                             " timed out. Timeout value used: ",
                                             static_cast<int64_t>(timeout_ * 1000)));
   }
-  banner_.clear();
+  if (!edges_.is_life_cycle) banner_.clear();
   std::string found;
   if (absl::IsUnauthenticated(why)) {
     found = absl::StrCat(

@@ -30,10 +30,12 @@ class CommandContext {
  public:
   struct Edges {
     NodeLink* link = nullptr;
-    std::string node;               // For texts.
-    std::string cookie_note;        // Where the cookie came from, for texts.
-    std::string address;            // "127.0.0.1:25672"
-    double default_timeout = 60;    // Seconds, where the line names none; 0: as long as it takes.
+    std::string node;             // For texts.
+    std::string cookie_note;      // Where the cookie came from, for texts.
+    std::string address;          // "127.0.0.1:25672"
+    double default_timeout = 60;  // Seconds, where the line names none; 0: as long as it takes.
+    // Its banner tells what was tried also where no node could be asked.
+    bool is_life_cycle = false;
     bool in_diagnostics = false;    // Called as rabbitmq-diagnostics.
     std::istream* input = nullptr;  // Passwords that are not arguments.
     std::function<void(double)> sleep_seconds;

@@ -98,11 +98,15 @@ bool HasValidHead(const std::string& node) {
   });
 }
 
+bool IsLifeCycle(const std::string& command) {
+  return command == "start_app" || command == "stop_app" || command == "stop" ||
+         command == "shutdown";
+}
+
 // Commands whose time depends on how much the node has to do are waited for until they end; the
 // others' answer is due in a minute.
 double DefaultTimeout(const std::string& command) {
-  if (command == "start_app" || command == "stop_app" || command == "stop" || command == "shutdown")
-    return 0;
+  if (IsLifeCycle(command)) return 0;
   return command == "await_startup" ? 300 : command == "wait" ? 10 : 60;
 }
 
@@ -141,6 +145,7 @@ int RunTool(const std::string& program, const std::vector<std::string>& words,
   around.input = edges.input;
   around.sleep_seconds = edges.sleep_seconds;
   around.flush_output = edges.write_output;
+  around.is_life_cycle = IsLifeCycle(line.command);
   around.default_timeout = DefaultTimeout(line.command);
   std::unique_ptr<NodeLink> link;
   absl::StatusOr<NodeAddress> address = FindNode(line.options, edges.environment, edges.host_name);

@@ -181,6 +181,9 @@ TEST(ToolTest, DownStartingStoppedAndWrongCookieAreFourTexts) {
           "information and suggestions below.\n"));
   EXPECT_THAT(down.errors, HasSubstr("unable to connect to 127.0.0.1:25672"));
 
+  EXPECT_EQ(RunWith(absl::UnavailableError("refused"), {"stop"}).output,
+            "Stopping and halting node rabbit@here ...\n");
+
   const ToolRun cookie = RunWith(absl::UnauthenticatedError("no"), {"list_queues"});
   EXPECT_EQ(cookie.code, 69);
   EXPECT_THAT(cookie.errors, HasSubstr("do not have the same cookie"));

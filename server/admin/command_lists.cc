@@ -1,5 +1,7 @@
 // Listings of what is declared and of who is connected, with every column that rabbitmqctl knows.
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 #include <future>
 #include <map>
@@ -312,6 +314,7 @@ Result CommandRunner::DescribeStatus() {
   Status* status = result.mutable_status();
   status->set_version(figures.version);
   status->set_product(figures.product);
+  status->set_crypto_library(OpenSSL_version(OPENSSL_VERSION));
   status->set_rabbitmq_version(figures.rabbitmq_version);
   status->set_os_pid(figures.os_pid);
   status->set_uptime_seconds(figures.uptime_seconds);
