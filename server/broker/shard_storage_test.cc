@@ -181,5 +181,88 @@ TEST_F(ShardStorageTest, PurgeOfADeepQueueFreesItsBodiesAndPages) {
   EXPECT_EQ(Figures().persistent_bytes, 0u);
 }
 
+TEST_F(ShardStorageTest, TransactionWhoseFactsExceedAHeaderIsStillAllOrNothing) {
+  const size_t kMessages = 130000;
+  Transaction transaction;
+  transaction.publishes = Batch(std::vector<std::string>(kMessages, "m"), {Queue(10)});
+  Ask(s_, transaction);
+  env_.Turn();
+  ASSERT_GT(env_.proposed(), 2u);
+  env_.Commit(env_.proposed() - 1);
+  EXPECT_EQ(Figures().ready, 0u);
+  Run();
+  EXPECT_EQ(published_, kMessages);
+  EXPECT_EQ(Ready(), kMessages);
+  Restart();
+  EXPECT_EQ(Ready(), kMessages);
+  EXPECT_EQ(std::get<QueueCounts>(Purge().result).ready, kMessages);
+  Run();
+  EXPECT_THAT(env_.bodies, IsEmpty());
+}
+
+TEST_F(ShardStorageTest, MessageWhoseBodyCannotBeReadHoldsUpNoOther) {
+  Publish({"a"});
+  Run();
+  const uint64_t damaged = env_.bodies.rbegin()->first;
+  Publish({"b", "c"});
+  Run();
+  Restart();
+  env_.bodies.erase(damaged);
+  Consume(1, 100);
+  Run();
+  ASSERT_THAT(deliveries_, SizeIs(2));
+  EXPECT_EQ(Text(deliveries_[0]), "b");
+  EXPECT_EQ(Ready(), 1u);  // Never silently gone.
+  EXPECT_EQ(std::get<QueueCounts>(Purge().result).ready, 1u);
+}
+
+TEST_F(ShardStorageTest, PageThatCannotBeReadHoldsUpNoOther) {
+  for (int i = 0; i < 10; ++i) {
+    std::vector<std::string> texts;
+    for (int k = 0; k < 1024; ++k) texts.push_back(absl::StrCat(i * 1024 + k));
+    Publish(texts);
+    Run();
+  }
+  ASSERT_FALSE(env_.pages.empty());
+  env_.pages.rbegin()->second = "damaged";
+  Consume(1, Credit::kUnlimited);
+  Run();
+  EXPECT_EQ(deliveries_.size(), 10 * 1024u - 2048);
+  EXPECT_EQ(Ready(), 2048u);
+}
+
+TEST_F(ShardStorageTest, BacklogIsReadInFewReads) {
+  for (int i = 0; i < 20; ++i) {
+    Publish(std::vector<std::string>(500, std::string(100, 'x')));
+    Run();
+  }
+  Restart();
+  env_.body_reads = 0;
+  Consume(1, Credit::kUnlimited);
+  Run();
+  EXPECT_EQ(deliveries_.size(), 10000u);
+  EXPECT_LT(env_.body_reads, 30u);
+}
+
+TEST_F(ShardStorageTest, ForgottenMessagesCostNoMoreThanThemselves) {
+  Consume(1, Credit::kUnlimited);
+  Run();
+  uint64_t memory = 0;
+  for (int i = 0; i < 400; ++i) {
+    std::vector<std::string> texts;
+    for (int k = 0; k < 500; ++k)
+      texts.push_back(std::string(static_cast<size_t>(10 + (i * 7 + k * 13) % 50), 'x'));
+    Publish(texts);
+    Run();
+    deliveries_.erase(deliveries_.begin());  // One of each 500 is never acknowledged.
+    AckAll();
+    deliveries_.clear();
+    Run();
+    if (i == 99) memory = env_.shard().memory_bytes();
+  }
+  EXPECT_EQ(Figures().unacknowledged, 400u);
+  EXPECT_LT(env_.shard().memory_bytes() - memory, 300u * 1000);
+}
+
 }  // namespace
 }  // namespace pontoon::broker
