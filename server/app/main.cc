@@ -1,10 +1,14 @@
 // pontoon-server: one node.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <memory>
@@ -178,7 +182,28 @@ int AcceptDataLoss(const Settings& settings) {
   return 0;
 }
 
+// RabbitMQ: `-detached` leaves the node running in the background. Before any thread is made; ends the parent.
+void DetachIfAsked(std::vector<std::string>* arguments) {
+  if (std::erase_if(*arguments, [](const std::string& argument) {
+        return argument == "-detached" || argument == "--detached";
+      }) == 0) {
+    return;
+  }
+  const pid_t child = fork();
+  if (child < 0) {
+    std::fprintf(stderr, "pontoon-server: cannot start a process for the node: %s\n", std::strerror(errno));
+    std::_Exit(1);
+  }
+  if (child > 0) std::_Exit(0);
+  setsid();
+  const int nothing = open("/dev/null", O_RDWR);
+  for (const int standard : {0, 1, 2}) dup2(nothing, standard);
+  if (nothing > 2) close(nothing);
+}
+
 int Main(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  DetachIfAsked(&arguments);
   // Debian's gRPC takes absl locks in orders that the deadlock detector of its assertion build aborts on.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // Signals are waited for in Run; every thread that is made from here on inherits the mask.
@@ -188,7 +213,7 @@ int Main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  absl::StatusOr<CommandLine> command_line = ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc));
+  absl::StatusOr<CommandLine> command_line = ParseCommandLine(arguments);
   if (!command_line.ok()) {
     std::fprintf(stderr, "pontoon-server: %s\n", std::string(command_line.status().message()).c_str());
     return 64;

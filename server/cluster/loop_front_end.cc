@@ -58,7 +58,8 @@ void LoopFrontEnd::CloseChannel(ChannelKey channel, std::vector<OutgoingReturn> 
   for (const OutgoingReturn& returned : holding) Return(returned);
 }
 
-ShardLink* LoopFrontEnd::Link(const ShardRef& shard) {
+ShardLink* LoopFrontEnd::Link(const ShardRef& given) {
+  const ShardRef shard = ShardRef::Of(given.group, given.home);
   if (last_link_ == nullptr || last_link_->shard() != shard) {
     std::unique_ptr<ShardLink>& link = links_[shard];
     if (link == nullptr) {

@@ -83,7 +83,7 @@ class LoopFrontEnd final : public FrontEnd {
   static ShardRef RefOf(const catalog::QueueRecord& queue) {
     return ShardRef::Of(queue.shard, queue.home);
   }
-  ShardLink* Link(const ShardRef& shard);
+  ShardLink* Link(const ShardRef& given);
   broker::RequestId Expect(ChannelKey channel, const ShardRef& shard, std::function<void(broker::Reply)> done);
   bool IsOpen(ChannelKey channel) const { return channel.value == 0 || channels_.contains(channel); }
   void OnPublishDone(OutstandingPublish publish, bool refused);

@@ -223,7 +223,7 @@ absl::Status Channel::On(const amqp::BasicGet& method) {
   if (!right.ok()) return right;
   const auto queue = FindQueue(*name);
   if (!queue.ok()) return queue.status();
-  const cluster::ShardRef shard{(*queue)->shard, (*queue)->home};
+  const cluster::ShardRef shard = cluster::ShardRef::Of((*queue)->shard, (*queue)->home);
   AwaitAnswer();
   front_end().Get(key_, **queue, method.no_ack,
                   [this, name = *name, shard,
