@@ -130,6 +130,22 @@ TEST(ClusterTest, ConfirmedMessagesSurviveACrashInOrder) {
   }
 }
 
+// A machine that has been up for a while: to a shard that has just started, "idle since the beginning" looks long.
+TEST(ClusterTest, NodeThatDiesAgainRightAfterItsStartStartsAgain) {
+  SimulatedNode node(5, 2);
+  {
+    Client client(&node, 0);
+    ASSERT_TRUE(client.Declare("orders").status.ok());
+    for (uint64_t i = 1; i <= 100; ++i) client.PublishAndAwaitConfirm("orders", std::to_string(i), i);
+  }
+  for (int i = 0; i < 3; ++i) {
+    node.PassTime(base::Seconds(60));
+    node.CrashAndRestart();
+  }
+  Client client(&node, 1);
+  EXPECT_EQ(client.Ready("orders"), 100u);
+}
+
 TEST(ClusterTest, AcknowledgedMessagesDoNotComeBackAfterACrash) {
   SimulatedNode node(3, 2);
   {

@@ -80,6 +80,8 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
     }
     PONTOON_CHECK_MSG(false, "the simulated node did not get there");
   }
+  // Time that passes while the node is down or stands still.
+  void PassTime(base::Duration duration) { now_ = now_ + duration; }
   // Turns without the disk: nothing becomes durable.
   void RunWithoutDisk(int turns) {
     for (int i = 0; i < turns; ++i) Turn();
