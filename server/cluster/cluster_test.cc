@@ -69,6 +69,17 @@ class Client {
     front_end()->Settle({{record->shard, record->home},
                          {{record->id, delivery.position, delivery.delivery, 1}, broker::SettleAction::kAcknowledge}});
   }
+  // tx.commit with one acknowledgement and nothing else; true once it is answered well.
+  bool CommitAcknowledgement(const std::string& queue, const broker::Delivery& delivery) {
+    const catalog::QueueRecord* record = Queue(queue);
+    std::optional<absl::Status> done;
+    front_end()->Commit(channel_, {},
+                        {{ShardRef::Of(record->shard, record->home),
+                          {{record->id, delivery.position, delivery.delivery, 1}, broker::SettleAction::kAcknowledge}}},
+                        {}, [&](absl::Status status) { done = std::move(status); });
+    node_->RunUntil([&] { return done.has_value(); });
+    return done->ok();
+  }
   std::vector<std::string> Drain(const std::string& queue) {
     std::vector<std::string> bodies;
     while (std::optional<broker::GetOk> got = Get(queue)) {
@@ -127,6 +138,19 @@ TEST(ClusterTest, ConfirmedMessagesSurviveACrashInOrder) {
     std::vector<std::string> left = client.Drain("orders");
     if (left.size() == 6) left.pop_back();  // The unconfirmed one may have made it.
     EXPECT_THAT(left, ElementsAre("1", "2", "3", "4", "5")) << "seed " << seed;
+  }
+}
+
+TEST(ClusterTest, CommitOfAcknowledgementsAloneIsAnswered) {
+  for (const bool durable : {true, false}) {
+    SimulatedNode node(6, 2);
+    Client client(&node, 0);
+    ASSERT_TRUE(client.Declare("orders", durable).status.ok());
+    client.PublishAndAwaitConfirm("orders", "m", 1);
+    const std::optional<broker::GetOk> got = client.Get("orders");
+    ASSERT_TRUE(got.has_value());
+    EXPECT_TRUE(client.CommitAcknowledgement("orders", got->delivery));
+    EXPECT_EQ(client.Ready("orders"), 0u);
   }
 }
 
