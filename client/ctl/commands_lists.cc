@@ -37,9 +37,8 @@ bool ChooseColumns(CommandContext* context, std::vector<std::string>* chosen) {
   return true;
 }
 
-ExitCode List(CommandContext* context, const admin::Command& command, const std::string& banner) {
-  std::vector<std::string> columns;
-  if (!ChooseColumns(context, &columns)) return kExitUsage;
+ExitCode List(CommandContext* context, const admin::Command& command, const std::string& banner,
+              const std::vector<std::string>& columns) {
   context->Banner(banner);
   const std::optional<admin::Result> result = context->Ask(command);
   if (!result) return context->exit_code();
@@ -48,6 +47,11 @@ ExitCode List(CommandContext* context, const admin::Command& command, const std:
     return context->Fail(kExitUnavailable, result->text());
   }
   return context->PrintListing(result->table(), columns);
+}
+
+ExitCode List(CommandContext* context, const admin::Command& command, const std::string& banner) {
+  std::vector<std::string> columns;
+  return ChooseColumns(context, &columns) ? List(context, command, banner, columns) : kExitUsage;
 }
 
 }  // namespace
@@ -83,10 +87,19 @@ ExitCode ListBindings(CommandContext* context) {
 }
 
 ExitCode ListConsumers(CommandContext* context) {
+  std::vector<std::string> chosen;
+  if (!ChooseColumns(context, &chosen)) return kExitUsage;
+  // Alone among the listings, RabbitMQ prints this one's columns in an order of its own.
+  std::vector<std::string> columns;
+  for (const char* column : {"queue_name", "channel_pid", "consumer_tag", "ack_required",
+                             "prefetch_count", "active", "activity_status", "arguments"}) {
+    if (std::find(chosen.begin(), chosen.end(), column) != chosen.end()) columns.push_back(column);
+  }
   admin::Command command;
   command.mutable_list_consumers()->set_name(context->line().vhost());
   return List(context, command,
-              absl::StrCat("Listing consumers in vhost ", context->line().vhost(), " ..."));
+              absl::StrCat("Listing consumers in vhost ", context->line().vhost(), " ..."),
+              columns);
 }
 
 ExitCode ListConnections(CommandContext* context) {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/ctl/commands.h"
@@ -57,6 +57,10 @@ ExitCode DeleteQueue(CommandContext* context) {
     case admin::NO_SUCH_VHOST:
     case admin::NO_SUCH_OBJECT:
       return context->Fail(kExitUsage, "Queue not found");
+    case admin::PRECONDITION:
+      return context->Fail(kExitUsage, absl::StrContains(result->text(), "in use")
+                                           ? "Queue is in use"
+                                           : "Queue is not empty");
     default:
       return context->Fail(kExitUnavailable, result->text());
   }

@@ -20,18 +20,23 @@ std::string Print(const ErlangTerm& term, size_t column, size_t after) {
   const std::string line = OneLine(term);
   if (term.kind == ErlangTerm::Kind::kLeaf || column + line.size() + after <= kLineLength)
     return line;
-  bool leaves = term.kind == ErlangTerm::Kind::kList;
-  for (const ErlangTerm& item : term.items) leaves = leaves && item.kind == ErlangTerm::Kind::kLeaf;
+  // Items share lines as far as they fit, but compound items of a list have one each.
+  bool shares_lines = true;
+  for (const ErlangTerm& item : term.items) {
+    shares_lines = shares_lines &&
+                   (term.kind == ErlangTerm::Kind::kTuple || item.kind == ErlangTerm::Kind::kLeaf);
+  }
   std::string text = Open(term);
   size_t at = column + 1;
   for (size_t i = 0; i < term.items.size(); ++i) {
     const bool last = i + 1 == term.items.size();
     const size_t following = last ? after + 1 : 1;
-    // {tag,[...]}: the value begins beside its tag; what else is no leaf gets a line of its own.
+    // {tag,[...]}: the value begins beside its tag.
     const bool beside_tag =
         term.kind == ErlangTerm::Kind::kTuple && i == 1 && term.items.size() == 2;
     if (i > 0) {
-      const bool fits = leaves && at + 1 + term.items[i].text.size() + following <= kLineLength;
+      const bool fits =
+          shares_lines && at + 1 + OneLine(term.items[i]).size() + following <= kLineLength;
       if (fits || beside_tag) {
         text += ",";
         at += 1;

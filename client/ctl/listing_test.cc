@@ -82,6 +82,27 @@ TEST(ListingTest, ErlangTermsBreakWhereErlangBreaksThem) {
       " [{name,<<\"excl\">>},{arguments,[]},{messages,0}]]\n");
 }
 
+TEST(ListingTest, NestedErlangTermsShareLinesAsFarAsTheyFit) {
+  admin::Value value;
+  value.set_amqp_table(
+      amqp::Table({{"product", amqp::Value::String("Pika Python Client Library")},
+                   {"capabilities", amqp::Value::Of(amqp::Table(
+                                        {{"authentication_failure_close", amqp::Value::Bool(true)},
+                                         {"basic.nack", amqp::Value::Bool(true)}}))},
+                   {"information", amqp::Value::String("See http://pika.rtfd.org")}})
+          .EncodeContents());
+  admin::Table table;
+  table.add_columns("client_properties");
+  *table.add_rows()->add_values() = value;
+  EXPECT_EQ(FormatListing(Listing(table, {"client_properties"}), Formatter::kErlang, true),
+            "[[{client_properties,[{<<\"product\">>,longstr,<<\"Pika Python Client Library\">>},\n"
+            "                      {<<\"capabilities\">>,table,\n"
+            "                       [{<<\"authentication_failure_close\">>,bool,true},\n"
+            "                        {<<\"basic.nack\">>,bool,true}]},\n"
+            "                      {<<\"information\">>,longstr,\n"
+            "                       <<\"See http://pika.rtfd.org\">>}]}]]\n");
+}
+
 TEST(ListingTest, PrettyTableIsABox) {
   admin::Table users;
   users.add_columns("user");

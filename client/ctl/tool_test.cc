@@ -85,6 +85,14 @@ TEST(ToolTest, RefusalsHaveTheirOwnExitCodes) {
   run = RunWith(Answer(admin::NO_SUCH_OBJECT), {"delete_queue", "nosuch"});
   EXPECT_EQ(run.code, 64);
   EXPECT_EQ(run.errors, "Error:\nQueue not found\n");
+  run = RunWith(Answer(admin::PRECONDITION, "queue 'q' in vhost '/' in use"),
+                {"delete_queue", "q", "--if-unused"});
+  EXPECT_EQ(run.code, 64);
+  EXPECT_EQ(run.errors, "Error:\nQueue is in use\n");
+  run = RunWith(Answer(admin::PRECONDITION, "queue 'q' in vhost '/' not empty"),
+                {"delete_queue", "q", "--if-empty"});
+  EXPECT_EQ(run.code, 64);
+  EXPECT_EQ(run.errors, "Error:\nQueue is not empty\n");
   run = RunWith(Answer(admin::NO_SUCH_OBJECT), {"purge_queue", "nosuch"});
   EXPECT_EQ(run.code, 69);
   EXPECT_EQ(run.errors, "Error:\nnot_found\n");
