@@ -22,7 +22,7 @@ print_where() {
 
 Pontoon is up (pid $1).
   AMQP            amqp://guest:guest@127.0.0.1:$port
-  administration  127.0.0.1:$admin  (build/release/bin/pontoonctl --data-dir $data status)
+  administration  127.0.0.1:$admin  (build/release/bin/pontoonctl --data-dir $RUN/data status)
   data            $RUN/data
   log             $RUN/pontoon.log
 Stop it with: ./dev down
