@@ -25,13 +25,9 @@ Alarms::Alarms(const Settings& settings, const std::string& data_directory, base
     : monitor_(settings, settings.total_memory_override.value_or(TotalMemoryBytes()), logger, 0,
                [this](ResourceMonitor::Alarms) ABSL_NO_THREAD_SAFETY_ANALYSIS { TellLocked(); }),
       disk_(DiskOptions(data_directory, settings), logger) {
-  {
-    base::MutexLock lock(&mutex_);
-    monitor_.LogLimits();
-    disk_.set_limit(monitor_.disk_limit());
-    MeasureLocked();
-  }
-  thread_ = std::thread([this] { ThreadMain(); });
+  base::MutexLock lock(&mutex_);
+  monitor_.LogLimits();
+  disk_.set_limit(monitor_.disk_limit());
 }
 
 Alarms::~Alarms() {
@@ -40,7 +36,7 @@ Alarms::~Alarms() {
     stopping_ = true;
     wake_.NotifyAll();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Alarms::ThreadMain() {
@@ -64,6 +60,11 @@ void Alarms::TellLocked() {
 void Alarms::Watch(std::shared_ptr<Node> node) {
   base::MutexLock lock(&mutex_);
   node_ = std::move(node);
+  // Not before the first node runs: until then nothing in the data directory is touched, which may turn out damaged.
+  if (node_ != nullptr && !thread_.joinable()) {
+    MeasureLocked();
+    thread_ = std::thread([this] { ThreadMain(); });
+  }
   TellLocked();
 }
 

@@ -26,7 +26,8 @@ class Alarms {
   Alarms(const Settings& settings, const std::string& data_directory, base::Logger* logger);
   ~Alarms();
 
-  // The node whose publishers are stopped; null for none. Tells it at once how things are.
+  // The node whose publishers are stopped; null for none. Tells it at once how things are. Measuring begins with the
+  // first node.
   void Watch(std::shared_ptr<Node> node);
 
   // Any thread. InvalidArgument: out of range. A fraction counts where the other is 0.

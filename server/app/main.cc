@@ -67,6 +67,7 @@ class Server {
     alarms_ = std::make_unique<Alarms>(settings, settings.data_dir, logger);
     Control::Options options;
     options.node = NodeOptionsFrom(settings, Version(settings), random_.Next());
+    options.node.connection_logger = logging_->logger(LogCategory::kConnection);
     options.cluster_name = options.node.session.cluster_name;
     options.data_directory = settings.data_dir;
     options.config_files = config_.files;
@@ -132,11 +133,7 @@ class Server {
   // From the settings, a file of theirs, or the data directory's own.
   absl::StatusOr<std::string> Cookie() const {
     const Settings& settings = config_.settings;
-    if (!settings.cookie.empty()) {
-      logging_->logger()->Log(base::LogLevel::kWarning, 0,
-                              "Overriding the cookie using the value set in the environment");
-      return settings.cookie;
-    }
+    if (!settings.cookie.empty()) return settings.cookie;  // Which config.warnings tells.
     if (settings.cookie_file.empty()) return directory_->cookie();
     std::ifstream file(settings.cookie_file);
     std::string cookie;

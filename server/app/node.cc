@@ -106,9 +106,10 @@ absl::Status Node::Open(storage::NodeDirectory* directory) {
   facts_.shards = options_.shards;
   for (const base::GroupId group : store_->groups()) facts_.shards = std::max(facts_.shards, group.value);
 
+  base::Logger* const sessions = options_.connection_logger != nullptr ? options_.connection_logger : logger_;
   const auto session_options = std::make_shared<const session::SessionOptions>(options_.session);
   for (uint16_t loop = 0; loop < options_.loops; ++loop) {
-    loops_.push_back(std::make_unique<LoopRuntime>(facts_, base::LoopId{loop}, store_.get(), fabric_.get(), logger_,
+    loops_.push_back(std::make_unique<LoopRuntime>(facts_, base::LoopId{loop}, store_.get(), fabric_.get(), sessions,
                                                    session_options));
   }
   catalog::FoundCluster found = options_.found;
@@ -161,7 +162,8 @@ absl::Status Node::Listen() {
     absl::StatusOr<std::unique_ptr<net::Listener>> listener = net::Listener::Open(
         loops, options,
         [this](net::EventLoop* loop, net::AcceptedSocket socket) {
-          ServeAmqp(loops_[loop->id().value].get(), std::move(socket), options_.tls_handshake_timeout, logger_);
+          ServeAmqp(loops_[loop->id().value].get(), std::move(socket), options_.tls_handshake_timeout,
+                    options_.connection_logger != nullptr ? options_.connection_logger : logger_);
         },
         [this](const absl::Status& why, uint64_t count) {
           logger_->Log(base::LogLevel::kWarning, 0,

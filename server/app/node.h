@@ -37,6 +37,7 @@ struct NodeOptions {
   net::TlsOptions tls;
   base::Duration tls_handshake_timeout = base::Seconds(5);
   session::SessionOptions session;
+  base::Logger* connection_logger = nullptr;  // Lines of connections and channels; borrowed. Null: the node's.
   catalog::FoundCluster found;
 };
 
