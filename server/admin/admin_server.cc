@@ -1,5 +1,6 @@
 #include "server/admin/admin_server.h"
 
+#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
@@ -47,6 +48,9 @@ class AdminServer::Impl final : public Administration::Service {
         runner_(options.node_name, control, &random_, logger) {}
 
   absl::Status Start() {
+    // gRPC writes to standard error on its own, in a form that is not the log's; what matters is
+    // said by the status.
+    gpr_set_log_function([](gpr_log_func_args*) {});
     grpc::ServerBuilder builder;
     grpc::ResourceQuota quota("admin");
     quota.SetMaxThreads(kThreadsMax);
