@@ -1,7 +1,7 @@
 """Runs the unittest files test_*.py of a folder and ends with the line `N passed, N failed`.
 
 Usage: run_python_tests.py FOLDER [-j N] [NAME...]; NAME selects tests whose id contains it. With -j, test classes are
-spread over N processes. A test that takes longer than its `seconds_at_most` (180) is stopped and has failed. A skipped test counts as failed: a machine that cannot run a test does not show its promise.
+spread over N processes. A test that takes longer than its `seconds_at_most` (60) is stopped and has failed. A skipped test counts as failed: a machine that cannot run a test does not show its promise.
 """
 import argparse
 import os
@@ -26,7 +26,7 @@ class Report(unittest.TextTestResult):
     def startTest(self, test):
         super().startTest(test)
         self.began = time.monotonic()
-        signal.setitimer(signal.ITIMER_REAL, getattr(test, "seconds_at_most", 180) * PATIENCE)
+        signal.setitimer(signal.ITIMER_REAL, getattr(test, "seconds_at_most", 60) * PATIENCE)
 
     def stopTest(self, test):
         signal.setitimer(signal.ITIMER_REAL, 0)
