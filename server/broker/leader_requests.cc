@@ -354,6 +354,9 @@ Leader::Done Leader::Do(LeaderSession* session, Get* request) {
 Leader::Done Leader::Do(LeaderSession* session, CountMessages* request) {
   const Found found = Find(session, request->catalog_index, request->queue);
   if (found.wait) return Done::kWait;
+  // Of one that is closing nothing is said until no loop routes to it any more: this is a declare,
+  // and whoever hears that the queue is gone may declare the name anew.
+  if (found.queue == nullptr && FindLeaderQueue(request->queue) != nullptr) return Done::kWait;
   Reply reply;
   reply.request = request->request;
   reply.status = found.status;

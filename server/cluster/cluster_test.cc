@@ -330,25 +330,6 @@ TEST(ClusterTest, CheckpointsAndRestartsKeepWhatWaits) {
   EXPECT_EQ(client.Drain("orders"), expected);
 }
 
-TEST(ClusterTest, CommitOfAcknowledgementsAloneIsAnswered) {
-  SimulatedNode node(12, 1);
-  Client client(&node, 0);
-  ASSERT_TRUE(client.Declare("orders").status.ok());
-  client.PublishAndAwaitConfirm("orders", "m", 1);
-  const std::optional<broker::GetOk> got = client.Get("orders");
-  ASSERT_TRUE(got.has_value());
-  const catalog::QueueRecord* record = client.Queue("orders");
-  OutgoingSettle settle{{record->shard, record->home},  // As the queue's record has it.
-                        {{record->id, got->delivery.position, got->delivery.delivery, 1},
-                         broker::SettleAction::kAcknowledge}};
-  bool committed = false;
-  client.front_end()->Commit(client.channel(), {}, {settle}, {}, [&](absl::Status status) { committed = status.ok(); });
-  node.RunUntil([&] { return committed; });
-  node.CrashAndRestart();
-  Client after(&node, 0);
-  EXPECT_EQ(after.Ready("orders"), 0u);
-}
-
 TEST(ClusterTest, CheckpointAfterARestartFromTheLogAloneIsGoodForTheNextStart) {
   SimulatedNode node(11, 1, 1);
   std::vector<std::string> expected;

@@ -122,7 +122,9 @@ class Channel final : public cluster::ChannelSink {
   // answers that.
   bool DeclareReplyQueue(const std::string& name, bool no_wait);
   absl::Status DeclarePassive(const std::string& name, bool no_wait);
-  void AnswerCounts(const catalog::QueueRecord& queue, bool no_wait);
+  // With `declare`, a queue that turns out to be gone is declared anew.
+  void AnswerCounts(const catalog::QueueRecord& queue, bool no_wait,
+                    const amqp::QueueDeclare* declare = nullptr);
   absl::Status On(const amqp::QueueBind& method);
   absl::Status On(const amqp::QueueUnbind& method);
   absl::Status On(const amqp::QueuePurge& method);

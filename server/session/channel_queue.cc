@@ -21,12 +21,16 @@ uint32_t Capped(uint64_t count) {
 
 }  // namespace
 
-void Channel::AnswerCounts(const catalog::QueueRecord& queue, bool no_wait) {
+void Channel::AnswerCounts(const catalog::QueueRecord& queue, bool no_wait,
+                           const amqp::QueueDeclare* declare) {
   last_queue_ = queue.name;
   if (no_wait) return;
   AwaitAnswer();
   front_end().CountMessages(
-      key_, queue, [this, name = queue.name](absl::StatusOr<broker::QueueCounts> counts) {
+      key_, queue,
+      [this, name = queue.name, id = queue.id,
+       again = declare == nullptr ? std::nullopt : std::make_optional(*declare)](
+          absl::StatusOr<broker::QueueCounts> counts) {
         if (counts.ok()) {
           amqp::QueueDeclareOk ok;
           ok.queue = name;
@@ -36,7 +40,16 @@ void Channel::AnswerCounts(const catalog::QueueRecord& queue, bool no_wait) {
           Answered(absl::OkStatus());
           return;
         }
-        Answered(absl::IsNotFound(counts.status()) ? NoQueue(name) : counts.status());
+        if (!absl::IsNotFound(counts.status())) return Answered(counts.status());
+        const catalog::QueueRecord* now = catalog().FindQueue(connection_->vhost(), name);
+        if (again.has_value() && (now == nullptr || now->id != id)) {
+          // It went while it was being declared: declared anew, as if it had gone before.
+          waiting_ = false;
+          const absl::Status status = On(*again);
+          if (!status.ok()) Answered(status);
+          return;
+        }
+        Answered(NoQueue(name));
       });
 }
 
@@ -84,7 +97,7 @@ absl::Status Channel::On(const amqp::QueueDeclare& method) {
   declare.home = connection_->loop().front_end->id();
   if (const catalog::QueueRecord* existing = catalog().FindQueue(connection_->vhost(), name)) {
     status = catalog::CheckQueueEquivalence(catalog(), *existing, declare);
-    if (status.ok()) AnswerCounts(*existing, method.no_wait);
+    if (status.ok()) AnswerCounts(*existing, method.no_wait, &method);
     return status;
   }
   status = catalog::CheckQueueArguments(name, vhost_name(), method.arguments);

@@ -52,6 +52,7 @@ void Connection::FinishDraining() {
     if (!channel->idle()) return;
   }
   DropChannels();
+  if (*exclusive_queues_left_ > 0) return;  // Close_ok says that they are gone.
   writer_.AddMethod(0, amqp::ConnectionCloseOk());
   Log(base::LogLevel::kInfo, ClosingLine(label_, ""));
   stage_ = Stage::kClosed;
@@ -144,7 +145,13 @@ void Connection::DropExclusiveQueues() {
   if (!vhost_) return;
   const catalog::VersionPtr version = loop_->front_end->catalog();
   for (const catalog::QueueRecord* queue : version->ListExclusiveQueues(id_)) {
-    loop_->front_end->DropQueue(*queue);
+    ++*exclusive_queues_left_;
+    loop_->front_end->DeleteQueue(
+        cluster::ChannelKey{}, *queue, false, false,
+        [this, left = std::weak_ptr<uint32_t>(exclusive_queues_left_)](const auto&) {
+          const std::shared_ptr<uint32_t> still_here = left.lock();
+          if (still_here != nullptr && --*still_here == 0) MarkSelfDirty();
+        });
   }
   vhost_ = base::VhostId();
 }
