@@ -32,7 +32,12 @@ uint64_t BytesOf(const Publish& message) {
 }  // namespace
 
 void EntryBuilder::Begin() {
+  if (!creates_.empty()) WriteCreates();
   if (header_.empty()) EncodePrefix(&header_, 0);
+}
+
+void EntryBuilder::WriteCreates() {
+  for (const QueueId queue : std::exchange(creates_, {})) AddQueue(FactKind::kQueueCreated, queue);
 }
 
 void EntryBuilder::Close() {
@@ -123,6 +128,7 @@ void EntryBuilder::Publish(const SessionId& session, uint64_t first_number,
 void EntryBuilder::Transact(const SessionId& session, uint64_t first_number,
                             absl::Span<const broker::Publish> messages, const SettleFact* settles) {
   // An entry of its own, preceded by all that does not fit into it.
+  WriteCreates();
   Close();
   Begin();
   std::string facts;
@@ -191,6 +197,7 @@ void EntryBuilder::Clear() {
   body_.Clear();
   body_crc_ = 0;
   ready_.clear();
+  creates_.clear();
 }
 
 }  // namespace pontoon::broker

@@ -27,11 +27,18 @@ class EntryBuilder {
   void AddQueue(FactKind kind, QueueId queue) {
     Begin();
     EncodeQueue(kind, queue, &header_);
+    CloseIfLarge();
   }
   void AddSession(FactKind kind, const SessionId& session) {
     Begin();
     EncodeSession(kind, session, &header_);
   }
+
+  // A queue's creation, which nobody waits for yet: it goes ahead of the next fact, or by
+  // WriteCreates.
+  void AddCreate(QueueId queue) { creates_.push_back(queue); }
+  size_t creates() const { return creates_.size(); }
+  void WriteCreates();
 
   // Publishes of a session, the first with `first_number`.
   void Publish(const SessionId& session, uint64_t first_number,
@@ -40,6 +47,7 @@ class EntryBuilder {
   void Transact(const SessionId& session, uint64_t first_number,
                 absl::Span<const broker::Publish> messages, const SettleFact* settles);
 
+  // Nothing to propose; creations that may wait do not count.
   bool empty() const { return header_.empty() && ready_.empty(); }
   // Proposes what was collected.
   void Propose(int64_t log_time_nanos);
@@ -70,6 +78,7 @@ class EntryBuilder {
   base::SliceChain body_;
   uint32_t body_crc_ = 0;
   std::vector<Entry> ready_;
+  std::vector<QueueId> creates_;
   EnqueueWriter writer_;
   uint32_t pieces_ = 0;  // Sent ahead for the Enqueue that is being written.
 };

@@ -7,6 +7,15 @@
 #include "server/amqp/reply_code.h"
 
 namespace pontoon::broker {
+namespace {
+
+// The creation of a queue that nobody uses yet is logged with what comes next, or after this time:
+// a write of its own would hold up the next declare by a sync. Until then the catalog alone knows
+// the queue, as it does after a crash.
+constexpr base::Duration kCreateWaitMax = base::Millis(100);
+constexpr size_t kCreatesWaitingMax = 1024;
+
+}  // namespace
 
 Leader::Leader(uint64_t term, Replica* replica, ShardEnvironment* environment,
                const ShardLimits& limits)
@@ -49,7 +58,7 @@ void Leader::AdoptQueue(const QueueSpec& spec) {
   queue->spec = spec;
   QueueState* state = replica_->FindQueue(spec.id);
   if (state == nullptr) {
-    builder_.AddQueue(FactKind::kQueueCreated, spec.id);
+    builder_.AddCreate(spec.id);
     return;
   }
   OnQueueCreated(state);
@@ -67,6 +76,7 @@ void Leader::EraseQueue(LeaderQueue* queue) {
 void Leader::Start(uint64_t catalog_index, const std::vector<QueueSpec>& queues) {
   catalog_index_ = catalog_index;
   for (const QueueSpec& spec : queues) AdoptQueue(spec);
+  builder_.WriteCreates();
   for (const auto& [id, state] : replica_->queues()) {
     if (queues_.contains(id) || id.catalog_index() > catalog_index) continue;
     if (state->closed()) {
@@ -336,6 +346,18 @@ void Leader::ProposeSettles() {
   settling_.clear();
 }
 
+void Leader::ProposeCreates(base::MonotonicTime now) {
+  if (builder_.creates() != 0 && !creates_wait_) {
+    creates_wait_ = true;
+    creates_wait_from_ = now;
+  }
+  if (!builder_.empty() || builder_.creates() >= kCreatesWaitingMax ||
+      (creates_wait_ && now - creates_wait_from_ >= kCreateWaitMax)) {
+    builder_.WriteCreates();
+  }
+  creates_wait_ = creates_wait_ && builder_.creates() != 0;
+}
+
 void Leader::TellAdvanced() {
   for (LeaderSession* session : advanced_) {
     session->advanced = false;
@@ -374,6 +396,7 @@ void Leader::OnTurnEnd(base::MonotonicTime now, base::WallTime wall) {
   }
   const bool more = dispatcher_.Run();
   ProposeSettles();
+  ProposeCreates(now);
   const int64_t log_time = LogTime(now, wall);
   if (!builder_.empty()) builder_.Propose(log_time);
   TellAdvanced();

@@ -102,6 +102,7 @@ class Leader final : public ReplicaListener {
   void Answer(const Asker& asker, Reply reply);
   void SendDeliveries(LeaderSession* session);
   void ProposeSettles();
+  void ProposeCreates(base::MonotonicTime now);
   void TellAdvanced();
   int64_t LogTime(base::MonotonicTime now, base::WallTime wall);
 
@@ -119,6 +120,8 @@ class Leader final : public ReplicaListener {
   std::vector<LeaderSession*> advanced_;  // To be told at the end of the turn.
   std::vector<LeaderSession*> settling_;  // With settles of this turn.
   uint32_t wanted_ = 0;  // Hand-overs that are expected of the entry being applied.
+  bool creates_wait_ = false;
+  base::MonotonicTime creates_wait_from_;
   bool has_time_ = false;
   int64_t log_time_nanos_ = 0;
   base::MonotonicTime time_read_;

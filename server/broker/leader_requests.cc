@@ -273,6 +273,7 @@ Leader::Found Leader::Find(LeaderSession* session, uint64_t catalog_index, Queue
     return found;
   }
   found.wait = queue->state == nullptr;
+  if (found.wait) builder_.WriteCreates();
   found.queue = queue;
   return found;
 }
@@ -413,6 +414,7 @@ Leader::Done Leader::Do(LeaderSession* session, DeleteQueue* request) {
     queue->deletes.push_back(asker);  // Goes with the deletion that is under way.
     return Done::kYes;
   } else if (queue->state == nullptr) {
+    builder_.WriteCreates();
     return Done::kWait;
   } else if (request->if_empty && queue->ready() != 0) {
     reply.status = amqp::PreconditionFailed(absl::StrCat(Named(queue->spec), " not empty"));

@@ -220,6 +220,39 @@ TEST_F(ShardTest, RequestForAQueueOfANewerCatalogWaitsForIt) {
   EXPECT_TRUE(replies_.at(request_).status.ok());
 }
 
+TEST_F(ShardTest, CreationOfAQueueThatNobodyUsesWaitsForCompanyButNotForLong) {
+  const uint64_t before = env_.last_index;
+  env_.shard().OnQueueDeclared(30, {Queue(30), false, "q30", "/"});
+  env_.shard().OnQueueDeclared(31, {Queue(31), false, "q31", "/"});
+  env_.Turn();
+  env_.Commit();
+  EXPECT_EQ(env_.last_index, before);
+  for (int turn = 0; turn < 100; ++turn) env_.Turn();  // A millisecond each.
+  env_.Commit();
+  EXPECT_EQ(env_.last_index, before + 1);  // Both in one entry.
+  env_.shard().OnQueueDeclared(32, {Queue(32), false, "q32", "/"});
+  Publish({"a"});
+  Run();
+  EXPECT_EQ(env_.last_index, before + 2);  // With the publish.
+  EXPECT_EQ(Count(32).status, absl::OkStatus());
+}
+
+TEST_F(ShardTest, APublishFindsAQueueWhoseCreationStillWaited) {
+  env_.shard().OnQueueDeclared(30, {Queue(30), false, "q30", "/"});
+  env_.Turn();
+  Publish({"a", "b"}, 30);
+  Run();
+  EXPECT_EQ(std::get<QueueCounts>(Count(30).result).ready, 2u);
+}
+
+TEST_F(ShardTest, AQueueThatIsDeletedBeforeItsCreationWasLoggedIsGone) {
+  env_.shard().OnQueueDeclared(30, {Queue(30), false, "q30", "/"});
+  env_.Turn();
+  env_.shard().OnQueueDeleted(31, Queue(30));
+  Run();
+  EXPECT_TRUE(amqp::HasReplyCode(Count(30).status, amqp::ReplyCode::kNotFound));
+}
+
 TEST_F(ShardTest, RequestForAnUnknownQueueIsNotFound) {
   const Reply reply = Count(99);
   EXPECT_TRUE(amqp::HasReplyCode(reply.status, amqp::ReplyCode::kNotFound));
