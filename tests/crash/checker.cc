@@ -38,6 +38,11 @@ struct Handed {
   std::optional<int64_t> acked, requeued;
 };
 
+// From just before the broker was killed until it was gone: in between it still took and gave.
+struct Death {
+  int64_t begin, end;
+};
+
 struct Session {
   std::string queue;
   std::optional<int64_t> closed;
@@ -62,7 +67,8 @@ class Checker {
   void OnSettled(const Event& event);
   void CheckRepeated(const Event& event, const Handed& before);
   void CheckOrder(const Event& event, Session* session, bool first);
-  bool DiedBetween(int64_t from, int64_t to) const;
+  // The first death that may have come after `from`, if it had begun at `to`; else null.
+  const Death* DeathBetween(int64_t from, int64_t to) const;
   template <typename... Words>
   void Broken(uint64_t* counter, const Words&... words) {
     ++*counter;
@@ -77,7 +83,8 @@ class Checker {
   std::map<std::string, int64_t> last_session_end_;  // by queue
   std::map<std::tuple<std::string, uint32_t, uint32_t>, uint32_t> last_first_;
   std::set<std::string> declared_, drained_, missing_;
-  std::vector<int64_t> faults_, confirms_;
+  std::vector<Death> deaths_;
+  std::vector<int64_t> confirms_;
   std::optional<int64_t> last_confirm_, start_without_confirm_;
 };
 
@@ -95,6 +102,9 @@ void Checker::Take(const Event& event) {
     case Kind::kUnrouted:
     case Kind::kInfo:
       return OnOutcome(event);
+    case Kind::kOpened:
+      sessions_[event.session].queue = event.queue;
+      return;
     case Kind::kDeliver:
       return OnDeliver(event);
     case Kind::kAck:
@@ -118,7 +128,10 @@ void Checker::Take(const Event& event) {
       return;
     case Kind::kFault:
       ++report_->faults;
-      faults_.push_back(event.nanos);
+      deaths_.push_back({event.nanos, event.nanos});
+      return;
+    case Kind::kDead:
+      if (!deaths_.empty()) deaths_.back().end = event.nanos;
       return;
     case Kind::kStarted:
       ++report_->starts;
@@ -159,9 +172,10 @@ void Checker::OnOutcome(const Event& event) {
   }
 }
 
-bool Checker::DiedBetween(int64_t from, int64_t to) const {
-  const auto death = std::lower_bound(faults_.begin(), faults_.end(), from);
-  return death != faults_.end() && *death <= to;
+const Death* Checker::DeathBetween(int64_t from, int64_t to) const {
+  const auto death = std::lower_bound(deaths_.begin(), deaths_.end(), from,
+                                      [](const Death& a, int64_t time) { return a.end < time; });
+  return death != deaths_.end() && death->begin <= to ? &*death : nullptr;
 }
 
 void Checker::OnDeliver(const Event& event) {
@@ -185,7 +199,7 @@ void Checker::OnDeliver(const Event& event) {
       ++report_->redelivered;
       const auto end = last_session_end_.find(event.queue);
       const int64_t since = published->second.invoked;
-      if (!DiedBetween(since, event.nanos) &&
+      if (DeathBetween(since, event.nanos) == nullptr &&
           (end == last_session_end_.end() || end->second < since)) {
         Broken(&report_->redelivered_unexplained, what,
                ": says redelivered, but nobody can have had it");
@@ -207,16 +221,17 @@ void Checker::CheckRepeated(const Event& event, const Handed& before) {
   if (before.requeued) return;
   const Session& holder = sessions_[before.session];
   if (before.acked) {
-    const auto death = std::lower_bound(faults_.begin(), faults_.end(), *before.acked);
-    const bool died = death != faults_.end() && *death <= event.nanos;
-    if (died ? *death - *before.acked <= options_.ack_grace_nanos
-             : holder.closed && !holder.clean && *holder.closed <= event.nanos) {
+    const Death* const death = DeathBetween(*before.acked, event.nanos);
+    if (death != nullptr
+            ? death->begin - *before.acked <= options_.ack_grace_nanos
+            : holder.closed && !holder.clean && *holder.closed <= event.nanos) {
       ++report_->redelivered_after_ack;
       return;
     }
     return Broken(&report_->redelivered_unexplained, what, ": came again after it was acknowledged",
-                  died ? absl::StrCat(" ", (*death - *before.acked) / 1'000'000, " ms before a crash")
-                       : std::string());
+                  death == nullptr ? std::string()
+                                   : absl::StrCat(" ", (death->begin - *before.acked) / 1'000'000,
+                                                  " ms before a crash"));
   }
   if (!holder.closed) {
     Broken(&report_->redelivered_unexplained, what, ": came again while ", before.session, " has it");
@@ -298,9 +313,9 @@ void Checker::Finish() {
     report_->incomplete.push_back(absl::StrCat("the queue ", queue, " was not drained"));
   }
 
-  if (!faults_.empty()) {
+  if (!deaths_.empty()) {
     for (const int64_t at : confirms_) {
-      report_->confirmed_between_faults += faults_.front() < at && at < faults_.back();
+      report_->confirmed_between_faults += deaths_.front().begin < at && at < deaths_.back().begin;
     }
   }
   const auto floor = [&](uint64_t is, uint64_t wanted, absl::string_view what) {

@@ -212,6 +212,29 @@ TEST(CheckerTest, RedeliveredAfterAnAcknowledgementNeedsACrashSoonAfterIt) {
   EXPECT_EQ(late.redelivered_unexplained, 1u) << "it had all the time to be recorded";
 }
 
+TEST(CheckerTest, WhatTheBrokerStillDidWhileItWasKilledIsExplainedByThat) {
+  const std::vector<std::string> lines = {"fault power-cut", "invoke 1.1.1 a",
+                                          "deliver x 1 a 1.1.1 0 good", "ack x 1 0", "dead",
+                                          "deliver y 1 a 1.1.1 1 good"};
+  EXPECT_EQ(CheckLines(lines).redelivered_after_ack, 1u);
+  EXPECT_EQ(CheckLines(lines).redelivered_unexplained, 0u);
+  EXPECT_EQ(CheckLines({"fault power-cut", "dead", "invoke 1.1.1 a", "deliver y 1 a 1.1.1 1 good"})
+                .redelivered_unexplained,
+            1u);
+}
+
+TEST(CheckerTest, AConsumerThatSawNothingMayHaveBeenSentSomething) {
+  EXPECT_EQ(CheckLines({"opened x a", "invoke 1.1.1 a", "closed x clean",
+                        "deliver y 1 a 1.1.1 1 good"})
+                .redelivered_unexplained,
+            0u);
+  EXPECT_EQ(CheckLines({"opened x b", "invoke 1.1.1 a", "closed x clean",
+                        "deliver y 1 a 1.1.1 1 good"})
+                .redelivered_unexplained,
+            1u)
+      << "of another queue";
+}
+
 TEST(CheckerTest, AnAcknowledgementOfSeveralCountsForEach) {
   const Report report = CheckLines({"invoke 1.1.1 a", "invoke 1.1.2 a", "invoke 1.1.3 a",
                                     "deliver x 1 a 1.1.1 0 good", "deliver x 2 a 1.1.2 0 good",

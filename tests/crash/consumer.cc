@@ -110,6 +110,7 @@ bool Consumer::RunSession(uint32_t number) {
                    .give_back_one_in = queue_ == "direct1" ? 150u : 0u,
                    .seed = options_.seed + number * 7919 + base::Crc32c(queue_)},
                   history_);
+  history_->Write({.kind = Kind::kOpened, .queue = queue_, .session = session});
   absl::Status status = (*channel)->Qos({.prefetch_count = kPrefetch});
   absl::StatusOr<std::string> tag = absl::UnavailableError("no qos");
   if (status.ok()) {
@@ -153,6 +154,7 @@ struct Drain {
     auto channel = (*connection)->OpenChannel();
     if (!channel.ok()) return channel.status();
     Settler settler({.run = options.run, .queue = queue, .session = session, .batch_max = 50}, history);
+    history->Write({.kind = Kind::kOpened, .queue = queue, .session = session});
     absl::Status status = (*channel)->Qos({.prefetch_count = 500});
     if (status.ok()) status = Consume(channel->get(), queue, &settler);
     if (status.ok()) status = Get(channel->get(), queue, &settler);

@@ -1,5 +1,6 @@
 #include "tests/crash/content.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -39,8 +40,8 @@ std::string Head(const std::string& run, MessageId id, size_t size) {
 
 }  // namespace
 
-Content MakeContent(const std::string& run, MessageId id, base::Random* random) {
-  const size_t size = DrawSize(random);
+Content MakeContent(const std::string& run, MessageId id, uint32_t bytes_max, base::Random* random) {
+  const size_t size = std::min<size_t>(DrawSize(random), bytes_max);
   Content content;
   content.body = Noise().substr(random->Below(kBodyBytesMax), size);
   content.message_id = Head(run, id, size);

@@ -18,7 +18,7 @@ inline constexpr absl::string_view kFanQueues = "fan1,fan2";
 inline constexpr absl::string_view kAllQueues[] = {"direct1", "direct2", "fan1", "fan2", "cold"};
 inline constexpr absl::string_view kConsumedQueues[] = {"direct1", "direct2", "fan1", "fan2"};
 
-inline constexpr size_t kBodyBytesMax = 300'000;
+inline constexpr uint32_t kBodyBytesMax = 300'000;
 
 // A body and the property `message_id` that lets whoever gets it judge it alone: run, id, size and
 // a checksum over these and the body.
@@ -27,8 +27,8 @@ struct Content {
   std::string message_id;
 };
 
-// Most small, some empty, a few of 100 KB and more.
-Content MakeContent(const std::string& run, MessageId id, base::Random* random);
+// Most small, some empty, a few of 100 KB and more, none above `bytes_max` (at most kBodyBytesMax).
+Content MakeContent(const std::string& run, MessageId id, uint32_t bytes_max, base::Random* random);
 
 struct Judged {
   MessageId id;

@@ -27,7 +27,8 @@ struct KindName {
 };
 constexpr KindName kKinds[] = {
     {Kind::kInvoke, "invoke", 2},     {Kind::kOk, "ok", 1},           {Kind::kUnrouted, "unrouted", 1},
-    {Kind::kInfo, "info", 1},         {Kind::kDeliver, "deliver", 6}, {Kind::kAck, "ack", 3},
+    {Kind::kInfo, "info", 1},         {Kind::kOpened, "opened", 2},   {Kind::kDeliver, "deliver", 6},
+    {Kind::kAck, "ack", 3},           {Kind::kDead, "dead", 0},
     {Kind::kRequeue, "requeue", 2},   {Kind::kClosed, "closed", 2},   {Kind::kDeclared, "declared", 1},
     {Kind::kMissing, "missing", 1},   {Kind::kDrained, "drained", 1}, {Kind::kFault, "fault", 1},
     {Kind::kStarted, "started", 0},   {Kind::kEnd, "end", 0},
@@ -62,6 +63,10 @@ bool ReadFields(const std::vector<absl::string_view>& fields, Event* event) {
     case Kind::kUnrouted:
     case Kind::kInfo:
       return ReadId(fields[0], &event->id);
+    case Kind::kOpened:
+      event->session = std::string(fields[0]);
+      event->queue = std::string(fields[1]);
+      return true;
     case Kind::kDeliver:
       event->session = std::string(fields[0]);
       event->queue = std::string(fields[2]);
@@ -86,6 +91,7 @@ bool ReadFields(const std::vector<absl::string_view>& fields, Event* event) {
     case Kind::kFault:
       event->text = std::string(fields[0]);
       return true;
+    case Kind::kDead:
     case Kind::kStarted:
     case Kind::kEnd:
       return true;
@@ -125,6 +131,9 @@ std::string Event::ToLine() const {
     case Kind::kInfo:
       absl::StrAppend(&line, " ", id.ToString());
       break;
+    case Kind::kOpened:
+      absl::StrAppend(&line, " ", session, " ", queue);
+      break;
     case Kind::kDeliver:
       absl::StrAppend(&line, " ", session, " ", tag, " ", queue, " ", id.ToString(),
                       flag ? " 1 " : " 0 ", good ? "good" : "bad");
@@ -146,6 +155,7 @@ std::string Event::ToLine() const {
     case Kind::kFault:
       absl::StrAppend(&line, " ", text);
       break;
+    case Kind::kDead:
     case Kind::kStarted:
     case Kind::kEnd:
       break;

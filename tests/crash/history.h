@@ -31,6 +31,7 @@ struct Event {
     kOk,        // id: the broker confirmed it
     kUnrouted,  // id: it came back as unroutable; its confirmation proves nothing
     kInfo,      // id: refused, or the channel was lost first: it may be in its queues
+    kOpened,    // session queue: about to consume it
     kDeliver,   // session tag queue id redelivered(0, 1) content(good, bad)
     kAck,       // session tag multiple(0, 1): about to be acknowledged
     kRequeue,   // session tag: about to be given back
@@ -39,6 +40,7 @@ struct Event {
     kMissing,   // queue: the broker says that there is no such queue
     kDrained,   // queue: it is empty, seen from a fresh connection
     kFault,     // what: the broker is about to be killed
+    kDead,      // that has been done: nothing comes from the broker any more
     kStarted,   // the broker serves again
     kEnd,       // last line of a file: its process ended in order
   };

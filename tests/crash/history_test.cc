@@ -15,6 +15,7 @@ TEST(HistoryTest, EveryKindOfLineIsReadBackAsItWasWritten) {
         "5 info 2.1.17", "6 deliver c1.3 9 q1 2.1.17 1 good", "6 deliver c1.3 9 q1 2.1.17 0 bad",
         "7 ack c1.3 9 1", "7 ack c1.3 9 0", "8 requeue c1.3 9", "9 closed c1.3 clean",
         "9 closed c1.3 lost", "10 declared q1", "11 missing q1", "12 drained q1", "13 fault kill-9",
+        "5 opened c1.3 q1", "13 dead",
         "14 started", "15 end"}) {
     const absl::StatusOr<Event> event = Event::Parse(line);
     if (std::string(line).find("300000") != std::string::npos) {

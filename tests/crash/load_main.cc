@@ -2,7 +2,8 @@
 // broker and write down what they do (history.h).
 //
 //   pontoon-crash-load --port N --run NAME --history FILE [--seed N] [--publishers N] [--rate N]
-//                      [--outstanding N] [--no-consumers] [--patience SECONDS]
+//                      [--outstanding N] [--bytes-max N] [--no-consumers]
+//                      [--patience SECONDS]
 //       runs until standard input ends; prints `blocked REASON` and `unblocked`
 //   pontoon-crash-load --port N --run NAME --history FILE --drain SECONDS
 //       takes everything out of all queues instead
@@ -10,6 +11,7 @@
 // Exit: 0; 1 when the drain failed; 2 for wrong arguments; 3 when the history cannot be written.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -34,6 +36,7 @@ int Main(int argc, char** argv) {
                                                     {"--publishers", &publishers},
                                                     {"--rate", &options.rate},
                                                     {"--outstanding", &options.outstanding_max},
+                                                    {"--bytes-max", &options.bytes_max},
                                                     {"--patience", &patience_seconds},
                                                     {"--drain", &drain_seconds}};
   const std::map<std::string, std::string*> texts = {{"--run", &options.run}, {"--history", &path}};
@@ -57,6 +60,7 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "pontoon-crash-load: --port, --run and --history are needed\n");
     return 2;
   }
+  options.bytes_max = std::min(options.bytes_max, kBodyBytesMax);
   options.port = static_cast<uint16_t>(port);
   absl::StatusOr<HistoryWriter> history = HistoryWriter::Create(path);
   if (!history.ok()) {

@@ -122,7 +122,7 @@ absl::Status Publisher::Connect() {
 absl::Status Publisher::PublishOne() {
   const Target target = Draw(&random_);
   const MessageId id = {number_, channels_, ++sequence_};
-  const Content content = MakeContent(options_.run, id, &random_);
+  const Content content = MakeContent(options_.run, id, options_.bytes_max, &random_);
   amqp::PropertiesBuilder properties;
   properties.delivery_mode = 2;
   properties.message_id = content.message_id;

@@ -24,6 +24,7 @@ struct LoadOptions {
   uint64_t seed = 1;
   uint32_t rate = 500;  // Messages a second of each publisher; 0: as fast as confirms come.
   uint32_t outstanding_max = 200;
+  uint32_t bytes_max = 300'000;  // Of a body.
 };
 
 // The durable queues and the fanout of content.h; declares are the same every time.

@@ -1,5 +1,6 @@
 """What the crash tests are made of: a run with its seed, its histories and its verdict, a broker, and a small disk that can lose its
 power or be full. Needs root and a loop device; where there is none the tests fail, since they show nothing."""
+import collections
 import errno
 import fcntl
 import json
@@ -18,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from support import server as support
 
 BUILD = os.environ.get("PONTOON_BUILD", os.path.join(support.ROOT, "build/release"))
-KINDS_THAT_COUNT = re.compile(rb"^\d+ (\w+) ", re.M)
+KIND_OF_LINE = re.compile(rb"^\d+ (\w+) .*\n", re.M)
 
 
 class Broker(support.PontoonServer):
@@ -50,14 +51,24 @@ class Run:
         self.name = f"{name}-{self.seed}"
         self.folder = os.path.join(BUILD, "crash", f"{self.name}-{os.getpid()}")
         os.makedirs(self.folder)
-        self.faults_file = open(self._path("faults.history"), "wb", buffering=0)
-        self.histories = [self.faults_file.name]
         self.loads = []
-        self.began = time.monotonic()
+        self.round = 0
+        self.next_round()
         print(f"       {name}: PONTOON_CRASH_SEED={self.seed}, files in {self.folder}", flush=True)
 
+    def next_round(self):
+        """Histories from scratch, for queues that are empty."""
+        self.round += 1
+        self.faults_file = open(self._path("faults.history"), "wb", buffering=0)
+        self.histories = [self.faults_file.name]
+        self.began = time.monotonic()
+
+    @property
+    def message_prefix(self):
+        return f"{self.name}-{self.round}"
+
     def _path(self, name):
-        return os.path.join(self.folder, name)
+        return os.path.join(self.folder, f"{self.round}-{name}")
 
     # -- what happened
 
@@ -72,9 +83,19 @@ class Run:
         broker.start(**more)
         self.started()
 
+    def dead(self):
+        """To be called when nothing can come from it any more."""
+        self.faults_file.write(b"%d dead\n" % time.monotonic_ns())
+
     def kill9(self, broker):
         self.fault("kill-9")
         broker.kill9()
+        self.dead()
+
+    def power_cut(self, disk, broker):
+        self.fault("power-cut")
+        disk.power_cut(broker)
+        self.dead()
 
     # -- clients
 
@@ -88,8 +109,8 @@ class Run:
         self.histories.append(path)
         with open(self._path("drain.log"), "wb") as log:
             done = subprocess.run(
-                [os.path.join(support.BIN, "pontoon-crash-load"), "--port", str(broker.port), "--run", self.name, "--history", path,
-                 "--drain", str(seconds)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=seconds + 60, check=False)
+                [os.path.join(support.BIN, "pontoon-crash-load"), "--port", str(broker.port), "--run", self.message_prefix, "--history",
+                 path, "--drain", str(seconds)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=seconds + 60, check=False)
         if done.returncode != 0:
             with open(self._path("drain.log"), encoding="utf-8") as log:
                 print("       " + log.read().strip(), flush=True)
@@ -127,12 +148,14 @@ class Load:
     def __init__(self, run, broker, name, options):
         self.history = run._path(f"{name}.history")
         run.histories.append(self.history)
-        command = [os.path.join(support.BIN, "pontoon-crash-load"), "--port", str(broker.port), "--run", run.name, "--history",
-                   self.history, "--seed", str(run.seed)]
+        command = [os.path.join(support.BIN, "pontoon-crash-load"), "--port", str(broker.port), "--run", run.message_prefix,
+                   "--history", self.history, "--seed", str(run.seed)]
         for key, value in options.items():
             command.append("--" + key.replace("_", "-"))
             if value is not True:
                 command.append(str(value))
+        self.counted_bytes = 0
+        self.counts = collections.Counter()
         self.said_path = run._path(f"{name}.log")
         with open(self.said_path, "wb") as said:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
@@ -140,11 +163,13 @@ class Load:
 
     def count(self, kind):
         """How many lines of this kind its history has by now."""
-        found = 0
         with open(self.history, "rb") as file:
-            for match in KINDS_THAT_COUNT.finditer(file.read()):
-                found += match.group(1) == kind.encode()
-        return found
+            file.seek(self.counted_bytes)
+            whole_lines = file.read().rpartition(b"\n")[0] + b"\n"
+        if len(whole_lines) > 1:
+            self.counted_bytes += len(whole_lines)
+            self.counts.update(match.group(1).decode() for match in KIND_OF_LINE.finditer(whole_lines))
+        return self.counts[kind]
 
     def wait_for(self, kind, more, seconds=20):
         """Until there are so many more lines of this kind than now."""
@@ -332,7 +357,8 @@ class CrashTest(unittest.TestCase):
     def finish(self, **floors):
         """Stops the load, drains and checks: the report must say pass."""
         for load in self.run_.loads:
-            load.stop()
+            if load.process.returncode is None:
+                load.stop()
         self.run_.drain(self.broker)
         report = self.run_.check(**floors)
         self.assertEqual(report["verdict"], "pass", report["broken"] + report["incomplete"])
