@@ -326,6 +326,7 @@ class CrashTest(unittest.TestCase):
     """A test with a run; files of a run that went wrong stay."""
 
     run_name = "crash"
+    seconds_at_most = 300
     disk_megabytes = 0
 
     def setUp(self):
