@@ -234,8 +234,8 @@ class Channel final : public cluster::ChannelSink {
   uint64_t consumer_unacked_ = 0;   // Held through consumers, not by get; counted always.
   uint64_t share_from_ = 0;         // Round robin of the channel's limit.
   bool wants_share_ = false;        // ShareLimit at the end of the turn.
-  bool qos_waiting_ = false;        // basic.qos is answered once takes_awaited_ is 0.
-  uint32_t takes_awaited_ = 0;
+  bool qos_waiting_ = false;        // basic.qos is answered once nothing is being taken back.
+  uint32_t takes_awaited_ = 0;      // TakeCredits under way.
   ReplyConsumer reply_consumer_;
 
   std::vector<UnackedRun> taken_;  // Scratch.

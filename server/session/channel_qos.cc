@@ -50,22 +50,16 @@ absl::Status Channel::On(const amqp::BasicQos& method) {
     return absl::OkStatus();
   }
   // What was given under other rules comes back first; then it is shared anew.
-  takes_awaited_ = 0;
-  for (auto& [tag, consumer] : consumers_) {
-    if (consumer->no_ack || consumer->cancelling || consumer->taking) continue;
-    ++takes_awaited_;
-  }
-  if (takes_awaited_ == 0) {
-    ShareLimit();
-    Reply(amqp::BasicQosOk());
-    return absl::OkStatus();
-  }
-  AwaitAnswer();
-  qos_waiting_ = true;
   for (auto& [tag, consumer] : consumers_) {
     if (consumer->no_ack || consumer->cancelling || consumer->taking) continue;
     TakeUnused(consumer.get());
   }
+  if (takes_awaited_ > 0) {
+    AwaitAnswer();
+    qos_waiting_ = true;
+    return absl::OkStatus();
+  }
+  Reply(amqp::BasicQosOk());
   return absl::OkStatus();
 }
 
@@ -153,7 +147,7 @@ void Channel::ShareLimit() {
   std::vector<Consumer*> takers;  // In order of tags, begun anew behind who was served last.
   uint64_t out = 0;
   for (auto& [tag, consumer] : consumers_) {
-    out += consumer->unused + consumer->regained_messages;
+    out += consumer->unused;
     if (consumer->no_ack || consumer->cancelling || consumer->taking) continue;
     takers.push_back(consumer.get());
   }
@@ -203,6 +197,8 @@ void Channel::ShareLimit() {
 
 void Channel::TakeUnused(Consumer* consumer) {
   consumer->taking = true;
+  consumer->regained_messages = 0;
+  ++takes_awaited_;
   front_end().TakeCredit(key_, consumer->key, [this, key = consumer->key](broker::Credit) {
     Consumer* consumer = FindConsumer(key);
     if (consumer != nullptr) {
@@ -214,7 +210,7 @@ void Channel::TakeUnused(Consumer* consumer) {
     }
     wants_share_ = true;
     MarkDirty();
-    if (qos_waiting_ && --takes_awaited_ == 0) {
+    if (--takes_awaited_ == 0 && qos_waiting_) {
       qos_waiting_ = false;
       ShareLimit();
       Reply(amqp::BasicQosOk());

@@ -108,6 +108,68 @@ TEST_F(ChannelQosTest, ALimitOfOneIsPassedOnBetweenIdleQueues) {
   }
 }
 
+TEST_F(ChannelQosTest, NoMixOfLimitsEverHandsOutMoreThanAllowed) {
+  base::SeededRandom random(5);
+  for (int i = 0; i < 3; ++i) Fill(absl::StrCat("q", i), 2000);
+  uint32_t limit = 0, highest = 0;  // The second: since the client read last.
+  uint64_t last_tag = 0, held = 0;
+  int consumers = 0;
+  std::vector<uint64_t> open;
+  for (int step = 0; step < 3000; ++step) {
+    if (limit == 0) {
+      // Without a limit everything would come at once.
+      limit = 1 + static_cast<uint32_t>(random.Below(6));
+      client_.Send(1, Qos(static_cast<uint16_t>(limit), true));
+      client_.Read();
+      highest = limit;
+    }
+    switch (random.Below(12)) {
+      case 0:
+        limit = 1 + static_cast<uint32_t>(random.Below(6));
+        highest = std::max(highest, limit);
+        client_.Send(1, Qos(static_cast<uint16_t>(limit), true));
+        break;
+      case 1:
+        if (consumers == 60) break;
+        client_.Send(1,
+                     Consume(absl::StrCat("q", random.Below(3)), absl::StrCat("t", consumers++)));
+        break;
+      case 2: {
+        if (random.Below(4) != 0) break;
+        amqp::BasicCancel cancel;
+        cancel.consumer_tag = absl::StrCat("t", random.Below(60));
+        client_.Send(1, cancel);
+        break;
+      }
+      case 3:
+        loop_.Advance(base::Millis(100));
+        break;
+      default:
+        if (open.empty()) break;
+        const size_t at = random.Below(open.size());
+        if (random.Below(3) == 0) {
+          client_.Send(1, Nack(open[at], false, true));
+        } else {
+          client_.Send(1, Ack(open[at]));
+        }
+        open.erase(open.begin() + static_cast<long>(at));
+        --held;
+    }
+    if (random.Below(2) == 0) continue;
+    const uint64_t before = held;
+    for (const std::string& frame : client_.Read()) {
+      ASSERT_FALSE(absl::StrContains(frame, "close")) << frame;
+      if (!absl::StrContains(frame, " body ")) continue;
+      open.push_back(++last_tag);
+      ++held;
+    }
+    // A limit below what is held stops deliveries; it takes nothing back.
+    ASSERT_LE(held, std::max<uint64_t>(before, highest)) << step;
+    highest = limit;
+  }
+  EXPECT_GT(last_tag, 500u);
+}
+
 TEST_F(ChannelQosTest, PerConsumerPrefetchLiftsTheChannelsLimit) {
   Fill("q", 20);
   client_.Send(1, Qos(5, true)).Send(1, Qos(2)).Send(1, Consume("q", "t"));
