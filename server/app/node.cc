@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <thread>
 #include <utility>
@@ -86,6 +87,11 @@ absl::Status Node::Open(storage::NodeDirectory* directory) {
   storage::RocksLogStoreOptions store_options;
   store_options.data_dir = directory->path();
   store_options.identity = directory->identity();
+  // The log is written by a thread of its own, which an immediate end would not wait for.
+  store_options.on_fatal = [flush_logs = options_.flush_logs](const absl::Status&) {
+    if (flush_logs != nullptr) flush_logs();
+    std::_Exit(1);
+  };
   store_options.may_create = !directory->store_made();
   struct statvfs disk {};
   if (statvfs(directory->path().c_str(), &disk) == 0) {

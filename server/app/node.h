@@ -38,6 +38,7 @@ struct NodeOptions {
   base::Duration tls_handshake_timeout = base::Seconds(5);
   session::SessionOptions session;
   base::Logger* connection_logger = nullptr;  // Lines of connections and channels; borrowed. Null: the node's.
+  std::function<void()> flush_logs;             // Before the process ends at once: a write to disk has failed.
   catalog::FoundCluster found;
 };
 
