@@ -44,7 +44,7 @@ void Channel::OnFrame(amqp::Frame&& frame) {
     }
     return;
   }
-  if (waiting_ || !pending_.empty()) {
+  if (waiting_ || !pending_.empty() || (!declaring_.empty() && !MayJoinDeclares(frame))) {
     connection_->OnPending(static_cast<int64_t>(frame.payload.size() + sizeof(amqp::Frame)));
     pending_.push_back(std::move(frame));
     return;
@@ -102,6 +102,7 @@ void Channel::RunPending() {
   if (running_pending_) return;
   running_pending_ = true;
   while (!waiting_ && !pending_.empty() && state_ == State::kOpen) {
+    if (!declaring_.empty() && !MayJoinDeclares(pending_.front())) break;
     amqp::Frame frame = std::move(pending_.front());
     pending_.pop_front();
     connection_->OnPending(-static_cast<int64_t>(frame.payload.size() + sizeof(amqp::Frame)));
@@ -161,6 +162,7 @@ void Channel::GiveBack() {
   assembly_.Reset();
   tx_.reset();
   waiting_ = false;
+  declaring_.clear();
 }
 
 void Channel::Abandon() {

@@ -29,7 +29,8 @@ namespace pontoon::session {
 
 // One open channel (AMQP 0-9-1 section 2.2.5). Handles one method after the other: while one waits
 // for the cluster's answer, the frames behind it are kept and other channels go on. Publishes never
-// wait.
+// wait, and declares of new queues do not wait for each other: a client that sends many gets many
+// into one write of the catalog's log.
 //
 // A handler returns OK when it has answered or has called AwaitAnswer; any other status closes the
 // channel or, where the reply code says so, the connection (reply_edge.h). One file per class of
@@ -46,7 +47,7 @@ class Channel final : public cluster::ChannelSink {
   // The connection ends: everything goes back. No frame is written any more.
   void Abandon();
   // No frame waits any more and no answer is awaited.
-  bool idle() const { return !waiting_ && pending_.empty(); }
+  bool idle() const { return !waiting_ && pending_.empty() && declaring_.empty(); }
   // Not closed and not being closed.
   bool open() const { return state_ == State::kOpen; }
   void OnTick();
@@ -68,11 +69,21 @@ class Channel final : public cluster::ChannelSink {
  private:
   enum class State : uint8_t { kOpen, kClosing, kReleased };
   struct Transaction;
+  // A queue.declare that the catalog was asked for, and its answer once it is there.
+  struct Declaring {
+    std::string name;
+    bool no_wait = false;
+    bool answered = false;
+    absl::Status status;
+    amqp::QueueDeclareOk ok;
+  };
 
   // channel.cc
   void Process(const amqp::Frame& frame);
   absl::Status OnMethod(const base::Slice& payload);
   void RunPending();
+  // Whether the frame can be handled though declares before it are not answered.
+  bool MayJoinDeclares(const amqp::Frame& frame);
   void Refuse(const absl::Status& error);
   // Everything that the client holds goes back; the cluster forgets the channel.
   void GiveBack();
@@ -125,6 +136,12 @@ class Channel final : public cluster::ChannelSink {
   // With `declare`, a queue that turns out to be gone is declared anew.
   void AnswerCounts(const catalog::QueueRecord& queue, bool no_wait,
                     const amqp::QueueDeclare* declare = nullptr);
+  // What the catalog would be asked for; refuses what can be refused without asking.
+  absl::Status PrepareDeclare(const amqp::QueueDeclare& method, catalog::DeclareQueue* declare);
+  void AskForQueue(catalog::DeclareQueue declare, bool no_wait);
+  void OnQueueAnswer(Declaring* declaring, const catalog::Outcome& outcome);
+  // Sends the answers that are there, in the order in which they were asked for.
+  void AnswerDeclares();
   absl::Status On(const amqp::QueueBind& method);
   absl::Status On(const amqp::QueueUnbind& method);
   absl::Status On(const amqp::QueuePurge& method);
@@ -198,6 +215,7 @@ class Channel final : public cluster::ChannelSink {
   bool waiting_ = false;
   bool running_pending_ = false;
   std::deque<amqp::Frame> pending_;
+  std::deque<Declaring> declaring_;  // In the order of their answers.
 
   std::string last_queue_;  // Declared last.
 

@@ -14,6 +14,9 @@ namespace {
 
 using catalog::Right;
 
+// Declares of one channel that the catalog is asked for at once; more wait as other methods do.
+constexpr size_t kDeclaresOnTheirWayMax = 256;
+
 // Counts travel as 32 bits.
 uint32_t Capped(uint64_t count) {
   return static_cast<uint32_t>(std::min<uint64_t>(count, UINT32_MAX));
@@ -71,11 +74,9 @@ absl::Status Channel::DeclarePassive(const std::string& name, bool no_wait) {
   return absl::OkStatus();
 }
 
-absl::Status Channel::On(const amqp::QueueDeclare& method) {
+absl::Status Channel::PrepareDeclare(const amqp::QueueDeclare& method,
+                                     catalog::DeclareQueue* declare) {
   std::string name = StripLineEnds(method.queue);
-  if (absl::StartsWith(name, kReplyQueue) && DeclareReplyQueue(name, method.no_wait))
-    return absl::OkStatus();
-  if (method.passive) return DeclarePassive(name, method.no_wait);
   absl::Status status;
   if (name.empty()) {
     name = RandomName("amq.gen", connection_->loop().random);
@@ -85,20 +86,17 @@ absl::Status Channel::On(const amqp::QueueDeclare& method) {
   if (status.ok()) status = CheckRight(Right::kConfigure, "queue", name);
   if (!status.ok()) return status;
 
-  catalog::DeclareQueue declare;
-  declare.vhost = connection_->vhost();
-  declare.name = name;
-  declare.durable = method.durable;
-  declare.exclusive = method.exclusive;
-  declare.auto_delete = method.auto_delete;
-  declare.arguments = method.arguments.EncodeContents();
-  declare.owner = connection_->id();
-  declare.user = connection_->user();
-  declare.home = connection_->loop().front_end->id();
+  declare->vhost = connection_->vhost();
+  declare->name = name;
+  declare->durable = method.durable;
+  declare->exclusive = method.exclusive;
+  declare->auto_delete = method.auto_delete;
+  declare->arguments = method.arguments.EncodeContents();
+  declare->owner = connection_->id();
+  declare->user = connection_->user();
+  declare->home = connection_->loop().front_end->id();
   if (const catalog::QueueRecord* existing = catalog().FindQueue(connection_->vhost(), name)) {
-    status = catalog::CheckQueueEquivalence(catalog(), *existing, declare);
-    if (status.ok()) AnswerCounts(*existing, method.no_wait, &method);
-    return status;
+    return catalog::CheckQueueEquivalence(catalog(), *existing, *declare);
   }
   status = catalog::CheckQueueArguments(name, vhost_name(), method.arguments);
   if (!status.ok()) return status;
@@ -106,43 +104,107 @@ absl::Status Channel::On(const amqp::QueueDeclare& method) {
       exchange != nullptr && exchange->AsString()) {
     status = CheckRight(Right::kRead, "queue", name);
     if (status.ok()) status = CheckRight(Right::kWrite, "exchange", *exchange->AsString());
-    if (!status.ok()) return status;
+  }
+  return status;
+}
+
+absl::Status Channel::On(const amqp::QueueDeclare& method) {
+  const std::string name = StripLineEnds(method.queue);
+  if (absl::StartsWith(name, kReplyQueue) && DeclareReplyQueue(name, method.no_wait))
+    return absl::OkStatus();
+  if (method.passive) return DeclarePassive(name, method.no_wait);
+  catalog::DeclareQueue declare;
+  const absl::Status status = PrepareDeclare(method, &declare);
+  if (!status.ok()) return status;
+  if (const auto* existing = catalog().FindQueue(connection_->vhost(), declare.name)) {
+    AnswerCounts(*existing, method.no_wait, &method);
+    return absl::OkStatus();
   }
   const auto unsupported = catalog::UnsupportedQueueArguments(method.arguments);
   if (!unsupported.empty()) {
     connection_->loop().logger->Log(
         base::LogLevel::kWarning, pid_,
-        absl::StrCat("queue '", name, "' in vhost '", vhost_name(),
+        absl::StrCat("queue '", declare.name, "' in vhost '", vhost_name(),
                      "' is declared with arguments that are stored but have no effect: ",
                      absl::StrJoin(unsupported, ", ")));
   }
   if (method.durable && !method.exclusive)
     declare.shard = connection_->loop().front_end->ChooseShard();
-  AwaitAnswer();
-  front_end().Change(
-      key_, std::move(declare),
-      [this, name, no_wait = method.no_wait](const catalog::Outcome& outcome) {
-        if (!outcome.status.ok()) {
-          Answered(outcome.status);
-          return;
-        }
-        last_queue_ = name;
-        if (!outcome.created && !no_wait) {
-          // Somebody else declared it meanwhile, in the same way.
-          if (const catalog::QueueRecord* queue = catalog().FindQueue(connection_->vhost(), name)) {
-            waiting_ = false;
-            AnswerCounts(*queue, false);
-            return;
-          }
-        }
-        if (!no_wait) {
-          amqp::QueueDeclareOk ok;
-          ok.queue = name;
-          Reply(ok);
-        }
-        Answered(absl::OkStatus());
-      });
+  AskForQueue(std::move(declare), method.no_wait);
   return absl::OkStatus();
+}
+
+bool Channel::MayJoinDeclares(const amqp::Frame& frame) {
+  if (frame.type != amqp::FrameType::kMethod || assembly_.active() ||
+      declaring_.size() >= kDeclaresOnTheirWayMax) {
+    return false;
+  }
+  const base::Slice payload = frame.payload.Flatten();
+  const auto id = amqp::PeekMethodId(payload.view());
+  if (!id.ok() || *id != amqp::QueueDeclare::kId) return false;
+  amqp::QueueDeclare method;
+  if (!amqp::DecodeMethodAs(payload.view(), &method).ok() || method.passive) return false;
+  const std::string name = StripLineEnds(method.queue);
+  // What is refused, and what is answered in another way, has to wait for the answers before it.
+  if (name.empty() || absl::StartsWith(name, kReplyQueue) ||
+      catalog().FindQueue(connection_->vhost(), name) != nullptr) {
+    return false;
+  }
+  if (std::any_of(declaring_.begin(), declaring_.end(),
+                  [&](const Declaring& declaring) { return declaring.name == name; })) {
+    return false;
+  }
+  catalog::DeclareQueue declare;
+  return PrepareDeclare(method, &declare).ok();
+}
+
+void Channel::AskForQueue(catalog::DeclareQueue declare, bool no_wait) {
+  declaring_.push_back(
+      {.name = declare.name, .no_wait = no_wait, .answered = false, .status = {}, .ok = {}});
+  // Stays where it is until it is answered; is not called once the channel is closed.
+  Declaring* const declaring = &declaring_.back();
+  front_end().Change(key_, std::move(declare), [this, declaring](const catalog::Outcome& outcome) {
+    OnQueueAnswer(declaring, outcome);
+  });
+}
+
+void Channel::OnQueueAnswer(Declaring* declaring, const catalog::Outcome& outcome) {
+  declaring->ok.queue = declaring->name;
+  declaring->status = outcome.status;
+  declaring->answered = true;
+  if (outcome.status.ok() && !outcome.created && !declaring->no_wait) {
+    // Somebody else declared it meanwhile, in the same way.
+    if (const auto* queue = catalog().FindQueue(connection_->vhost(), declaring->name)) {
+      declaring->answered = false;
+      front_end().CountMessages(
+          key_, *queue, [this, declaring](absl::StatusOr<broker::QueueCounts> counts) {
+            declaring->answered = true;
+            if (counts.ok()) {
+              declaring->ok.message_count = Capped(counts->ready);
+              declaring->ok.consumer_count = Capped(counts->consumers);
+            } else {
+              declaring->status =
+                  absl::IsNotFound(counts.status()) ? NoQueue(declaring->name) : counts.status();
+            }
+            AnswerDeclares();
+          });
+    }
+  }
+  AnswerDeclares();
+}
+
+void Channel::AnswerDeclares() {
+  while (state_ == State::kOpen && !declaring_.empty() && declaring_.front().answered) {
+    const Declaring declaring = std::move(declaring_.front());
+    declaring_.pop_front();
+    if (!declaring.status.ok()) {
+      Refuse(declaring.status);
+      return;
+    }
+    last_queue_ = declaring.name;
+    if (!declaring.no_wait) Reply(declaring.ok);
+  }
+  if (state_ == State::kOpen) RunPending();
 }
 
 absl::Status Channel::On(const amqp::QueueBind& method) {

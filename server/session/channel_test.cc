@@ -338,6 +338,56 @@ TEST_F(ChannelTest, AMethodThatWaitsHoldsUpItsChannelOnly) {
   EXPECT_EQ(client_.Read(), (Frames{"1 queue.declare_ok slow 0 0", "1 basic.get_empty"}));
 }
 
+TEST_F(ChannelTest, DeclaresThatAreSentTogetherAreAskedTogetherAndAnsweredInOrder) {
+  loop_.front_end.hold_changes = true;
+  for (int i = 0; i < 300; ++i) client_.Send(1, Queue(absl::StrCat("q", i)));
+  client_.Publish("", "q299", "x").Send(1, Queue("q299", /*passive=*/true));
+  EXPECT_EQ(client_.Read(), Frames{});
+  EXPECT_EQ(loop_.front_end.held_change_count(), 256u);  // So many at most.
+  loop_.front_end.hold_changes = false;
+  const Frames frames = client_.Read();
+  ASSERT_EQ(frames.size(), 301u);
+  for (int i = 0; i < 300; ++i)
+    EXPECT_EQ(frames[i], absl::StrCat("1 queue.declare_ok q", i, " 0 0"));
+  EXPECT_EQ(frames[300], "1 queue.declare_ok q299 1 0");
+}
+
+TEST_F(ChannelTest, ADeclareThatIsRefusedBehindOthersClosesAfterTheirAnswersAndBeforeWhatFollows) {
+  client_.Send(1, Queue("old"));
+  client_.Read();
+  client_.Send(1, Queue("a")).Send(1, Queue("old", false, /*durable=*/true)).Send(1, Queue("b"));
+  const Frames frames = client_.Read();
+  ASSERT_EQ(frames.size(), 2u);
+  EXPECT_EQ(frames[0], "1 queue.declare_ok a 0 0");
+  EXPECT_TRUE(absl::StartsWith(frames[1], "1 channel.close 406 ")) << frames[1];
+  EXPECT_FALSE(loop_.front_end.HasQueue("b"));
+}
+
+TEST_F(ChannelTest, ASecondDeclareOfTheSameNameIsComparedWithTheFirst) {
+  client_.Send(1, Queue("a"))
+      .Send(1, Queue("a"))
+      .Send(1, Queue("a", false, true))
+      .Send(1, Queue("b"));
+  const Frames frames = client_.Read();
+  ASSERT_EQ(frames.size(), 3u);
+  EXPECT_EQ(frames[0], "1 queue.declare_ok a 0 0");
+  EXPECT_EQ(frames[1], "1 queue.declare_ok a 0 0");
+  EXPECT_TRUE(absl::StartsWith(frames[2], "1 channel.close 406 ")) << frames[2];
+  EXPECT_FALSE(loop_.front_end.HasQueue("b"));
+}
+
+TEST_F(ChannelTest, DeclaresOfTwoConnectionsThatMeetAreAnsweredInOrder) {
+  loop_.front_end.hold_changes = true;
+  TestClient other(&loop_);
+  other.Open().OpenChannel().Send(1, Queue("shared"));
+  other.Read();
+  client_.Send(1, Queue("first")).Send(1, Queue("shared")).Send(1, Queue("last"));
+  client_.Read();
+  loop_.front_end.hold_changes = false;
+  EXPECT_EQ(client_.Read(), (Frames{"1 queue.declare_ok first 0 0", "1 queue.declare_ok shared 0 0",
+                                    "1 queue.declare_ok last 0 0"}));
+}
+
 TEST_F(ChannelTest, WhatAChannelAsksSeesWhatItPublishedBefore) {
   client_.Send(1, Queue("q"));
   for (int i = 0; i < 3; ++i) client_.Publish("", "q", "x");

@@ -31,6 +31,7 @@ class FakeFrontEnd final : public cluster::FrontEnd {
   std::vector<uint64_t> held_tags() const;
   // While set, changes of the catalog are not answered.
   bool hold_changes = false;
+  size_t held_change_count() const { return held_changes_.size(); }
 
   uint64_t QueueSize(const std::string& name) const;  // Ready.
   uint64_t UnackedCount(const std::string& name) const;
