@@ -48,7 +48,7 @@ def _can_bind(port):
             return False
 
 
-def wait_until(condition, seconds=10, what="the condition"):
+def wait_until(condition, seconds=30, what="the condition"):
     """Calls condition() until it is true and gives that value; for states that have no event to wait for."""
     deadline = time.monotonic() + seconds * PATIENCE
     while True:
