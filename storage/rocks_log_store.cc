@@ -56,7 +56,7 @@ absl::Status InGroup(base::GroupId group, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("group ", group.value, ": ", status.message()));
 }
 
-absl::Status ReadEntries(const Database& database, base::GroupId group, raft::Index first,
+absl::Status ReadLogHeaders(const Database& database, base::GroupId group, raft::Index first,
                          raft::Term term, std::vector<raft::Entry>* entries) {
   const ItemKey lower = MakeItemKey(group, first.value);
   const ItemKey upper = MakeItemKey({group.value + 1}, 0);
@@ -189,6 +189,24 @@ void RocksLogStore::ReadPage(base::GroupId group, raft::PageId page,
   });
 }
 
+void RocksLogStore::ReadEntries(
+    base::GroupId, raft::Index, raft::Index, uint64_t,
+    std::function<void(absl::StatusOr<std::vector<raft::Entry>>)> done) {
+  done(absl::UnimplementedError("ReadEntries"));
+}
+
+void RocksLogStore::ReadBodyImages(
+    base::GroupId, std::vector<raft::Index> bodies, bool,
+    std::function<void(std::vector<absl::StatusOr<raft::BodyImage>>)> done) {
+  done(std::vector<absl::StatusOr<raft::BodyImage>>(bodies.size(),
+                                                    absl::UnimplementedError("ReadBodyImages")));
+}
+
+void RocksLogStore::ReadCheckpoint(base::GroupId,
+                                   std::function<void(absl::StatusOr<raft::Checkpoint>)> done) {
+  done(absl::UnimplementedError("ReadCheckpoint"));
+}
+
 absl::StatusOr<raft::RecoveredGroup> RocksLogStore::RecoverBlocking(base::GroupId group) {
   const Database& database = *parts_->database;
   raft::RecoveredGroup out;
@@ -223,7 +241,7 @@ absl::StatusOr<raft::RecoveredGroup> RocksLogStore::RecoverBlocking(base::GroupI
   } else if (!absl::IsNotFound(value.status())) {
     return InGroup(group, value.status());
   }
-  if (absl::Status status = ReadEntries(database, group, first, term, &out.entries); !status.ok())
+  if (absl::Status status = ReadLogHeaders(database, group, first, term, &out.entries); !status.ok())
     return status;
   return out;
 }

@@ -36,6 +36,13 @@ class RocksLogStore final : public raft::LogStore {
                   std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) override;
   void ReadPage(base::GroupId group, raft::PageId page,
                 std::function<void(absl::StatusOr<base::Slice>)> done) override;
+  void ReadEntries(base::GroupId group, raft::Index from, raft::Index to, uint64_t bytes_max,
+                   std::function<void(absl::StatusOr<std::vector<raft::Entry>>)> done) override;
+  void ReadBodyImages(
+      base::GroupId group, std::vector<raft::Index> bodies, bool with_bytes,
+      std::function<void(std::vector<absl::StatusOr<raft::BodyImage>>)> done) override;
+  void ReadCheckpoint(base::GroupId group,
+                      std::function<void(absl::StatusOr<raft::Checkpoint>)> done) override;
   absl::StatusOr<raft::RecoveredGroup> RecoverBlocking(base::GroupId group) override;
 
   // The groups that the store holds as it was opened, ascending.

@@ -16,9 +16,12 @@ void Output::Clear() {
   send_after.clear();
   role.reset();
   dropped.clear();
+  astray.clear();
+  installed.reset();
   committed.clear();
   reads.clear();
   entry_reads.clear();
+  fetch.reset();
 }
 
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(CoreOptions options, RecoveredGroup recovered,

@@ -53,6 +53,9 @@ struct CoreOptions {
   // A learner may become a voter once it has all but so many of the leader's entries.
   uint64_t promotion_lag_max = 1024;
 
+  // Replicas compare digests of their state at every index that this divides.
+  uint64_t digest_interval = 64;
+
   // Bytes of own proposals that are not yet committed, at most; past it proposals are refused until
   // some are.
   uint64_t uncommitted_bytes_max = 64 * 1024 * 1024;
@@ -92,6 +95,23 @@ struct EntryRead {
   uint64_t bytes_max = 0;
 };
 
+// A leader says that this replica lacks what is not in the log any more: the host fetches a snapshot
+// from it (its newest; at or above `at_least`) and hands it to InstallSnapshot. Told again and again
+// while that is so.
+struct SnapshotWanted {
+  Term term;
+  ReplicaId from;
+  EntryId at_least;
+};
+
+// A replica that has lost what it acknowledged, or whose state differs from the majority's: it
+// counts for nothing any more and comes back only as a new incarnation.
+struct Astray {
+  ReplicaId replica;
+  enum class Why : uint8_t { kSaidSo, kLostAcknowledged, kDigestDiffers } why;
+  Index index;
+};
+
 // A message that may leave once the storage task `after` is done: it promises something that must
 // be durable first.
 struct HeldMessage {
@@ -117,11 +137,15 @@ struct Output {
   // 4. Told before the entries below are applied.
   std::optional<RoleChange> role;
   std::vector<DroppedProposals> dropped;
-  // 5. Applied in order, each once in this life; then OnApplied.
+  std::vector<Astray> astray;
+  // 5. The state machine takes it over; `committed` follows it.
+  std::shared_ptr<const Install> installed;
+  // 6. Applied in order, each once in this life; then OnApplied.
   std::vector<Entry> committed;
-  // 6. Served once their index is applied.
+  // 7. Served once their index is applied.
   std::vector<ReadReady> reads;
   std::vector<EntryRead> entry_reads;
+  std::optional<SnapshotWanted> fetch;
 
   void Clear();
 };
@@ -194,7 +218,29 @@ class Core {
   // Starts an election now. FailedPrecondition: may not campaign, or leads already.
   absl::Status Campaign();
 
-  // The answer to an EntryRead. NotFound or DataLoss: a body or header of them is gone.
+  // A connection to this node was refused or reset, or its name cannot be resolved: if it led, the
+  // election need not wait for silence (design section 5).
+  void OnPeerUnreachable(NodeId node);
+
+  // All of a snapshot is in the store but for `install` itself. AlreadyExists: this replica has got
+  // further meanwhile. FailedPrecondition: it leads, or is quarantined. InvalidArgument: it
+  // contradicts what is committed here, or is no valid checkpoint. On an error nothing has changed.
+  absl::Status InstallSnapshot(std::shared_ptr<const Install> install);
+
+  // The state machine's digest after the entry at `index`, a multiple of digest_interval, was
+  // applied. Ascending.
+  void OnDigest(Index index, uint64_t digest);
+
+  // This replica has lost or damaged something that it vouched for: it votes, campaigns and
+  // acknowledges no more, for good.
+  void Quarantine();
+
+  // Whether the disk has room for bodies; entries with one are not taken over while it has none.
+  void SetRoom(bool has_room);
+
+  // The answer to an EntryRead. An entry without its whole body has `remains`; `ended` is the index
+  // that was applied here, or zero if the state still needs what is missing. NotFound or DataLoss:
+  // a header or body of them is gone.
   void OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry>> entries);
 
   // All storage tasks up to `seq` are done. One that is older than what was reported before says

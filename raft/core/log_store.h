@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,11 +19,21 @@
 
 namespace pontoon::raft {
 
-// What one group's core wants written. All or nothing, in the order of submission within the group.
+struct Install;
+
+// What one group's core wants written. All or nothing, in the order of submission within the group,
+// and its parts in the order in which they stand here.
 struct StorageTask {
   GroupId group;
   IoSeq seq;
   std::optional<HardState> hard_state;
+  // The group was reopened, or this replica was given up: both for good.
+  std::optional<base::RecoveryEpoch> epoch;
+  bool quarantine = false;
+  // Some appended bodies lack what was settled by this committed index. Kept as the highest ever
+  // given (also by StateTasks): what the log holds up to it is committed.
+  Index ended_through;
+  std::shared_ptr<const Install> install;
   // Delete headers and bodies at and above this index, before `append`.
   std::optional<Index> truncate_from;
   std::vector<Entry> append;  // Contiguous.
@@ -42,14 +53,62 @@ struct Checkpoint {
   EntryId applied;
   Membership membership;
   std::string root;
+  // Of the ids under which the store has the root's pages: StoredPage(page_generation, id).
+  uint16_t page_generation = 0;
 };
 
-// What is left of a body that is mostly settled: these parts of the body as it was proposed,
-// ascending, not touching.
-struct BodyExtent {
-  uint32_t offset;
-  uint32_t size;
+// The pages of one replica's state machine have ids of their own, so those of a snapshot that comes
+// from another lie under another generation: the id that the store sees holds both.
+inline constexpr uint64_t kPageIdMax = (uint64_t{1} << 48) - 1;
+constexpr PageId StoredPage(uint16_t generation, PageId id) {
+  return {uint64_t{generation} << 48 | id.value};
+}
+
+// Ascending stretches of indexes, not touching.
+struct IndexRun {
+  Index first;
+  uint64_t count;
+  friend bool operator==(const IndexRun&, const IndexRun&) = default;
 };
+
+// A snapshot from another replica takes the place of what this one had. Its pages (under
+// checkpoint.page_generation) and bodies were written before, in StateTasks.
+struct Install {
+  Checkpoint checkpoint;
+  // Headers and bodies behind the checkpoint stay; otherwise the whole log goes with all bodies
+  // behind it.
+  bool keep_tail = false;
+  // Of the bodies up to the checkpoint these stay.
+  std::vector<IndexRun> live_bodies;
+  uint16_t old_page_generation = 0;  // All pages of this generation go.
+};
+
+// A body as a store has it: what is left of it, with a checksum for each part.
+struct BodyImage {
+  struct Extent {
+    uint32_t offset;  // In the body as it was proposed.
+    uint32_t size;
+    uint32_t crc;  // CRC-32C of its bytes.
+    friend bool operator==(const Extent&, const Extent&) = default;
+  };
+  Index index;
+  uint32_t body_bytes = 0;  // As it was proposed.
+  std::vector<Extent> extents;
+  base::SliceChain bytes;  // Of the extents, one behind the other. May be left out when read.
+};
+// The same for two bodies only if they are the same (to within a CRC-32C): size and extents. Never 0.
+uint32_t FingerprintOf(const BodyImage& body);
+
+// Whose pages lie in the generation that is being received: they stay good for any later checkpoint
+// of the same replica and generation.
+struct Staging {
+  ReplicaId sender;
+  uint16_t sender_generation = 0;
+  uint16_t generation = 0;  // Where they are kept here.
+  friend bool operator==(const Staging&, const Staging&) = default;
+};
+
+// What is left of a body that is mostly settled: these parts of it, ascending, not touching.
 struct BodyCut {
   Index index;
   std::vector<BodyExtent> keep;
@@ -65,6 +124,15 @@ struct StateTask {
   std::vector<Index> drop_bodies;
   std::vector<BodyCut> cut_bodies;  // Done off the writer's thread: read, cut down, written again.
   std::optional<Checkpoint> checkpoint;  // Reported through OnCheckpointDurable.
+  // The index that was applied when bodies were dropped or cut; see StorageTask::ended_through.
+  Index ended_through;
+
+  // A snapshot on its way in. `drop_generation` first, then the rest.
+  std::optional<uint16_t> drop_generation;  // All pages of it.
+  std::optional<Staging> staging;
+  std::vector<BodyImage> put_bodies;
+  // Reported through OnStateWritten, if not 0.
+  uint64_t ticket = 0;
 };
 
 // Called on the store's own thread; implementations post to the loop that owns the group.
@@ -74,6 +142,11 @@ class StorageEvents {
   // All of the group's StorageTasks up to and including `seq` are as durable as they asked to be.
   virtual void OnStorageDone(GroupId group, IoSeq seq) = 0;
   virtual void OnCheckpointDurable(GroupId group, EntryId applied) = 0;
+  // A StateTask with this ticket is written (not necessarily synced).
+  virtual void OnStateWritten(GroupId group, uint64_t ticket) {
+    (void)group;
+    (void)ticket;
+  }
 };
 
 // A part of an entry's body that somebody wants to read.
@@ -88,6 +161,10 @@ struct RecoveredGroup {
   HardState hard_state;
   std::optional<Checkpoint> checkpoint;
   std::vector<Entry> entries;  // Headers after the checkpoint, contiguous; bodies stay on disk.
+  base::RecoveryEpoch epoch;
+  bool quarantined = false;
+  Index ended_through;  // The highest of all tasks; what the log holds up to it is committed.
+  std::optional<Staging> staging;
 };
 
 class LogStore {
@@ -106,6 +183,21 @@ class LogStore {
   // The same for a page.
   virtual void ReadPage(GroupId group, PageId page,
                         std::function<void(absl::StatusOr<base::Slice>)> done) = 0;
+
+  // Entries of the log with what there is of their bodies, from `from` on: at least one, about
+  // `bytes_max` of them, up to `to`; `done` as above. An entry whose body is not whole has
+  // `remains`, with `ended` zero. NotFound: `from` was compacted or truncated away. DataLoss: a
+  // header or body does not match its checksum.
+  virtual void ReadEntries(GroupId group, Index from, Index to, uint64_t bytes_max,
+                           std::function<void(absl::StatusOr<std::vector<Entry>>)> done) = 0;
+  // What there is of these bodies; without their bytes if `with_bytes` is false. NotFound for one
+  // of which nothing is there.
+  virtual void ReadBodyImages(
+      GroupId group, std::vector<Index> bodies, bool with_bytes,
+      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) = 0;
+  // The newest checkpoint; NotFound if there is none.
+  virtual void ReadCheckpoint(GroupId group,
+                              std::function<void(absl::StatusOr<Checkpoint>)> done) = 0;
 
   // Before the group runs, blocking: all that is durable of it. DataLoss names what is damaged or
   // missing.

@@ -2,6 +2,7 @@
 #define PONTOON_RAFT_CORE_MESSAGE_H_
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/time.h"
@@ -21,7 +22,15 @@ enum class MessageKind : uint8_t {
   kHeartbeat = 6,
   kHeartbeatReply = 7,
   kTimeoutNow = 8,  // Leadership transfer (thesis §3.10): campaign at once.
+  // What the receiver lacks is not in the leader's log any more: fetch a snapshot (thesis §5.1).
+  kSnapshotOffer = 9,
+  // Between the hosts of two replicas, not for the cores: parts of a snapshot (snapshot.h).
+  kSnapshotRequest = 10,
+  kSnapshotPart = 11,
 };
+inline constexpr MessageKind kLastMessageKind = MessageKind::kSnapshotPart;
+
+struct SnapshotPart;
 
 // One message. Both ends check who it is for: a replica drops what names another group, epoch or
 // incarnation.
@@ -35,7 +44,7 @@ struct Message {
   EntryId log;  // kPreVote, kVote: the candidate's last entry. kAppend: the entry before `entries`.
                 // kAppendReply: accepted up to here, or where a refused probe should go on.
                 // kHeartbeatReply: the receiver's last entry, durable or not. kTimeoutNow: what the
-                // receiver must have as its last.
+                // receiver must have as its last. kSnapshotOffer: the leader's newest checkpoint.
   Index probe;  // kAppendReply: the index in `log` of the append that it answers.
   // kAppend, kHeartbeat: the leader's commit index (of a heartbeat, as far as the logs match).
   Index commit;
@@ -47,8 +56,18 @@ struct Message {
   base::MonotonicTime stamp;
   // kHeartbeat: the newest round of reads that it serves; the reply repeats it (thesis §6.4).
   uint64_t round = 0;
+  // kHeartbeat, kHeartbeatReply: the sender's digest of its state as it was at digest_index; zero:
+  // says nothing. A reply speaks of the heartbeat's index or of none.
+  Index digest_index;
+  uint64_t digest = 0;
+  // Replies: the sender has given itself up (quarantine) and counts for nothing.
+  bool quarantined = false;
+  // kAppendReply, kHeartbeatReply: the disk has no room for bodies; entries with one are not taken.
+  bool no_room = false;
   // kAppend.
   std::vector<Entry> entries;
+  // kSnapshotRequest, kSnapshotPart.
+  std::shared_ptr<const SnapshotPart> snapshot;
 };
 
 }  // namespace pontoon::raft

@@ -99,8 +99,7 @@ absl::Status Core::Step(Message message) {
     case MessageKind::kTimeoutNow:
       OnTimeoutNow(message);
       break;
-    case MessageKind::kPreVote:
-    case MessageKind::kPreVoteReply:
+    default:
       break;
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -46,6 +47,24 @@ inline constexpr uint32_t kEntryBodyBytesMax = 256 * 1024;
 // Bytes of the header of one entry at most.
 inline constexpr uint32_t kEntryHeaderBytesMax = 1024 * 1024;
 
+// A part of a body, in the body as it was proposed.
+struct BodyExtent {
+  uint32_t offset;
+  uint32_t size;
+  friend bool operator==(const BodyExtent&, const BodyExtent&) = default;
+};
+
+// What is carried of a body of which some was left out, because what it held has been settled
+// (design section 4).
+struct BodyRemains {
+  // A committed index: all that was left out had been settled by it. Zero only between
+  // LogStore::ReadEntries and the one who fills it in.
+  Index ended;
+  // Ascending, not touching: Entry::body holds their bytes, one behind the other. Empty: nothing.
+  std::vector<BodyExtent> kept;
+  uint32_t crc = 0;  // CRC-32C of the bytes in Entry::body.
+};
+
 // One entry of a group's log. The header is what the state machine applies, and stays in the log,
 // contiguous, until a checkpoint covers it; the body is kept under a key of its own and goes when
 // what it holds has been settled (design section 4: holes belong in bodies, never in the log). The
@@ -59,6 +78,9 @@ struct Entry {
   uint32_t header_crc = 0;  // CRC-32C of the header's bytes.
   uint32_t body_bytes = 0;  // Of the body as it was proposed.
   uint32_t body_crc = 0;    // CRC-32C of the body's bytes; 0 if body_bytes is 0.
+  // Set on an entry that was read from a store or came from a peer without its whole body. Null:
+  // the body is whole, or this is a header alone (after a recovery).
+  std::shared_ptr<const BodyRemains> remains;
 };
 
 // [format] What a replica must know again after a restart (Raft thesis §3.8), per group.

@@ -32,6 +32,13 @@ class MemoryLogStore final : public LogStore {
                   std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) override;
   void ReadPage(GroupId group, PageId page,
                 std::function<void(absl::StatusOr<base::Slice>)> done) override;
+  void ReadEntries(GroupId group, Index from, Index to, uint64_t bytes_max,
+                   std::function<void(absl::StatusOr<std::vector<Entry>>)> done) override;
+  void ReadBodyImages(
+      GroupId group, std::vector<Index> bodies, bool with_bytes,
+      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override;
+  void ReadCheckpoint(GroupId group,
+                      std::function<void(absl::StatusOr<Checkpoint>)> done) override;
   absl::StatusOr<RecoveredGroup> RecoverBlocking(GroupId group) override;
 
   // What the test decides.
@@ -43,7 +50,9 @@ class MemoryLogStore final : public LogStore {
   void Sync(size_t count = SIZE_MAX);
   // Reports all that is on the disk and has not been reported.
   void Report();
-  bool has_report() const { return !done_.empty() || !checkpointed_.empty(); }
+  bool has_report() const {
+    return !done_.empty() || !checkpointed_.empty() || !written_.empty();
+  }
   void SyncAndReport(size_t count = SIZE_MAX) {
     Sync(count);
     Report();
@@ -68,12 +77,17 @@ class MemoryLogStore final : public LogStore {
 
  private:
   struct Body {
+    uint32_t body_bytes = 0;  // As it was proposed.
     std::vector<BodyExtent> keep;
-    base::Slice bytes;  // As it was proposed.
+    base::Slice bytes;  // As it was proposed; only what `keep` names is there.
     bool damaged = false;
   };
   struct Disk {
     HardState hard_state;
+    base::RecoveryEpoch epoch;
+    bool quarantined = false;
+    Index ended_through;
+    std::optional<Staging> staging;
     std::optional<Checkpoint> checkpoint;
     std::map<Index, Entry> headers;  // Without their bodies.
     std::map<Index, Body> bodies;
@@ -83,7 +97,13 @@ class MemoryLogStore final : public LogStore {
 
   void Write(const StorageTask& task);
   void Write(const StateTask& task);
+  static void Write(const Install& install, Disk* disk);
+  static void PutBody(const Entry& entry, Disk* disk);
+  static void DropGeneration(uint16_t generation, Disk* disk);
   absl::StatusOr<base::Slice> ReadBody(GroupId group, const BodyRead& read) const;
+  absl::StatusOr<std::vector<Entry>> ReadLog(GroupId group, Index from, Index to,
+                                             uint64_t bytes_max) const;
+  absl::StatusOr<BodyImage> ReadImage(GroupId group, Index index, bool with_bytes) const;
 
   StorageEvents* events_;
   std::deque<Task> queue_;
@@ -91,6 +111,7 @@ class MemoryLogStore final : public LogStore {
   std::map<GroupId, Disk> disk_;
   std::map<GroupId, IoSeq> done_;            // On the disk, not reported.
   std::map<GroupId, EntryId> checkpointed_;  // The same.
+  std::map<GroupId, uint64_t> written_;      // The same: tickets.
   std::deque<std::function<void()>> reads_;
 };
 

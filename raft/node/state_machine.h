@@ -1,10 +1,15 @@
 #ifndef PONTOON_RAFT_NODE_STATE_MACHINE_H_
 #define PONTOON_RAFT_NODE_STATE_MACHINE_H_
 
+#include <cstdint>
 #include <optional>
+#include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "raft/core/core.h"
+#include "raft/core/log_store.h"
 #include "raft/core/types.h"
 
 namespace pontoon::raft {
@@ -28,6 +33,26 @@ class StateMachine {
   // The leadership told by OnLeader is over: whatever was proposed and not applied may or may not
   // come to be applied. Told only after an OnLeader. `leader`: who leads now, if known.
   virtual void OnFollower(Term term, std::optional<ReplicaId> leader) = 0;
+
+  // Takes over a snapshot of another replica in place of all state so far; only of a replica that
+  // does not lead. The root's pages are in the store. What a root of this program's version can be
+  // must be taken; a damaged one was noticed before (ListContents).
+  virtual void Install(const Checkpoint& checkpoint) = 0;
+
+  // What a root refers to, in ascending order. Looks at nothing but the root. DataLoss: damaged.
+  // FailedPrecondition: of a newer version.
+  struct Contents {
+    std::vector<PageId> pages;
+    std::vector<IndexRun> bodies;
+  };
+  virtual absl::StatusOr<Contents> ListContents(absl::string_view root) const = 0;
+
+  // Whether the state as it is now refers to a body (or a part of it) of this entry.
+  virtual bool NeedsBody(Index index) const = 0;
+
+  // The same on every replica that has applied the same entries (design section 3): replicas
+  // compare it to notice that one of them went astray.
+  virtual uint64_t Digest() const = 0;
 
   // The state that is applied now contains everything that was committed when MultiRaft::ReadIndex
   // was called.

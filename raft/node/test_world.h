@@ -45,6 +45,14 @@ class RecordingMachine final : public StateMachine {
   void OnFollower(Term term, std::optional<ReplicaId>) override {
     events.push_back(absl::StrCat("follower ", term.value));
   }
+  void Install(const Checkpoint& checkpoint) override {
+    state = checkpoint.root;
+    last = checkpoint.applied.index;
+    events.push_back(absl::StrCat("install ", last.value));
+  }
+  absl::StatusOr<Contents> ListContents(absl::string_view) const override { return Contents(); }
+  bool NeedsBody(Index) const override { return true; }
+  uint64_t Digest() const override { return std::hash<std::string>()(state); }
   void OnReadReady(ReadId id) override { events.push_back(absl::StrCat("read ", id.value)); }
   std::vector<std::string> TakeEvents() { return std::exchange(events, {}); }
 

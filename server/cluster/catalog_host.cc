@@ -149,4 +149,14 @@ void CatalogHost::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
   raft_->SubmitState(std::move(task));
 }
 
+void CatalogHost::Install(const raft::Checkpoint&) { PONTOON_CHECK_MSG(false, "not reached"); }
+
+absl::StatusOr<raft::StateMachine::Contents> CatalogHost::ListContents(absl::string_view) const {
+  return absl::UnimplementedError("ListContents");
+}
+
+bool CatalogHost::NeedsBody(raft::Index) const { return true; }
+
+uint64_t CatalogHost::Digest() const { return machine_->digest(); }
+
 }  // namespace pontoon::cluster

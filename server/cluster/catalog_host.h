@@ -41,6 +41,10 @@ class CatalogHost final : public raft::StateMachine {
   void Apply(absl::Span<const raft::Entry> committed) override;
   void OnLeader(raft::Term term) override;
   void OnFollower(raft::Term term, std::optional<raft::ReplicaId> leader) override;
+  void Install(const raft::Checkpoint& checkpoint) override;
+  absl::StatusOr<Contents> ListContents(absl::string_view root) const override;
+  bool NeedsBody(raft::Index index) const override;
+  uint64_t Digest() const override;
 
  private:
   struct Waiting {

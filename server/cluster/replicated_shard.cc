@@ -153,4 +153,14 @@ void ReplicatedShard::SubmitState(broker::ShardState state) {
   raft_->SubmitState(std::move(task));
 }
 
+void ReplicatedShard::Install(const raft::Checkpoint&) { PONTOON_CHECK_MSG(false, "not reached"); }
+
+absl::StatusOr<raft::StateMachine::Contents> ReplicatedShard::ListContents(absl::string_view) const {
+  return absl::UnimplementedError("ListContents");
+}
+
+bool ReplicatedShard::NeedsBody(raft::Index) const { return true; }
+
+uint64_t ReplicatedShard::Digest() const { return shard_->digest(); }
+
 }  // namespace pontoon::cluster

@@ -1,0 +1,24 @@
+#include "raft/core/log_store.h"
+
+#include <string>
+
+#include "base/crc32c.h"
+
+namespace pontoon::raft {
+
+uint32_t FingerprintOf(const BodyImage& body) {
+  std::string table;
+  const auto put = [&table](uint32_t value) {
+    for (int i = 0; i < 4; ++i) table.push_back(static_cast<char>(value >> (8 * i)));
+  };
+  put(body.body_bytes);
+  for (const BodyImage::Extent& extent : body.extents) {
+    put(extent.offset);
+    put(extent.size);
+    put(extent.crc);
+  }
+  const uint32_t crc = base::Crc32c(table);
+  return crc == 0 ? 1 : crc;
+}
+
+}  // namespace pontoon::raft
