@@ -20,10 +20,11 @@ void Core::Compact() {
   Index to = checkpoint_.index;
   if (log_.header_bytes() <= options_.kept_header_bytes_max) {
     for (const auto& [peer, progress] : progress_) {
-      if (progress.state == Progress::State::kNeedsSnapshot ||
+      if (progress.state == Progress::State::kQuarantined ||
           now_ - progress.heard >= options_.election_max)
         continue;
-      to = std::min(to, progress.match);
+      const bool fetches = progress.state == Progress::State::kNeedsSnapshot;
+      to = std::min(to, fetches ? progress.offered : progress.match);
     }
   }
   if (to <= log_.base().index) return;

@@ -41,6 +41,8 @@ void Core::HandOutCommitted(Output* out) {
     } else {
       out->committed.push_back(std::move(entry));
     }
+    // A part of a body is of no use to a state machine that expects the whole.
+    if (out->committed.back().remains != nullptr) out->committed.back().body.Clear();
   }
   handed_out_ = to;
   if (keep) {
@@ -53,7 +55,9 @@ void Core::HandOutCommitted(Output* out) {
 void Core::OnApplied(Index index) {
   PONTOON_CHECK_MSG(index <= handed_out_, "applied what was not handed out");
   if (index <= applied_) return;
+  const bool was_whole = whole();
   applied_ = index;
+  if (!was_whole && whole()) replicate_ = !progress_.empty();
   if (role_ == Role::kLeader && !ready_ && applied_ >= term_start_) {
     ready_ = true;
     TellRole();

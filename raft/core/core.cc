@@ -26,6 +26,7 @@ void Output::Clear() {
 
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(CoreOptions options, RecoveredGroup recovered,
                                                    base::Random* random) {
+  options.epoch = std::max(options.epoch, recovered.epoch);
   std::unique_ptr<Core> core(new Core(options, random));
   if (absl::Status status = core->Restore(std::move(recovered)); !status.ok()) return status;
   return core;
@@ -75,8 +76,12 @@ absl::Status Core::Restore(RecoveredGroup recovered) {
   hard_state_ = durable_hard_state_ = recovered.hard_state;
   durable_ = log_.last().index;
   checkpoint_ = base;
-  commit_ = handed_out_ = applied_ =
-      base.index;  // What is committed beyond is not known before an election.
+  handed_out_ = applied_ = base.index;
+  // What is committed beyond is not known before an election, but for what bodies were let go by:
+  // up to there this log came from leaders that had it committed (design section 4).
+  ended_through_ = recovered.ended_through;
+  commit_ = std::max(base.index, std::min(ended_through_, durable_));
+  quarantined_ = recovered.quarantined;
   last_io_seq_ = options_.last_io_seq;
   return absl::OkStatus();
 }
@@ -119,6 +124,13 @@ StorageTask& Core::Pending() {
   return *pending_;
 }
 
+void Core::SealPending() {
+  if (!pending_.has_value()) return;
+  in_flight_.push_back({pending_->seq, log_.last().index, hard_state_});
+  output_.storage.push_back(*std::move(pending_));
+  pending_.reset();
+}
+
 void Core::SetHardState(HardState hard_state) {
   PONTOON_CHECK(hard_state.term >= hard_state_.term);
   PONTOON_CHECK_MSG(hard_state.term > hard_state_.term || !hard_state_.vote.has_value() ||
@@ -150,6 +162,10 @@ void Core::OnStorageDone(IoSeq seq) {
 void Core::AppendToLog(Entry entry) {
   StorageTask& task = Pending();
   task.must_sync = true;
+  if (entry.remains != nullptr) {
+    task.ended_through = std::max(task.ended_through, entry.remains->ended);
+    ended_through_ = std::max(ended_through_, entry.remains->ended);
+  }
   task.append.push_back(entry);
   log_.Append(std::move(entry));
 }
@@ -199,7 +215,8 @@ void Core::SendWhenDurable(Message message) {
 
 bool Core::has_output() const {
   return pending_.has_value() || has_committed() || output_.role.has_value() ||
-         !output_.reads.empty() || !output_.send_now.empty() || !output_.send_after.empty() ||
+         !output_.storage.empty() || output_.installed != nullptr || output_.fetch.has_value() ||
+         !output_.astray.empty() || !output_.reads.empty() || !output_.send_now.empty() || !output_.send_after.empty() ||
          !output_.dropped.empty() || !output_.entry_reads.empty() || replicate_ ||
          (!early_reads_.empty() && commit_ >= term_start_);
 }
@@ -207,13 +224,9 @@ bool Core::has_output() const {
 void Core::TakeOutput(Output* out) {
   StartReads();
   Replicate();
+  SealPending();
   out->Clear();
   std::swap(*out, output_);
-  if (pending_.has_value()) {
-    in_flight_.push_back({pending_->seq, log_.last().index, hard_state_});
-    out->storage.push_back(*std::move(pending_));
-    pending_.reset();
-  }
   HandOutCommitted(out);
 }
 

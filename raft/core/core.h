@@ -108,7 +108,7 @@ struct SnapshotWanted {
 // counts for nothing any more and comes back only as a new incarnation.
 struct Astray {
   ReplicaId replica;
-  enum class Why : uint8_t { kSaidSo, kLostAcknowledged, kDigestDiffers } why;
+  enum class Why : uint8_t { kSaidSo, kDigestDiffers } why;
   Index index;
 };
 
@@ -128,7 +128,7 @@ struct DroppedProposals {
 
 // What the owner has to do, in this order. It holds no pointer into the core.
 struct Output {
-  // 1. To LogStore::Submit; at most one. OnStorageDone when it is done.
+  // 1. To LogStore::Submit, in this order. OnStorageDone when one is done.
   std::vector<StorageTask> storage;
   // 2. At once.
   std::vector<Message> send_now;
@@ -163,9 +163,10 @@ struct Output {
 //  5. The membership in force is the last one in the log, else the checkpoint's (R12).
 //  6. Headers go only where a durable checkpoint covers them.
 //
-// Not built so far: snapshots. A peer that lacks what was compacted, or a body that is gone, gets
-// nothing more in this term (`Progress::State::kNeedsSnapshot`). Not thread-safe: one event loop
-// owns it.
+//  7. Whoever lacks a body that was left out because it was settled feeds nobody until it has
+//     applied the index by which that was so (design section 4).
+//  8. Who is quarantined votes, campaigns and acknowledges no more.
+// Not thread-safe: one event loop owns it.
 class Core {
  public:
   // A replica as its log store recovered it. DataLoss: what was recovered contradicts itself.
@@ -274,7 +275,16 @@ class Core {
   // Whether it asks for elections at all: a voter, or one whose removal is not known to be
   // committed. Without the latter, a leader that crashes in the middle of its own removal could
   // leave a group in which nobody can be elected (thesis §4.2.2).
-  bool MayCampaign() const { return memberships_.IsVoterSince(commit_, options_.self); }
+  bool MayCampaign() const {
+    return !quarantined_ && memberships_.IsVoterSince(commit_, options_.self);
+  }
+  bool quarantined() const { return quarantined_; }
+  base::RecoveryEpoch epoch() const { return options_.epoch; }
+  // Bodies may be lacking here until this index is applied.
+  Index ended_through() const { return ended_through_; }
+  bool whole() const { return applied_ >= ended_through_; }
+  // Nothing happens by itself before: Tick may be left out until then, but for Step's sake.
+  base::MonotonicTime next_due() const;
   // Nobody else can lead at `now`: what only the leader may do (dispatch) is safe. A sole voter
   // always holds it.
   bool LeaseHolds(base::MonotonicTime now) const;
@@ -314,6 +324,7 @@ class Core {
   absl::Status Restore(RecoveredGroup recovered);
   absl::Status RequireLeaderOf(Term expected_term) const;
   StorageTask& Pending();  // The task being built; made if there is none.
+  void SealPending();      // What comes now is another task.
   void SetHardState(HardState hard_state);
   void AppendToLog(Entry entry);  // Its id is set.
   void TruncateFrom(Index index);
@@ -349,6 +360,8 @@ class Core {
   void NoteAnswer(const Message& message, Progress* progress);
   void MaybeHandOver();
   void OnTimeoutNow(const Message& message);
+  // The voter that could take over at once, or else soonest; nullopt: none is heard.
+  std::optional<ReplicaId> BestSuccessor() const;
 
   // replication.cc
   void AppendOwn(EntryKind kind, Entry entry);
@@ -375,8 +388,19 @@ class Core {
   void AnswerReads();
   // checkpoint.cc
   void Compact();
+  // snapshot.cc
+  void OfferSnapshot(const ReplicaId& peer, Progress* progress);
+  void OnSnapshotOffer(const Message& message);
+  // quarantine.cc
+  void NoteQuarantined(const ReplicaId& peer, Progress* progress, Astray::Why why);
+  // digest.cc
+  const uint64_t* DigestAt(Index index) const;
+  void AddDigest(const Progress& progress, Message* heartbeat) const;
+  void AnswerDigest(const Message& heartbeat, Message* reply) const;
+  void OnPeerDigest(const Message& reply, Progress* progress);
+  void SettleDispute();
 
-  const CoreOptions options_;
+  const CoreOptions options_;  // With the epoch that was recovered.
   base::Random* const random_;
   base::MonotonicTime now_;
 
@@ -396,6 +420,10 @@ class Core {
   Index handed_out_;
   Index applied_;
   EntryId checkpoint_;  // The newest durable one; the log's base may lie below.
+  Index ended_through_;
+  bool quarantined_ = false;
+  bool has_room_ = true;
+  std::deque<std::pair<Index, uint64_t>> digests_;  // The newest few, ascending.
 
   // Leader only.
   Index term_start_;  // Its kNoop.
@@ -408,6 +436,7 @@ class Core {
   base::MonotonicTime predecessor_lease_end_;
   std::optional<ReplicaId> transfer_target_;
   base::MonotonicTime transfer_undo_;
+  Index dispute_;  // Digests of this index differ; all are asked for theirs. Zero: none do.
   uint64_t read_round_ = 0;  // The newest round of heartbeats.
 
   IoSeq last_io_seq_;

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "raft/core/core.h"
@@ -7,6 +9,11 @@
 // vote counts, also the own one.
 
 namespace pontoon::raft {
+namespace {
+
+constexpr base::MonotonicTime kNever{INT64_MAX};
+
+}  // namespace
 
 bool Core::IsSoleVoter() const {
   return membership().voters.size() == 1 && !IsJoint(membership()) &&
@@ -32,6 +39,7 @@ void Core::Tick(base::MonotonicTime now) {
   now_ = now;
   if (first) ResetElectionTimer();
   if (role_ == Role::kLeader) return TickLeader();
+  if (quarantined_) return;
   if (IsSoleVoter()) {
     // Nobody else can be elected, so there is nothing to wait for but for a leader that is about to
     // leave.
@@ -41,6 +49,24 @@ void Core::Tick(base::MonotonicTime now) {
   if (now_ < election_due_) return;
   ResetElectionTimer();
   if (MayCampaign()) StartPreVote();
+}
+
+base::MonotonicTime Core::next_due() const {
+  if (role_ == Role::kLeader) {
+    if (progress_.empty()) return kNever;
+    return transfer_target_.has_value() ? std::min(heartbeat_due_, transfer_undo_) : heartbeat_due_;
+  }
+  if (quarantined_) return kNever;
+  return IsSoleVoter() && role_ != Role::kCandidate ? now_ : election_due_;
+}
+
+// How long each waits is drawn, so that not all who notice stand for election at once.
+void Core::OnPeerUnreachable(NodeId node) {
+  if (role_ == Role::kLeader || !leader_.has_value() || leader_->node != node) return;
+  leader_heard_ = {now_.nanos - options_.election_min.nanos};
+  const uint64_t most = static_cast<uint64_t>(options_.heartbeat.nanos) / 2 + 1;
+  election_due_ =
+      std::min(election_due_, now_ + base::Duration{static_cast<int64_t>(random_->Below(most))});
 }
 
 absl::Status Core::Campaign() {
@@ -67,6 +93,7 @@ void Core::BecomeFollower(Term term, std::optional<ReplicaId> leader) {
     transfer_target_.reset();
     uncommitted_bytes_ = 0;
     ready_ = false;
+    dispute_ = {};
     ResetElectionTimer();
   }
   role_ = Role::kFollower;
@@ -130,6 +157,9 @@ void Core::BecomeLeader() {
   uncommitted_bytes_ = 0;
   read_round_ = 0;
   heartbeat_due_ = now_;
+  dispute_ = {};
+  // A leader has everything that was ever committed, this too (promise 7).
+  commit_ = std::max(commit_, std::min(ended_through_, log_.last().index));
   // Also where this is the only voter: it may have become that a moment ago. Nobody led the term of
   // the founding.
   predecessor_lease_end_ = now_;
@@ -146,7 +176,9 @@ void Core::BecomeLeader() {
 // Asks nothing but a term of the receiver and leaves no trace there (R17).
 void Core::OnPreVote(const Message& message) {
   Message reply = Make(MessageKind::kPreVoteReply, message.from);
-  reply.refused = message.term <= term() || message.log < log_.last() || HearsLeader();
+  reply.quarantined = quarantined_;
+  reply.refused =
+      quarantined_ || message.term <= term() || message.log < log_.last() || HearsLeader();
   if (!reply.refused) reply.term = message.term;
   Send(std::move(reply));
 }
@@ -158,7 +190,8 @@ void Core::OnPreVote(const Message& message) {
 void Core::OnVote(const Message& message) {
   Message reply = Make(MessageKind::kVoteReply, message.from);
   const bool free = !hard_state_.vote.has_value() || hard_state_.vote == message.from;
-  reply.refused = !free || message.log < log_.last();
+  reply.quarantined = quarantined_;
+  reply.refused = quarantined_ || !free || message.log < log_.last();
   if (reply.refused) return Send(std::move(reply));
   if (!hard_state_.vote.has_value()) SetHardState({term(), message.from});
   if (role_ == Role::kPreCandidate) BecomeFollower(term(), std::nullopt);

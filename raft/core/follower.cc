@@ -8,6 +8,25 @@
 // Taking over the leader's log: Raft thesis §3.5.
 
 namespace pontoon::raft {
+namespace {
+
+// What is carried of the body matches its checksum, and is where it says.
+bool BodyIsSound(const Entry& entry) {
+  if (entry.remains == nullptr)
+    return entry.body.size() == entry.body_bytes && base::Crc32c(entry.body) == entry.body_crc;
+  uint64_t end = 0;
+  uint64_t bytes = 0;
+  for (const BodyExtent& extent : entry.remains->kept) {
+    if (extent.size == 0 || extent.offset < end) return false;
+    end = uint64_t{extent.offset} + extent.size;
+    bytes += extent.size;
+  }
+  return end <= entry.body_bytes && bytes == entry.body.size() &&
+         entry.remains->ended > entry.id.index &&
+         base::Crc32c(entry.body) == entry.remains->crc;
+}
+
+}  // namespace
 
 // Whether an append can be true, before it changes anything.
 absl::Status Core::CheckAppend(const Message& message) const {
@@ -36,9 +55,11 @@ absl::Status Core::CheckAppend(const Message& message) const {
         entry.body.size() > kEntryBodyBytesMax) {
       return wrong("an impossible entry ", entry.id.index.value);
     }
-    if (base::Crc32c(entry.header) != entry.header_crc || entry.body.size() != entry.body_bytes ||
-        base::Crc32c(entry.body) != entry.body_crc) {
+    if (base::Crc32c(entry.header) != entry.header_crc || !BodyIsSound(entry)) {
       return wrong("a damaged entry ", entry.id.index.value);
+    }
+    if (entry.remains != nullptr && entry.remains->ended > message.commit) {
+      return wrong("a body left out of entry ", entry.id.index.value, " for what is not committed");
     }
     if (entry.kind == EntryKind::kConfig && !DecodeMembership(entry.header.Flatten().view()).ok()) {
       return wrong("a damaged membership ", entry.id.index.value);
@@ -54,6 +75,10 @@ void Core::OnAppend(Message message) {
   Message reply = Make(MessageKind::kAppendReply, message.from);
   reply.stamp = message.stamp;
   reply.probe = message.log.index;
+  if (quarantined_) {
+    reply.refused = reply.quarantined = true;
+    return Send(std::move(reply));
+  }
   // What lies below the base is committed, and so in every leader's log.
   if (message.log.index >= log_.base().index && !log_.Contains(message.log)) {
     reply.refused = true;
@@ -61,9 +86,14 @@ void Core::OnAppend(Message message) {
     if (durable_hard_state_.term < term()) return SendWhenDurable(std::move(reply));
     return Send(std::move(reply));
   }
-  const Index matched = message.log.index + message.entries.size();
+  Index matched = message.log.index + message.entries.size();
   for (Entry& entry : message.entries) {
     if (entry.id.index <= log_.base().index || log_.Contains(entry.id)) continue;
+    if (!has_room_ && !entry.body.empty()) {
+      matched = entry.id.index - 1;
+      reply.no_room = true;
+      break;
+    }
     if (entry.id.index <= log_.last().index) TruncateFrom(entry.id.index);
     if (entry.kind == EntryKind::kConfig) {
       memberships_.Append(entry.id, *DecodeMembership(entry.header.Flatten().view()));

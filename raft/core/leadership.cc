@@ -22,18 +22,26 @@ bool Core::MajorityAnswers() const {
            if (voter == options_.self) return true;
            const auto progress = progress_.find(voter);
            return progress != progress_.end() &&
+                  progress->second.state != Progress::State::kQuarantined &&
                   now_ - progress->second.heard < options_.election_max;
          }) == VoteResult::kWon;
 }
 
 void Core::SendHeartbeats() {
-  heartbeat_due_ = now_ + options_.heartbeat;
-  for (const auto& [peer, progress] : progress_) {
+  // The groups of a loop keep step, so that their heartbeats travel together.
+  heartbeat_due_ = {(now_.nanos / options_.heartbeat.nanos + 1) * options_.heartbeat.nanos};
+  for (auto& [peer, progress] : progress_) {
     Message message = Make(MessageKind::kHeartbeat, peer);
     // No further than where the logs are known to agree (R11).
     message.commit = std::min(commit_, progress.match);
     message.round = read_round_;
+    // What it acknowledged it must have.
+    if (progress.match >= log_.base().index && progress.match > Index{0})
+      message.log = {log_.TermAt(progress.match).value(), progress.match};
+    AddDigest(progress, &message);
+    message.quarantined = progress.state == Progress::State::kQuarantined;
     Send(std::move(message));
+    if (progress.state == Progress::State::kNeedsSnapshot) OfferSnapshot(peer, &progress);
   }
 }
 
@@ -41,10 +49,18 @@ void Core::OnHeartbeat(const Message& message) {
   BecomeFollower(term(), message.from);
   leader_heard_ = now_;
   ResetElectionTimer();
-  // A leader that knows of more than there is: this replica has lost what it had acknowledged. It
-  // commits nothing on that word.
-  if (message.commit <= log_.last().index) commit_ = std::max(commit_, message.commit);
+  // The leader was told of more than there is: this replica has lost what it had acknowledged. Or
+  // the leader knows on other grounds that it went astray.
+  const bool lost = message.log.index >= log_.base().index && message.log.index > Index{0} &&
+                    !log_.Contains(message.log);
+  if (lost || message.quarantined) Quarantine();
+  if (!quarantined_ && message.commit <= message.log.index)
+    commit_ = std::max(commit_, message.commit);
   Message reply = Make(MessageKind::kHeartbeatReply, message.from);
+  reply.quarantined = quarantined_;
+  reply.no_room = !has_room_;
+  reply.commit = applied_;
+  AnswerDigest(message, &reply);
   reply.stamp = message.stamp;
   reply.round = message.round;
   reply.log = log_.last();
@@ -62,7 +78,16 @@ void Core::OnHeartbeatReply(const Message& message) {
   const auto it = progress_.find(message.from);
   if (role_ != Role::kLeader || it == progress_.end()) return;
   Progress& progress = it->second;
+  if (message.quarantined) return NoteQuarantined(message.from, &progress, Astray::Why::kSaidSo);
+  if (progress.state == Progress::State::kQuarantined) return;
   NoteAnswer(message, &progress);
+  progress.applied = std::max(progress.applied, message.commit);
+  OnPeerDigest(message, &progress);
+  if (role_ != Role::kLeader || progress.state == Progress::State::kQuarantined) return;
+  if (progress.no_room && !message.no_room) {
+    progress.no_room = false;
+    replicate_ = true;
+  }
   if (message.round <= read_round_) progress.round = std::max(progress.round, message.round);
   AnswerReads();
   if (progress.state == Progress::State::kNeedsSnapshot && message.log.index > log_.base().index) {
@@ -115,6 +140,21 @@ absl::Status Core::TransferTo(ReplicaId target) {
   return absl::OkStatus();
 }
 
+std::optional<ReplicaId> Core::BestSuccessor() const {
+  std::optional<ReplicaId> best;
+  Index match;
+  for (const ReplicaId& voter : membership().voters) {
+    const auto it = progress_.find(voter);
+    if (it == progress_.end() || it->second.state == Progress::State::kQuarantined ||
+        now_ - it->second.heard >= options_.election_max)
+      continue;
+    if (best.has_value() && it->second.match <= match) continue;
+    best = voter;
+    match = it->second.match;
+  }
+  return best;
+}
+
 void Core::MaybeHandOver() {
   if (!transfer_target_.has_value()) return;
   const auto progress = progress_.find(*transfer_target_);
@@ -125,7 +165,7 @@ void Core::MaybeHandOver() {
 }
 
 void Core::OnTimeoutNow(const Message& message) {
-  if (role_ == Role::kCandidate || message.log != log_.last() ||
+  if (quarantined_ || role_ == Role::kCandidate || message.log != log_.last() ||
       !IsVoter(membership(), options_.self))
     return;
   ResetElectionTimer();

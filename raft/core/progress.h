@@ -15,6 +15,7 @@ struct Progress {
     kProbe,          // Where the logs agree is not known: one append at a time.
     kReplicate,      // Appends are sent one after the other without waiting, within limits.
     kNeedsSnapshot,  // What it lacks is not in the log any more.
+    kQuarantined,    // It has given itself up: nothing it says counts.
   };
   struct InFlight {
     Index last;
@@ -26,12 +27,17 @@ struct Progress {
   Index next;                      // The next entry to send; match < next.
   bool waiting = false;            // kProbe: an append is under way.
   bool reading = false;            // Its entries are being read from the store.
+  bool no_room = false;            // It has no room for bodies: it gets nothing until it has.
+  Index offered;                   // kNeedsSnapshot: headers behind this one are kept for it.
   std::deque<InFlight> in_flight;  // kReplicate: appends not yet answered.
   uint64_t in_flight_bytes = 0;
   base::MonotonicTime sent;   // The last append.
   base::MonotonicTime heard;  // Its last answer came in.
   base::MonotonicTime stamp;  // The newest of our own sends that it has answered (for the lease).
   uint64_t round = 0;         // The newest round of heartbeats that it has answered.
+  Index applied;              // By its last answer to a heartbeat.
+  Index digest_index;         // Its newest digest, and the index that it is of.
+  uint64_t digest = 0;
 
   void BecomeProbe() {
     state = State::kProbe;
@@ -39,6 +45,9 @@ struct Progress {
     waiting = false;
     in_flight.clear();
     in_flight_bytes = 0;
+  }
+  void BecomeQuarantined() {
+    *this = Progress{.state = State::kQuarantined, .next = {1}, .heard = heard};
   }
   void BecomeReplicate() {
     state = State::kReplicate;

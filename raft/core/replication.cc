@@ -10,7 +10,11 @@
 namespace pontoon::raft {
 namespace {
 
-bool IsComplete(const Entry& entry) { return entry.body.size() == entry.body_bytes; }
+// With its whole body, or with the index by which the rest of it had been settled.
+bool IsComplete(const Entry& entry) {
+  if (entry.remains != nullptr) return entry.remains->ended > Index{0};
+  return entry.body.size() == entry.body_bytes;
+}
 
 }  // namespace
 
@@ -76,7 +80,9 @@ void Core::Replicate() {
 
 // Sends the next append that `peer` may get now. False: none.
 bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
-  if (progress->state == Progress::State::kNeedsSnapshot || progress->reading) return false;
+  if (progress->state == Progress::State::kNeedsSnapshot ||
+      progress->state == Progress::State::kQuarantined || progress->reading || progress->no_room)
+    return false;
   const bool probe = progress->state == Progress::State::kProbe;
   if (probe && progress->waiting) return false;
   if (!probe && (progress->next > log_.last().index ||
@@ -86,12 +92,15 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   }
   if (progress->next <= log_.base().index) {
     progress->state = Progress::State::kNeedsSnapshot;
+    OfferSnapshot(peer, progress);
     return false;
   }
+  // Who may lack bodies itself asks where the logs agree, and feeds nobody (promise 7).
+  if (!probe && !whole()) return false;
   std::vector<Entry> entries;
   uint64_t bytes = 0;
-  for (Index index = progress->next; index <= log_.last().index && index >= log_.held_from();
-       index = index + 1) {
+  for (Index index = progress->next;
+       whole() && index <= log_.last().index && index >= log_.held_from(); index = index + 1) {
     const Entry& entry = log_.At(index);
     if (!IsComplete(entry) ||
         (!entries.empty() && bytes + EntryCost(entry) > options_.append_bytes_max))
@@ -115,7 +124,7 @@ void Core::SendEntries(const ReplicaId& peer, Progress* progress, std::vector<En
   const Index before = progress->next - 1;
   if (before < log_.base().index) {
     progress->state = Progress::State::kNeedsSnapshot;
-    return;
+    return OfferSnapshot(peer, progress);
   }
   Message message = Make(MessageKind::kAppend, peer);
   message.log = {log_.TermAt(before).value(), before};
@@ -154,7 +163,7 @@ void Core::OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry
   }
   if (complete.empty()) {
     progress.state = Progress::State::kNeedsSnapshot;
-    return;
+    return OfferSnapshot(read.peer, &progress);
   }
   SendEntries(read.peer, &progress, std::move(complete));
 }
@@ -167,6 +176,11 @@ absl::Status Core::OnAppendReply(const Message& message) {
         absl::StrCat("an answer about entry ", message.log.index.value, ", which does not exist"));
   }
   Progress& progress = it->second;
+  if (message.quarantined) {
+    NoteQuarantined(message.from, &progress, Astray::Why::kSaidSo);
+    return absl::OkStatus();
+  }
+  if (progress.state == Progress::State::kQuarantined) return absl::OkStatus();
   NoteAnswer(message, &progress);
   replicate_ = true;
   if (message.refused) {
@@ -183,12 +197,16 @@ absl::Status Core::OnAppendReply(const Message& message) {
       // They part below what is left of the log.
       if (message.log.index < log_.base().index || agree.term > message.log.term) {
         progress.state = Progress::State::kNeedsSnapshot;
+        OfferSnapshot(message.from, &progress);
       }
     }
     return absl::OkStatus();
   }
   progress.Advance(message.log.index);
-  if (progress.state != Progress::State::kReplicate && progress.match >= log_.base().index)
+  if (message.no_room) {
+    progress.no_room = true;
+    progress.BecomeProbe();
+  } else if (progress.state != Progress::State::kReplicate && progress.match >= log_.base().index)
     progress.BecomeReplicate();
   AdvanceCommit();
   if (role_ != Role::kLeader) return absl::OkStatus();

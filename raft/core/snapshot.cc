@@ -1,19 +1,82 @@
+#include <algorithm>
 #include <utility>
 
 #include "raft/core/core.h"
 
+// A peer that lacks what is not in the log any more gets a snapshot: Raft thesis §5.1. The core says
+// who needs one and takes over one that has arrived; how it travels is the host's affair
+// (snapshot.h).
+
 namespace pontoon::raft {
 
+// Told again with every heartbeat while it is so. What follows the checkpoint offered first is kept
+// in the log, or the peer would need the next snapshot as soon as it has this one.
+void Core::OfferSnapshot(const ReplicaId& peer, Progress* progress) {
+  if (progress->offered < log_.base().index) progress->offered = checkpoint_.index;
+  if (checkpoint_.index == Index{0}) return;
+  Message message = Make(MessageKind::kSnapshotOffer, peer);
+  message.log = checkpoint_;
+  message.commit = commit_;
+  Send(std::move(message));
+}
+
+void Core::OnSnapshotOffer(const Message& message) {
+  BecomeFollower(term(), message.from);
+  leader_heard_ = now_;
+  ResetElectionTimer();
+  if (quarantined_) return;
+  // What is committed is the same everywhere, and the offer's checkpoint is. A follower that has it
+  // says so, or its leader would offer it for ever (ra pull 641).
+  if (message.log.index <= commit_ || log_.Contains(message.log)) {
+    Message reply = Make(MessageKind::kAppendReply, message.from);
+    reply.stamp = message.stamp;
+    reply.log = message.log;
+    return SendWhenDurable(std::move(reply));
+  }
+  output_.fetch = SnapshotWanted{term(), message.from, message.log};
+}
+
 absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
-  (void)install;
-  return absl::FailedPreconditionError("not yet");
+  const EntryId applied = install->checkpoint.applied;
+  if (role_ == Role::kLeader) return absl::FailedPreconditionError("a leader needs no snapshot");
+  if (quarantined_) return absl::FailedPreconditionError("this replica is quarantined");
+  if (applied.index <= commit_) return absl::AlreadyExistsError("this replica has got further");
+  if (applied.term > term() || applied.term < log_.TermAt(commit_).value_or(Term{0}) ||
+      applied.term == Term{0}) {
+    return absl::InvalidArgumentError("a snapshot that contradicts what is committed");
+  }
+  if (absl::Status valid = ValidateMembership(install->checkpoint.membership); !valid.ok())
+    return absl::InvalidArgumentError(valid.message());
+
+  SealPending();
+  auto mine = std::make_shared<Install>(*install);
+  mine->keep_tail = log_.Contains(applied);
+  if (mine->keep_tail) {
+    log_.ReleaseThrough(applied.index);
+    log_.CompactTo(applied);
+    memberships_.CompactTo(applied.index);
+  } else {
+    // Of the old log only what was committed is in the new one.
+    durable_ = std::min(durable_, commit_);
+    for (InFlight& task : in_flight_) task.durable_to = std::min(task.durable_to, commit_);
+    log_.Reset(applied);
+    memberships_.Reset(applied, mine->checkpoint.membership);
+  }
+  commit_ = handed_out_ = applied_ = applied.index;
+  checkpoint_ = applied;
+  ended_through_ = std::max(ended_through_, mine->ended_through);
+  StorageTask& task = Pending();
+  task.must_sync = true;
+  task.install = mine;
+  task.ended_through = mine->ended_through;
+  output_.installed = std::move(mine);
+  if (leader_.has_value()) {
+    Message reply = Make(MessageKind::kAppendReply, *leader_);
+    reply.stamp = {};
+    reply.log = applied;
+    SendWhenDurable(std::move(reply));
+  }
+  return absl::OkStatus();
 }
-void Core::OnPeerUnreachable(NodeId node) { (void)node; }
-void Core::OnDigest(Index index, uint64_t digest) {
-  (void)index;
-  (void)digest;
-}
-void Core::Quarantine() {}
-void Core::SetRoom(bool has_room) { (void)has_room; }
 
 }  // namespace pontoon::raft

@@ -16,7 +16,7 @@ bool IsReply(MessageKind kind) {
 
 bool IsOfALeader(MessageKind kind) {
   return kind == MessageKind::kAppend || kind == MessageKind::kHeartbeat ||
-         kind == MessageKind::kTimeoutNow;
+         kind == MessageKind::kTimeoutNow || kind == MessageKind::kSnapshotOffer;
 }
 
 }  // namespace
@@ -46,6 +46,8 @@ absl::Status Core::CheckSender(const Message& message) const {
 
 absl::Status Core::Step(Message message) {
   if (absl::Status sender = CheckSender(message); !sender.ok()) return sender;
+  if (message.kind > MessageKind::kSnapshotOffer)
+    return absl::InvalidArgumentError("a message for the host, not for the core");
   if (message.kind == MessageKind::kAppend) {
     if (absl::Status valid = CheckAppend(message); !valid.ok()) return valid;
   }
@@ -98,6 +100,9 @@ absl::Status Core::Step(Message message) {
       break;
     case MessageKind::kTimeoutNow:
       OnTimeoutNow(message);
+      break;
+    case MessageKind::kSnapshotOffer:
+      OnSnapshotOffer(message);
       break;
     default:
       break;

@@ -1,0 +1,37 @@
+#include <utility>
+
+#include "raft/core/core.h"
+
+// A replica that lost or damaged what it vouched for is given up (design section 4, "Damage"): by
+// itself, or by a leader to whom it acknowledged more than it has, or that knows its state to
+// differ from the majority's. It says so whenever it is asked, and comes back as a new incarnation.
+
+namespace pontoon::raft {
+
+void Core::Quarantine() {
+  if (quarantined_) return;
+  if (role_ == Role::kLeader) {
+    // Someone who has everything takes over at once; otherwise they notice by themselves.
+    const std::optional<ReplicaId> successor = BestSuccessor();
+    if (successor.has_value() && progress_.at(*successor).match == log_.last().index) {
+      Message message = Make(MessageKind::kTimeoutNow, *successor);
+      message.log = log_.last();
+      Send(std::move(message));
+    }
+  }
+  quarantined_ = true;
+  if (role_ != Role::kFollower) BecomeFollower(term(), std::nullopt);
+  Pending().quarantine = true;
+  Pending().must_sync = true;
+}
+
+void Core::NoteQuarantined(const ReplicaId& peer, Progress* progress, Astray::Why why) {
+  if (progress->state == Progress::State::kQuarantined) return;
+  output_.astray.push_back({peer, why, progress->match});
+  progress->BecomeQuarantined();
+  if (transfer_target_ == peer) transfer_target_.reset();
+}
+
+void Core::SetRoom(bool has_room) { has_room_ = has_room; }
+
+}  // namespace pontoon::raft
