@@ -83,6 +83,9 @@ struct Install {
   // Of the bodies up to the checkpoint these stay.
   std::vector<IndexRun> live_bodies;
   uint16_t old_page_generation = 0;  // All pages of this generation go.
+  // Some of those bodies, or parts of them, were left out: they had been settled by this committed
+  // index. Becomes the task's own ended_through.
+  Index ended_through;
 };
 
 // A body as a store has it: what is left of it, with a checksum for each part.
