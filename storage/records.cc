@@ -189,6 +189,31 @@ absl::StatusOr<string_view> BodyView::Part(uint32_t offset, uint32_t size) {
   return extent.bytes.substr(within, size);
 }
 
+absl::StatusOr<raft::BodyImage> BodyView::Image(raft::Index index, bool with_bytes) {
+  raft::BodyImage image{.index = index, .body_bytes = body_bytes_, .extents = {}, .bytes = {}};
+  size_t total = 0;
+  for (Extent& extent : extents_) {
+    if (absl::Status status = Verify(&extent); !status.ok()) return status;
+    const auto& [offset, size, crc] = extent.stored;
+    total += size;
+    // Neighbours that touch are one part to everybody else.
+    if (!image.extents.empty() &&
+        image.extents.back().offset + image.extents.back().size == offset) {
+      raft::BodyImage::Extent& last = image.extents.back();
+      last.crc = base::Crc32cCombine(last.crc, crc, size);
+      last.size += size;
+    } else {
+      image.extents.push_back({offset, size, crc});
+    }
+  }
+  if (!with_bytes || total == 0) return image;
+  base::Block* const block = base::Block::New(total);
+  char* out = block->data();
+  for (const Extent& extent : extents_) out = std::copy_n(extent.bytes.data(), extent.bytes.size(), out);
+  image.bytes.Append(base::Slice(block, block->data(), total));
+  return image;
+}
+
 absl::StatusOr<std::string> BodyView::Cut(string_view key,
                                           absl::Span<const raft::BodyExtent> keep) {
   std::vector<StoredExtent> extents;

@@ -63,6 +63,10 @@ class BodyView {
   uint32_t body_bytes() const { return body_bytes_; }  // As proposed.
   size_t extent_count() const { return extents_.size(); }
 
+  // What is there: its extents, and their bytes one behind the other (also without the bytes, which
+  // are then verified all the same). DataLoss if an extent does not match its checksum.
+  absl::StatusOr<raft::BodyImage> Image(raft::Index index, bool with_bytes);
+
   // The value that keeps only what `keep` still names of what is there. DataLoss as for Part.
   absl::StatusOr<std::string> Cut(absl::string_view key, absl::Span<const raft::BodyExtent> keep);
 

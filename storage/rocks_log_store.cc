@@ -6,19 +6,16 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "base/check.h"
 #include "storage/body_reader.h"
 #include "storage/compaction_guard.h"
 #include "storage/database.h"
 #include "storage/disk_space.h"
 #include "storage/durable_mark.h"
 #include "storage/fatal.h"
-#include "storage/keys.h"
+#include "storage/group_reader.h"
 #include "storage/log_writer.h"
 #include "storage/open_store.h"
 #include "storage/reader_pool.h"
-#include "storage/records.h"
 #include "storage/space_reclaimer.h"
 
 namespace pontoon::storage {
@@ -46,44 +43,6 @@ namespace {
 
 // For the write-ahead log, the manifest and checkpoints, beside what a flush needs.
 constexpr uint64_t kSmallFilesBytes = 4u << 20;
-
-absl::Status MissingHeaders(base::GroupId group, raft::Index from, raft::Index to) {
-  return absl::DataLossError(absl::StrCat("group ", group.value, ": log entries ", from.value,
-                                          " to ", to.value, " are missing from the store"));
-}
-
-absl::Status InGroup(base::GroupId group, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat("group ", group.value, ": ", status.message()));
-}
-
-absl::Status ReadLogHeaders(const Database& database, base::GroupId group, raft::Index first,
-                         raft::Term term, std::vector<raft::Entry>* entries) {
-  const ItemKey lower = MakeItemKey(group, first.value);
-  const ItemKey upper = MakeItemKey({group.value + 1}, 0);
-  const rocksdb::Slice upper_slice = ToRocks(upper);
-  rocksdb::ReadOptions read;
-  read.iterate_upper_bound = &upper_slice;
-  read.readahead_size = 1 << 20;
-  read.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read, database.log()));
-  raft::Index expected = first;
-  for (it->Seek(ToRocks(lower)); it->Valid(); it->Next()) {
-    absl::StatusOr<StoredEntry> stored = DecodeEntry(FromRocks(it->key()), FromRocks(it->value()));
-    if (!stored.ok()) {
-      return absl::Status(stored.status().code(),
-                          absl::StrCat("group ", group.value, ", log entry ", expected.value, ": ",
-                                       stored.status().message()));
-    }
-    raft::Entry& entry = stored->entry;
-    if (entry.id.index != expected) return MissingHeaders(group, expected, entry.id.index - 1);
-    if (entry.id.term < term)
-      return InGroup(group, absl::DataLossError("terms of the log go back"));
-    term = entry.id.term;
-    expected = expected + 1;
-    entries->push_back(std::move(entry));
-  }
-  return FromRocks(it->status(), absl::StrCat("group ", group.value, ": reading the log"));
-}
 
 }  // namespace
 
@@ -190,60 +149,39 @@ void RocksLogStore::ReadPage(base::GroupId group, raft::PageId page,
 }
 
 void RocksLogStore::ReadEntries(
-    base::GroupId, raft::Index, raft::Index, uint64_t,
+    base::GroupId group, raft::Index from, raft::Index to, uint64_t bytes_max,
     std::function<void(absl::StatusOr<std::vector<raft::Entry>>)> done) {
-  done(absl::UnimplementedError("ReadEntries"));
+  parts_->readers->Post([p = parts_.get(), group, from, to, bytes_max, done = std::move(done)] {
+    auto entries = ReadEntriesBlocking(*p->database, group, from, to, bytes_max);
+    p->counters.body_reads += entries.ok() ? entries->size() : 1;
+    if (!entries.ok()) ++p->counters.read_failures;
+    done(std::move(entries));
+  });
 }
 
 void RocksLogStore::ReadBodyImages(
-    base::GroupId, std::vector<raft::Index> bodies, bool,
+    base::GroupId group, std::vector<raft::Index> bodies, bool with_bytes,
     std::function<void(std::vector<absl::StatusOr<raft::BodyImage>>)> done) {
-  done(std::vector<absl::StatusOr<raft::BodyImage>>(bodies.size(),
-                                                    absl::UnimplementedError("ReadBodyImages")));
+  parts_->readers->Post(
+      [p = parts_.get(), group, bodies = std::move(bodies), with_bytes, done = std::move(done)] {
+        auto images = ReadBodyImagesBlocking(*p->database, group, bodies, with_bytes);
+        p->counters.body_reads += images.size();
+        for (const auto& image : images) {
+          if (!image.ok() && !absl::IsNotFound(image.status())) ++p->counters.read_failures;
+        }
+        done(std::move(images));
+      });
 }
 
-void RocksLogStore::ReadCheckpoint(base::GroupId,
+void RocksLogStore::ReadCheckpoint(base::GroupId group,
                                    std::function<void(absl::StatusOr<raft::Checkpoint>)> done) {
-  done(absl::UnimplementedError("ReadCheckpoint"));
+  parts_->readers->Post([p = parts_.get(), group, done = std::move(done)] {
+    done(ReadCheckpointBlocking(*p->database, group));
+  });
 }
 
 absl::StatusOr<raft::RecoveredGroup> RocksLogStore::RecoverBlocking(base::GroupId group) {
-  const Database& database = *parts_->database;
-  raft::RecoveredGroup out;
-  const MetaKey hard_key = MakeMetaKey(group, MetaKind::kHardState);
-  const MetaKey checkpoint_key = MakeMetaKey(group, MetaKind::kCheckpoint);
-  const MetaKey start_key = MakeMetaKey(group, MetaKind::kLogStart);
-  absl::StatusOr<std::string> value = database.GetMeta(AsView(hard_key));
-  if (value.ok()) {
-    absl::StatusOr<raft::HardState> state = DecodeHardState(AsView(hard_key), *value);
-    if (!state.ok()) return InGroup(group, state.status());
-    out.hard_state = *state;
-  } else if (!absl::IsNotFound(value.status())) {
-    return InGroup(group, value.status());
-  }
-  raft::Index first{1};
-  raft::Term term;
-  value = database.GetMeta(AsView(checkpoint_key));
-  if (value.ok()) {
-    absl::StatusOr<raft::Checkpoint> checkpoint = DecodeCheckpoint(AsView(checkpoint_key), *value);
-    if (!checkpoint.ok()) return InGroup(group, checkpoint.status());
-    first = checkpoint->applied.index + 1;
-    term = checkpoint->applied.term;
-    out.checkpoint = *std::move(checkpoint);
-  } else if (!absl::IsNotFound(value.status())) {
-    return InGroup(group, value.status());
-  }
-  value = database.GetMeta(AsView(start_key));
-  if (value.ok()) {
-    absl::StatusOr<uint64_t> start = DecodeNumber(AsView(start_key), *value);
-    if (!start.ok()) return InGroup(group, start.status());
-    if (*start > first.value) return MissingHeaders(group, first, {*start - 1});
-  } else if (!absl::IsNotFound(value.status())) {
-    return InGroup(group, value.status());
-  }
-  if (absl::Status status = ReadLogHeaders(database, group, first, term, &out.entries); !status.ok())
-    return status;
-  return out;
+  return RecoverGroupBlocking(*parts_->database, group);
 }
 
 const std::vector<base::GroupId>& RocksLogStore::groups() const { return parts_->groups; }
