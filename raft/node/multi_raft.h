@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,16 +18,25 @@
 #include "raft/core/core.h"
 #include "raft/core/entry.h"
 #include "raft/core/log_store.h"
+#include "raft/node/counters.h"
+#include "raft/node/node_table.h"
 #include "raft/node/state_machine.h"
 #include "raft/node/transport.h"
 
 namespace pontoon::raft {
 
 struct MultiRaftOptions {
-  base::RecoveryEpoch epoch = {};
+  // Of groups that are opened without one of their own.
   ReplicaId self = {};
-  uint64_t uncommitted_bytes_max = 64 * 1024 * 1024;  // Per group; see CoreOptions.
-  uint32_t committed_entries_max = 4096;              // Applied per group and Flush, at most.
+  // Limits and times of every group; group, epoch, self and last_io_seq are set by OpenGroup.
+  CoreOptions core = {};
+  // Runs a function on this loop later; called on any thread. Null: everything that the log store
+  // calls back comes on this loop anyway.
+  std::function<void(std::function<void()>)> post = nullptr;
+  // The boots of other nodes, shared by the loops of this one (borrowed). Null: all boots count.
+  NodeTable* nodes = nullptr;
+  // Told, within Flush, of a replica (also this one) that counts for nothing any more.
+  std::function<void(GroupId, const Astray&)> on_astray = nullptr;
 };
 
 // The groups of one event loop: feeds their cores, carries out what they ask for (write, then send,
@@ -44,12 +54,14 @@ class MultiRaft {
 
   // Opens a group from what LogStore::RecoverBlocking found. `machine` (borrowed until CloseGroup)
   // is already restored from recovered.checkpoint; the entries after it come through Apply once
-  // they are known to be committed: with one voter, soon after the next Tick. Where nothing was
-  // recovered, the group is founded with `founders` (all founding members the same; one voter so
-  // far: {.voters = {self}}); without `founders` it waits for a leader. AlreadyExists; DataLoss:
-  // the recovered log contradicts itself; Unimplemented: several voters.
+  // they are known to be committed (with one voter, soon after the next Tick). Where nothing was
+  // recovered, the group is founded with `founders` (all founding members the same); without
+  // `founders` it waits for a leader. `self`: this replica's id in the group, whose incarnation may
+  // differ from other groups'. AlreadyExists; DataLoss: the recovered log contradicts itself;
+  // InvalidArgument: `founders` is no membership, or without this replica.
   absl::Status OpenGroup(GroupId group, RecoveredGroup recovered, StateMachine* machine,
-                         const std::optional<Membership>& founders = std::nullopt);
+                         const std::optional<Membership>& founders = std::nullopt,
+                         const std::optional<ReplicaId>& self = std::nullopt);
   // Forgets the group; its files stay. Completions that are still under way are ignored.
   void CloseGroup(GroupId group);
 
@@ -64,22 +76,38 @@ class MultiRaft {
   // One entry, its checksums made here.
   absl::StatusOr<Index> Propose(GroupId group, Term expected_term, base::SliceChain header,
                                 base::SliceChain body, Core::Room room = Core::Room::kBounded);
-  // What the state machine wants written: goes to the store in order with the group's log. The
-  // membership of a checkpoint is filled in here; its `applied` must be applied (checked). When the
-  // store reports it durable, the log's headers up to it are dropped.
+  // What the state machine wants written: goes to the store in order with the group's log, its
+  // pages under StoredPageOf their ids. Filled in here: the membership and page generation of a
+  // checkpoint, whose `applied` must be applied (checked), and the index by which bodies that it
+  // drops or cuts had ended. When the store reports the checkpoint durable, the log's headers up to
+  // it are dropped.
   void SubmitState(StateTask task);
   // Answered by StateMachine::OnReadReady, or never if leadership ends. FailedPrecondition: not the
   // leader.
   absl::Status ReadIndex(GroupId group, ReadId id);
-  // A peer's message for one of these groups. Unimplemented so far.
-  absl::Status Deliver(Message message);
-  // From the log store, posted to this loop.
+  // See Core for these; NotFound: no such group here.
+  absl::StatusOr<Index> ProposeConfig(GroupId group, Term expected_term, const Membership& wanted);
+  absl::Status TransferTo(GroupId group, ReplicaId target);
+  absl::Status Campaign(GroupId group);
+  // This replica of the group lost or damaged something that it vouched for; see
+  // Core::Quarantine.
+  absl::Status Quarantine(GroupId group);
+  // Whether the disk has room for bodies; of all groups, also of those opened later.
+  void SetRoom(bool has_room);
+  // A connection to this node was refused or reset, or its name cannot be resolved; for all groups.
+  void OnPeerUnreachable(NodeId node);
+
+  // What the node `from` sent in its start number `boot`, for groups of this loop. A message that is
+  // not for one of them, or cannot be true, is dropped and counted, and changes nothing.
+  void Deliver(NodeId from, uint64_t boot, std::vector<Message> messages);
+  // From the log store, posted to this loop. What belongs to a closed group is ignored.
   void OnStorageDone(GroupId group, IoSeq seq);
   void OnCheckpointDurable(GroupId group, EntryId applied);
+  void OnStateWritten(GroupId group, uint64_t ticket);
 
   // Carries out what the inputs since the last Flush led to. True if there is more to do at once (a
-  // long stretch of entries to apply): call again, after giving others their turn. Not from within
-  // a StateMachine.
+  // long stretch of entries to apply): call again, after giving others their turn. Messages leave
+  // in here, the transport is told at the end (Transport::EndTurn). Not from within a StateMachine.
   [[nodiscard]] bool Flush();
 
   // State; the group must be open (checked).
@@ -97,6 +125,9 @@ class MultiRaft {
   // The newest applied entry, also one that the state machine did not see (kNoop, kConfig): what a
   // checkpoint of the state as it is now covers.
   EntryId applied(GroupId group) const;
+  // The id under which the store has this page of the group's state machine.
+  PageId StoredPageOf(GroupId group, PageId page) const;
+  const RaftCounters& counters() const { return counters_; }
   Index last(GroupId group) const { return core(group).log().last().index; }
   // Header bytes that a checkpoint of everything would let go, and the restart cost that it saves.
   uint64_t reclaimable_bytes(GroupId group) const { return core(group).log().header_bytes(); }
@@ -108,7 +139,16 @@ class MultiRaft {
   void MarkDirty(Group* group);
   void Drain(Group* group);
   void TellRole(Group* group, const RoleChange& change);
+  void TakeOver(Group* group, const Install& install);
   void ApplyCommitted(Group* group, std::vector<Entry>* committed);
+  void Send(Message message);
+  void Step(Group* group, Message message);
+  // kSnapshotRequest and kSnapshotPart, which are the hosts' and not the core's.
+  void OnSnapshotMessage(Group* group, Message message);
+  void FetchSnapshot(Group* group, const SnapshotWanted& wanted);
+  void ReadEntries(Group* group, const EntryRead& read);
+  void OnEntriesRead(GroupId group, uint64_t opening, const EntryRead& read,
+                     absl::StatusOr<std::vector<Entry>> entries);
 
   const MultiRaftOptions options_;
   LogStore* const store_;
@@ -122,6 +162,12 @@ class MultiRaft {
   std::vector<Group*> turn_;  // The dirty ones that this Flush works on; kept for its memory.
   Output output_;             // Kept for its memory.
   bool flushing_ = false;
+  bool sent_ = false;  // Since the last Transport::EndTurn.
+  bool has_room_ = true;
+  uint64_t openings_ = 0;
+  RaftCounters counters_;
+  // What the store calls back later looks here whether this object is still there.
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
 }  // namespace pontoon::raft

@@ -22,8 +22,9 @@ class StateMachine {
 
   // Committed entries of kind kNormal, in order, each once in this life of the process (after a
   // restart again from the checkpoint on). `body` is there if the entry was proposed or received in
-  // this life; after a recovery it is empty while `body_bytes` is not, and LogStore::ReadBodies has
-  // it. Must be a pure function of the state and the entries.
+  // this life, whole; otherwise (after a recovery, or when parts of it were left out) it is empty
+  // while `body_bytes` is not, and LogStore::ReadBodies has what there is. Must be a pure function
+  // of the state and the entries.
   virtual void Apply(absl::Span<const Entry> committed) = 0;
 
   // This replica leads `term` and has applied everything that was committed before it: it may

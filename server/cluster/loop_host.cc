@@ -28,7 +28,7 @@ LoopHost::LoopHost(const NodeFacts& facts, base::LoopId loop, raft::LogStore* st
       loop_(loop),
       store_(store),
       fabric_(fabric),
-      raft_({.epoch = {}, .self = {facts.node, facts.incarnation}}, store, nullptr, random),
+      raft_({.self = {facts.node, facts.incarnation}}, store, nullptr, random),
       catalog_client_(facts.SessionOf(loop)),
       front_end_(facts, loop, &catalog_client_,
                  [this](base::LoopId to, DirectReply reply) { SendToLoop(to, std::move(reply)); }),

@@ -125,7 +125,7 @@ void ReplicatedShard::ReadBodies(uint64_t read, std::vector<broker::BodyPart> pa
 }
 
 void ReplicatedShard::ReadPage(uint64_t read, uint64_t page) {
-  store_->ReadPage(ref_.group, raft::PageId{page},
+  store_->ReadPage(ref_.group, raft_->StoredPageOf(ref_.group, raft::PageId{page}),
                    [fabric = fabric_, loop = loop_, group = ref_.group, read](absl::StatusOr<base::Slice> bytes) {
                      fabric->Send(loop, PageRead{group, read, std::move(bytes)});
                    });
