@@ -298,6 +298,7 @@ class Core {
   Index durable() const { return durable_; }
   Index handed_out() const { return handed_out_; }
   IoSeq last_io_seq() const { return last_io_seq_; }
+  EntryId checkpoint() const { return checkpoint_; }
   Index term_start() const { return term_start_; }
   const Log& log() const { return log_; }
   const Membership& membership() const { return memberships_.current(); }

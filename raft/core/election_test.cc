@@ -112,5 +112,22 @@ TEST_F(ElectionTest, VotesOfStrangersAndOfOldIncarnationsDoNotCount) {
   EXPECT_EQ(core_->role(), Role::kPreCandidate);
 }
 
+// Design section 5: who is refused by the leader's machine need not wait for silence.
+TEST_F(ElectionTest, ARefusedConnectionToTheLeaderStartsThePreVoteAtOnceAndOneToOthersDoesNot) {
+  Create({1});
+  ASSERT_EQ(Step(From(2, MessageKind::kHeartbeat, 2)), absl::OkStatus());
+  Settle();
+  core_->OnPeerUnreachable(NodeId{3});
+  Pass(base::Millis(30));
+  EXPECT_EQ(core_->role(), Role::kFollower);
+  core_->OnPeerUnreachable(NodeId{2});
+  Message ask = From(3, MessageKind::kPreVote, 3);
+  ask.log = {Term{9}, Index{9}};
+  ASSERT_EQ(Step(ask), absl::OkStatus());
+  EXPECT_FALSE(Settle().back().refused) << "it still counts the leader as heard";
+  Pass(base::Millis(30));
+  EXPECT_EQ(core_->role(), Role::kPreCandidate);
+}
+
 }  // namespace
 }  // namespace pontoon::raft

@@ -101,7 +101,8 @@ void Core::OnAppend(Message message) {
     AppendToLog(std::move(entry));
   }
   // Only what this append has shown to agree with the leader's log is known to be committed (R11).
-  commit_ = std::max(commit_, std::min(message.commit, matched));
+  // And what bodies were left out by is committed, also if this leader does not know it yet.
+  commit_ = std::max(commit_, std::min(std::max(message.commit, ended_through_), matched));
   reply.log = {matched >= log_.base().index ? log_.TermAt(matched).value() : Term{0}, matched};
   SendWhenDurable(std::move(reply));
 }

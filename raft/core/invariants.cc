@@ -96,6 +96,8 @@ absl::Status Invariants::CheckLeader(const Core& core) const {
   if (memberships.current_id().index > core.log().last().index)
     return Broken("R12: a membership past the log");
   const bool campaigns = core.role() == Role::kPreCandidate || core.role() == Role::kCandidate;
+  if (core.quarantined() && core.role() != Role::kFollower)
+    return Broken("R13: a quarantined replica takes part");
   if (campaigns && !core.MayCampaign()) {
     return Broken("R13: a stranger campaigns");
   }
@@ -106,7 +108,8 @@ absl::Status Invariants::CheckLeader(const Core& core) const {
   const absl::StatusOr<Term> start = core.log().TermAt(core.term_start());
   if (start.ok() && *start != core.term())
     return Broken("R9: the leader's first entry is not of its term");
-  if (core.commit() > commit_ && core.log().TermAt(core.commit()).value() != core.term()) {
+  if (core.commit() > commit_ && core.commit() > core.ended_through() &&
+      core.log().TermAt(core.commit()).value() != core.term()) {
     return Broken("R9: commit advanced to ", core.commit().value, " of an older term");
   }
   for (const auto& [peer, progress] : core.progress()) {

@@ -27,7 +27,7 @@ struct StorageTask {
   GroupId group;
   IoSeq seq;
   std::optional<HardState> hard_state;
-  // The group was reopened, or this replica was given up: both for good.
+  // The group was reopened (which ends a quarantine), or this replica was given up: both for good.
   std::optional<base::RecoveryEpoch> epoch;
   bool quarantine = false;
   // Some appended bodies lack what was settled by this committed index. Kept as the highest ever

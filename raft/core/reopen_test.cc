@@ -1,0 +1,60 @@
+#include "raft/core/reopen.h"
+
+#include "raft/core/replica_test.h"
+
+namespace pontoon::raft {
+namespace {
+
+class ReopenTest : public ReplicaTest {
+ protected:
+  RecoveredGroup Copy() {
+    RecoveredGroup copy;
+    copy.entries = {ConfigAt(1, 1, kThree), At(1, 2), At(4, 3)};
+    copy.hard_state = {Term{6}, R(2)};
+    return copy;
+  }
+  // What is recovered once the task is on the disk.
+  static RecoveredGroup After(RecoveredGroup copy, const StorageTask& task) {
+    copy.hard_state = *task.hard_state;
+    copy.epoch = *task.epoch;
+    copy.quarantined = false;
+    for (const Entry& entry : task.append) copy.entries.push_back(entry);
+    return copy;
+  }
+};
+
+TEST_F(ReopenTest, AReopenedGroupLeadsAloneWithAllThatItsCopyHeld) {
+  const auto task = MakeReopenTask(GroupId{1}, Copy(), R(1), base::RecoveryEpoch{1});
+  ASSERT_TRUE(task.ok());
+  core_ = *Core::Create({.group = GroupId{1}, .self = R(1)}, After(Copy(), *task), &random_);
+  Pass(base::Millis(1));
+  Settle();
+  Pass(base::Seconds(1));
+  Settle();
+  EXPECT_EQ(core_->role(), Role::kLeader);
+  EXPECT_GT(core_->term(), Term{6});
+  EXPECT_GE(core_->applied(), Index{4});
+  EXPECT_EQ(core_->membership(), Membership{.voters = {R(1)}});
+}
+
+TEST_F(ReopenTest, WhatComesFromAnOlderEpochIsRefusedAndChangesNothing) {
+  const auto task = MakeReopenTask(GroupId{1}, Copy(), R(1), base::RecoveryEpoch{1});
+  ASSERT_TRUE(task.ok());
+  core_ = *Core::Create({.group = GroupId{1}, .self = R(1)}, After(Copy(), *task), &random_);
+  Pass(base::Millis(1));
+  Message old = From(2, MessageKind::kHeartbeat, 99);
+  EXPECT_TRUE(absl::IsInvalidArgument(Step(old)));
+  EXPECT_LT(core_->term(), Term{99});
+  old.epoch = base::RecoveryEpoch{1};
+  EXPECT_TRUE(Step(old).ok());
+}
+
+TEST_F(ReopenTest, TheEpochRisesAndNothingCannotBeReopened) {
+  RecoveredGroup copy = Copy();
+  copy.epoch = base::RecoveryEpoch{2};
+  EXPECT_FALSE(MakeReopenTask(GroupId{1}, copy, R(1), base::RecoveryEpoch{2}).ok());
+  EXPECT_FALSE(MakeReopenTask(GroupId{1}, RecoveredGroup{}, R(1), base::RecoveryEpoch{1}).ok());
+}
+
+}  // namespace
+}  // namespace pontoon::raft

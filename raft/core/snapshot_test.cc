@@ -1,0 +1,205 @@
+#include "raft/core/snapshot.h"
+
+#include "raft/core/replica_test.h"
+
+namespace pontoon::raft {
+namespace {
+
+std::shared_ptr<const Install> SnapshotAt(uint64_t term, uint64_t index,
+                                          const Membership& members = kThree) {
+  auto install = std::make_shared<Install>();
+  install->checkpoint = {.applied = {Term{term}, Index{index}}, .membership = members, .root = "r"};
+  return install;
+}
+
+class SnapshotTest : public ReplicaTest {
+ protected:
+  Message Offer(uint64_t term, EntryId checkpoint) {
+    Message message = From(2, MessageKind::kSnapshotOffer, term);
+    message.log = checkpoint;
+    message.commit = checkpoint.index;
+    return message;
+  }
+  // Leads with everything up to the last entry in a durable checkpoint and gone from the log, and
+  // replica 3, which answered nothing so far, is heard again.
+  void LeadCompacted() {
+    Create({1, 1, 1});
+    Lead();
+    Settle();
+    ASSERT_EQ(Step(Accepted(2, core_->log().last().index.value)), absl::OkStatus());
+    Settle();
+    Pass(base::Millis(590));
+    ASSERT_EQ(Step(From(2, MessageKind::kHeartbeatReply, core_->term().value)), absl::OkStatus());
+    Pass(base::Millis(20));
+    core_->OnCheckpointDurable({core_->term(), core_->applied()});
+    Settle();
+    ASSERT_EQ(core_->log().base().index, core_->applied());
+    Message refused = From(3, MessageKind::kAppendReply, core_->term().value);
+    refused.refused = true;
+    refused.probe = core_->progress().at(R(3)).next - 1;
+    refused.log = {Term{1}, Index{1}};
+    ASSERT_EQ(Step(refused), absl::OkStatus());
+    ASSERT_EQ(core_->progress().at(R(3)).state, Progress::State::kNeedsSnapshot);
+  }
+};
+
+TEST_F(SnapshotTest, APeerBehindTheCompactedLogIsOfferedASnapshotUntilItHasOne) {
+  LeadCompacted();
+  const auto offers = [this] {
+    int count = 0;
+    for (const Message& message : Settle()) {
+      if (message.kind != MessageKind::kSnapshotOffer) continue;
+      EXPECT_EQ(message.to, R(3));
+      EXPECT_EQ(message.log.index, core_->log().base().index);
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(offers(), 1);
+  Pass(base::Millis(51));
+  EXPECT_EQ(offers(), 1) << "told again, in case it was lost";
+  ASSERT_EQ(Step(Accepted(3, core_->log().base().index.value)), absl::OkStatus());
+  EXPECT_EQ(core_->progress().at(R(3)).state, Progress::State::kReplicate);
+  Pass(base::Millis(51));
+  EXPECT_EQ(offers(), 0);
+}
+
+TEST_F(SnapshotTest, HeadersBehindTheOfferedCheckpointStayWhileThePeerFetches) {
+  LeadCompacted();
+  const Index offered = core_->checkpoint().index;
+  for (int i = 0; i < 3; ++i) {
+    Entry entry = MakeEntry(Bytes("more"));
+    ASSERT_TRUE(core_->Propose(core_->term(), absl::MakeSpan(&entry, 1)).ok());
+  }
+  Settle();
+  ASSERT_EQ(Step(Accepted(2, core_->log().last().index.value)), absl::OkStatus());
+  Settle();
+  core_->OnCheckpointDurable({core_->term(), core_->applied()});
+  Settle();
+  EXPECT_EQ(core_->log().base().index, offered);
+  // It is gone for so long that the log no longer waits for it.
+  Pass(base::Millis(300));
+  ASSERT_EQ(Step(From(2, MessageKind::kHeartbeatReply, core_->term().value)), absl::OkStatus());
+  Pass(base::Millis(310));
+  ASSERT_EQ(Step(From(2, MessageKind::kHeartbeatReply, core_->term().value)), absl::OkStatus());
+  Pass(base::Millis(60));
+  Settle();
+  EXPECT_EQ(core_->log().base().index, core_->checkpoint().index);
+}
+
+TEST_F(SnapshotTest, AnOfferOfWhatIsMissingAsksTheHostToFetchIt) {
+  Create({1, 1});
+  ASSERT_EQ(Step(Offer(2, {Term{2}, Index{50}})), absl::OkStatus());
+  const Output out = Take();
+  ASSERT_TRUE(out.fetch.has_value());
+  EXPECT_EQ(out.fetch->from, R(2));
+  EXPECT_EQ(out.fetch->at_least, (EntryId{Term{2}, Index{50}}));
+}
+
+// ra pull 641: a follower that had the snapshot already never answered.
+TEST_F(SnapshotTest, AnOfferOfWhatIsThereIsAnsweredWithIt) {
+  Create({1, 1});
+  ASSERT_EQ(Step(Offer(2, {Term{1}, Index{3}})), absl::OkStatus());
+  const std::vector<Message> sent = Settle();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].kind, MessageKind::kAppendReply);
+  EXPECT_EQ(sent[0].log, (EntryId{Term{1}, Index{3}}));
+  EXPECT_FALSE(sent[0].refused);
+}
+
+TEST_F(SnapshotTest, AnInstalledSnapshotReplacesTheLogAndIsAcknowledgedOnceDurable) {
+  Create({1, 1});
+  ASSERT_EQ(Step(Offer(2, {Term{2}, Index{50}})), absl::OkStatus());
+  Settle();
+  ASSERT_EQ(core_->InstallSnapshot(SnapshotAt(2, 50)), absl::OkStatus());
+  Check();
+  Output out = Take();
+  ASSERT_EQ(out.storage.size(), 1u);
+  ASSERT_NE(out.storage[0].install, nullptr);
+  EXPECT_FALSE(out.storage[0].install->keep_tail);
+  EXPECT_TRUE(out.storage[0].must_sync);
+  ASSERT_NE(out.installed, nullptr);
+  ASSERT_EQ(out.send_after.size(), 1u);
+  EXPECT_TRUE(out.send_now.empty()) << "acknowledged before it is on the disk";
+  EXPECT_EQ(out.send_after[0].after, out.storage[0].seq);
+  EXPECT_EQ(out.send_after[0].message.log, (EntryId{Term{2}, Index{50}}));
+  EXPECT_EQ(core_->log().last(), (EntryId{Term{2}, Index{50}}));
+  EXPECT_EQ(core_->applied(), Index{50});
+  // The log goes on from there.
+  ASSERT_EQ(Step(Append(2, {Term{2}, Index{50}}, {At(2, 51)}, 51)), absl::OkStatus());
+  Settle();
+  EXPECT_EQ(core_->applied(), Index{51});
+}
+
+TEST_F(SnapshotTest, WhatFollowsTheSnapshotInTheSameLogStays) {
+  Create({2, 2, 2, 2});
+  ASSERT_EQ(Step(From(2, MessageKind::kHeartbeat, 2)), absl::OkStatus());
+  Settle();
+  ASSERT_EQ(core_->InstallSnapshot(SnapshotAt(2, 3)), absl::OkStatus());
+  Output out = Take();
+  ASSERT_EQ(out.storage.size(), 1u);
+  EXPECT_TRUE(out.storage[0].install->keep_tail);
+  EXPECT_EQ(core_->log().last().index, Index{5});
+  EXPECT_EQ(core_->log().base().index, Index{3});
+}
+
+// A task that wrote the old log completes after the snapshot took its place.
+TEST_F(SnapshotTest, LateCompletionsOfTheOldLogDoNotCountForTheNew) {
+  Create({1, 1});
+  std::vector<Entry> old;
+  for (uint64_t i = 4; i < 60; ++i) old.push_back(At(2, i));
+  ASSERT_EQ(Step(Append(2, {Term{1}, Index{3}}, old)), absl::OkStatus());
+  Output first = Take();
+  ASSERT_EQ(Step(Offer(3, {Term{3}, Index{50}})), absl::OkStatus());
+  Output second = Take();
+  ASSERT_EQ(core_->InstallSnapshot(SnapshotAt(3, 50)), absl::OkStatus());
+  Output third = Take();
+  core_->OnStorageDone(first.storage.back().seq);
+  Check();
+  EXPECT_LT(core_->durable(), Index{50});
+  core_->OnStorageDone(third.storage.back().seq);
+  Check();
+  EXPECT_EQ(core_->durable(), Index{50});
+}
+
+TEST_F(SnapshotTest, ASnapshotOlderThanWhatIsCommittedOrImpossibleChangesNothing) {
+  Create({1, 1, 1});
+  ASSERT_EQ(Step(Append(2, {Term{1}, Index{4}}, {At(2, 5)}, 5)), absl::OkStatus());
+  Settle();
+  EXPECT_TRUE(absl::IsAlreadyExists(core_->InstallSnapshot(SnapshotAt(1, 4))));
+  EXPECT_TRUE(absl::IsAlreadyExists(core_->InstallSnapshot(SnapshotAt(2, 5))));
+  EXPECT_TRUE(absl::IsInvalidArgument(core_->InstallSnapshot(SnapshotAt(1, 9)))) << "falling term";
+  EXPECT_TRUE(absl::IsInvalidArgument(core_->InstallSnapshot(SnapshotAt(3, 9)))) << "of the future";
+  EXPECT_TRUE(absl::IsInvalidArgument(core_->InstallSnapshot(SnapshotAt(2, 9, Membership{}))));
+  EXPECT_FALSE(core_->has_output());
+  Lead();
+  EXPECT_TRUE(absl::IsFailedPrecondition(core_->InstallSnapshot(SnapshotAt(2, 90))));
+}
+
+// ra commit 919a6484: a wrong predecessor index in the first append after an install.
+TEST_F(SnapshotTest, WhoeverIsElectedRightAfterAnInstallGoesOnBehindIt) {
+  Create({1, 1});
+  ASSERT_EQ(Step(Offer(2, {Term{2}, Index{50}})), absl::OkStatus());
+  ASSERT_EQ(core_->InstallSnapshot(SnapshotAt(2, 50)), absl::OkStatus());
+  Settle();
+  Lead();
+  bool appended = false;
+  for (const Message& message : Settle()) {
+    if (message.kind != MessageKind::kAppend) continue;
+    appended = true;
+    EXPECT_EQ(message.log, (EntryId{Term{2}, Index{50}}));
+  }
+  EXPECT_TRUE(appended);
+}
+
+TEST_F(SnapshotTest, MembersAreThoseOfTheSnapshot) {
+  Create({1, 1});
+  const Membership four{.voters = {R(1), R(2), R(3), R(4)}};
+  ASSERT_EQ(Step(Offer(2, {Term{2}, Index{50}})), absl::OkStatus());
+  ASSERT_EQ(core_->InstallSnapshot(SnapshotAt(2, 50, four)), absl::OkStatus());
+  Settle();
+  EXPECT_EQ(core_->membership(), four);
+}
+
+}  // namespace
+}  // namespace pontoon::raft
