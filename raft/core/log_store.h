@@ -78,8 +78,6 @@ struct Install {
   // Headers and bodies behind the checkpoint stay; otherwise the whole log goes with all bodies
   // behind it.
   bool keep_tail = false;
-  // Bodies of it lack what was settled by this index; see StorageTask::ended_through.
-  Index ended_through;
   // Of the bodies up to the checkpoint these stay.
   std::vector<IndexRun> live_bodies;
   uint16_t old_page_generation = 0;  // All pages of this generation go.
