@@ -1,0 +1,145 @@
+#include "raft/core/script_checks.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "raft/core/membership.h"
+#include "raft/core/script_trace.h"
+
+namespace pontoon::raft {
+namespace {
+
+template <typename... Parts>
+absl::Status Broken(const Parts&... parts) {
+  return absl::InternalError(absl::StrCat(parts...));
+}
+
+const ScriptReplica* Find(const ScriptChecks::Replicas& replicas, const ReplicaId& id) {
+  const auto it = replicas.find(id.node);
+  return it == replicas.end() || it->second->id != id ? nullptr : it->second.get();
+}
+
+}  // namespace
+
+absl::Status ScriptChecks::Check(
+    const Replicas& replicas,
+    const std::function<base::MonotonicTime(const ScriptReplica&)>& clock) {
+  const ScriptReplica* permitted = nullptr;
+  for (const auto& [node, replica] : replicas) {
+    if (replica->core == nullptr) continue;
+    const Core& core = *replica->core;
+    if (absl::Status status = replica->invariants.Check(core); !status.ok()) return status;
+    if (absl::Status status = CheckCommitted(replicas, replica.get()); !status.ok()) return status;
+    if (core.role() != Role::kLeader) continue;
+    if (absl::Status status = CheckLeader(replicas, *replica); !status.ok()) return status;
+    const base::MonotonicTime now = clock(*replica);
+    if (!core.LeaseHolds(now) || now < core.PredecessorLeaseEnd()) continue;
+    if (permitted != nullptr) {
+      return Broken("R15: ", Show(permitted->id), " and ", Show(core.self()),
+                    " hold leases at once");
+    }
+    permitted = replica.get();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScriptChecks::CheckCommitted(const Replicas& replicas, ScriptReplica* replica) {
+  const Core& core = *replica->core;
+  const Index from = std::max(replica->committed_checked, core.log().base().index);
+  replica->committed_checked = core.commit();
+  if (core.commit() <= from) return absl::OkStatus();
+  for (Index index = from + 1; index <= core.commit(); index = index + 1) {
+    const EntryId id{core.log().TermAt(index).value(), index};
+    const auto [first, fresh] = committed_.emplace(index, id);
+    if (first->second != id) {
+      return Broken("R6: ", Show(replica->id), " takes ", Show(id), " for committed, which is ",
+                    Show(first->second));
+    }
+  }
+  if (core.role() != Role::kLeader) return absl::OkStatus();
+  const EntryId id = committed_.at(core.commit());
+  const auto on_disk = [&replicas, id](const ReplicaId& voter) -> std::optional<bool> {
+    const ScriptReplica* found = Find(replicas, voter);
+    return found != nullptr && !found->disk.quarantined() && found->disk.Has(id);
+  };
+  if (CountVotes(core.memberships().At(id.index), on_disk) != VoteResult::kWon &&
+      CountVotes(core.membership(), on_disk) != VoteResult::kWon) {
+    return Broken("R8: ", Show(id), " is committed without a majority of disks");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScriptChecks::CheckLeader(const Replicas& replicas, const ScriptReplica& replica) {
+  const Core& core = *replica.core;
+  const auto [leader, first] = leaders_.emplace(core.term(), replica.id);
+  if (leader->second != replica.id) {
+    return Broken("R1: ", Show(leader->second), " and ", Show(replica.id), " lead term ",
+                  core.term().value);
+  }
+  if (first) {
+    for (const auto& [index, id] : committed_) {
+      if (index > core.log().base().index && id.term < core.term() && !core.log().Contains(id)) {
+        return Broken("R6: ", Show(replica.id), " leads term ", core.term().value, " without ",
+                      Show(id), ", which is committed");
+      }
+    }
+  }
+  for (const auto& [peer, progress] : core.progress()) {
+    const ScriptReplica* found = Find(replicas, peer);
+    if (found == nullptr || progress.match <= core.log().base().index) continue;
+    const EntryId match{core.log().TermAt(progress.match).value(), progress.match};
+    if (!found->disk.EverHad(match)) {
+      return Broken("R14: ", Show(peer), " never had ", Show(match), ", and counts for it");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScriptChecks::OnSend(const ScriptReplica& from, const Message& message) {
+  const bool grants = message.kind == MessageKind::kVoteReply && !message.refused;
+  if (grants || message.kind == MessageKind::kVote) {
+    const ReplicaId& candidate = grants ? message.to : message.from;
+    const auto [vote, first] = votes_.emplace(std::pair(from.id, message.term), candidate);
+    if (vote->second != candidate) {
+      return Broken("R3: ", Show(from.id), " votes for ", Show(vote->second), " and ",
+                    Show(candidate), " in term ", message.term.value);
+    }
+    const HardState& durable = from.disk.hard_state();
+    if (durable.term < message.term || (durable.term == message.term && durable.vote != candidate))
+      return Broken("R10: ", Show(from.id), " tells a vote that is not on its disk");
+    if (from.disk.quarantined()) return Broken("R13: ", Show(from.id), " is given up, and votes");
+  }
+  if (message.kind != MessageKind::kAppendReply || message.refused) return absl::OkStatus();
+  if (message.log.index > Index{0} && !from.disk.EverHad(message.log)) {
+    return Broken("R10: ", Show(from.id), " acknowledges ", Show(message.log),
+                  ", which is not on its disk");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScriptChecks::OnApply(const ScriptReplica& replica, const Entry& entry) {
+  const auto committed = committed_.find(entry.id.index);
+  if (committed == committed_.end() || committed->second != entry.id)
+    return Broken("R7: ", Show(replica.id), " applies ", Show(entry), ", which is not committed");
+  const auto [applied, first] = applied_.emplace(entry.id.index, entry.header_crc);
+  if (applied->second != entry.header_crc)
+    return Broken("R7: ", Show(replica.id), " applies another entry ", Show(entry));
+  if (replica.state().applied.index + 1 != entry.id.index)
+    return Broken("R7: ", Show(replica.id), " applies ", Show(entry), " out of order");
+  return absl::OkStatus();
+}
+
+absl::Status ScriptChecks::OnRead(ScriptReplica* replica, const ReadReady& read) const {
+  const auto asked =
+      std::find_if(replica->asked.begin(), replica->asked.end(),
+                   [&read](const ScriptReplica::Asked& asked) { return asked.id == read.id; });
+  if (asked == replica->asked.end())
+    return Broken("R16: read ", read.id.value, " was not asked, or answered before");
+  if (read.index < asked->committed) {
+    return Broken("R16: read ", read.id.value, " misses what was committed before it was asked");
+  }
+  replica->asked.erase(asked);
+  return absl::OkStatus();
+}
+
+}  // namespace pontoon::raft

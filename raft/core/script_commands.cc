@@ -1,0 +1,336 @@
+#include "raft/core/script_commands.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "raft/core/entry.h"
+#include "raft/core/script_trace.h"
+#include "raft/core/script_words.h"
+
+namespace pontoon::raft {
+namespace {
+
+absl::Status NotUnderstood(const std::string& what) {
+  return absl::InvalidArgumentError(absl::StrCat("not understood: ", what));
+}
+
+}  // namespace
+
+bool ScriptCommands::Line::Has(const std::string& word) const {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+uint64_t ScriptCommands::Line::Number(const std::string& name, uint64_t otherwise) const {
+  const auto it = named.find(name);
+  uint64_t number = 0;
+  return it != named.end() && absl::SimpleAtoi(it->second, &number) ? number : otherwise;
+}
+
+absl::StatusOr<ScriptCommands::Line> ScriptCommands::Parse(absl::string_view text) {
+  Line line;
+  for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    const size_t equals = word.find('=');
+    if (line.name.empty()) {
+      line.name = std::string(word);
+    } else if (equals != absl::string_view::npos) {
+      line.named.emplace(word.substr(0, equals), word.substr(equals + 1));
+    } else {
+      line.words.emplace_back(word);
+    }
+  }
+  if (line.name.empty()) return NotUnderstood(std::string(text));
+  return line;
+}
+
+std::string ScriptCommands::Run(absl::string_view text) {
+  absl::StatusOr<Line> line = Parse(text);
+  absl::Status status = line.ok() ? Dispatch(*line) : line.status();
+  std::string trace = world_ == nullptr ? "" : world_->TakeTrace();
+  if (!status.ok()) absl::StrAppend(&trace, "!! ", status.message(), "\n");
+  return trace;
+}
+
+absl::Status ScriptCommands::Dispatch(const Line& line) {
+  static const auto* const kCommands = new std::map<std::string, Command>{
+      {"nodes", &ScriptCommands::Nodes},
+      {"disk", &ScriptCommands::Disk},
+      {"tick", &ScriptCommands::Time},
+      {"pass", &ScriptCommands::Time},
+      {"clock", &ScriptCommands::Time},
+      {"timeout", &ScriptCommands::Time},
+      {"stabilize", &ScriptCommands::RunOn},
+      {"run", &ScriptCommands::RunOn},
+      {"deliver", &ScriptCommands::Links},
+      {"drop", &ScriptCommands::Links},
+      {"dup", &ScriptCommands::Links},
+      {"cut", &ScriptCommands::Links},
+      {"hold", &ScriptCommands::Links},
+      {"release", &ScriptCommands::Links},
+      {"heal", &ScriptCommands::Links},
+      {"sync", &ScriptCommands::Storage},
+      {"crash", &ScriptCommands::Storage},
+      {"restart", &ScriptCommands::Storage},
+      {"wipe", &ScriptCommands::Storage},
+      {"lose", &ScriptCommands::Storage},
+      {"drop-body", &ScriptCommands::Storage},
+      {"cut-body", &ScriptCommands::Storage},
+      {"answer-reads", &ScriptCommands::Storage},
+      {"hold-apply", &ScriptCommands::Storage},
+      {"apply", &ScriptCommands::Storage},
+      {"forge", &ScriptCommands::Forge},
+      {"campaign", &ScriptCommands::Ask},
+      {"transfer", &ScriptCommands::Ask},
+      {"read", &ScriptCommands::Ask},
+      {"unreachable", &ScriptCommands::Ask},
+      {"quarantine", &ScriptCommands::Ask},
+      {"room", &ScriptCommands::Ask},
+      {"diverge", &ScriptCommands::Ask},
+      {"propose", &ScriptCommands::Propose},
+      {"members", &ScriptCommands::Members},
+      {"checkpoint", &ScriptCommands::Snapshot},
+      {"install", &ScriptCommands::Snapshot},
+      {"state", &ScriptCommands::Show},
+      {"log", &ScriptCommands::Show},
+      {"messages", &ScriptCommands::Show},
+      {"must", &ScriptCommands::Must},
+  };
+  const auto command = kCommands->find(line.name);
+  if (command == kCommands->end()) return NotUnderstood(line.name);
+  if (world_ == nullptr && line.name != "nodes") return NotUnderstood("no nodes yet");
+  if (line.words.empty() && line.name != "stabilize" && line.name != "heal" &&
+      line.name != "state" && line.name != "messages") {
+    return NotUnderstood(line.name + " of what?");
+  }
+  return (this->*command->second)(line);
+}
+
+// nodes 3 [spare=4,5] [append-bytes=..] ..: founds a group; the spare ones are not in it.
+absl::Status ScriptCommands::Nodes(const Line& line) {
+  CoreOptions options;
+  options.append_bytes_max = line.Number("append-bytes", options.append_bytes_max);
+  options.inflight_messages_max =
+      static_cast<uint32_t>(line.Number("inflight", options.inflight_messages_max));
+  options.inflight_bytes_max = line.Number("inflight-bytes", options.inflight_bytes_max);
+  options.held_bytes_max = line.Number("held", options.held_bytes_max);
+  options.kept_header_bytes_max = line.Number("kept-headers", options.kept_header_bytes_max);
+  options.promotion_lag_max = line.Number("lag", options.promotion_lag_max);
+  options.uncommitted_bytes_max = line.Number("uncommitted", options.uncommitted_bytes_max);
+  options.digest_interval = line.Number("digest", options.digest_interval);
+  options.committed_entries_max =
+      static_cast<uint32_t>(line.Number("committed", options.committed_entries_max));
+  world_ = std::make_unique<ScriptWorld>(options);
+  world_->SetQuiet(true);
+  Membership members;
+  uint64_t count = 0;
+  if (!absl::SimpleAtoi(line.words[0], &count)) return NotUnderstood(line.words[0]);
+  for (uint64_t i = 1; i <= count; ++i) members.voters.push_back({NodeId{i}, 1});
+  for (const ReplicaId& voter : members.voters) world_->Add(voter.node, &members);
+  const auto spare = line.named.find("spare");
+  if (spare != line.named.end()) {
+    for (const ReplicaId& replica : ReplicasOf(spare->second)) world_->Add(replica.node, nullptr);
+  }
+  if (!line.Has("unsynced")) world_->Stabilize({});
+  world_->SetQuiet(false);
+  return absl::OkStatus();
+}
+
+// disk 2 terms=1,1,2 [term=3 vote=1] [voters=1,2,3]: what it finds when it starts. The first entry
+// founds the group, the others are normal ones.
+absl::Status ScriptCommands::Disk(const Line& line) {
+  const auto terms = line.named.find("terms");
+  if (terms == line.named.end()) return NotUnderstood("disk without terms");
+  const NodeId node = NodeOf(line.words[0]);
+  Membership members{.voters = ReplicasOf("1,2,3")};
+  if (const auto voters = line.named.find("voters"); voters != line.named.end())
+    members.voters = ReplicasOf(voters->second);
+  std::vector<Entry> entries;
+  for (const uint64_t term : NumbersOf(terms->second)) {
+    const Index index{entries.size() + 1};
+    const std::string header = entries.empty() ? EncodeMembership(members)
+                                               : absl::StrCat("e", index.value, ".", term);
+    entries.push_back(MakeEntry(base::SliceChain(base::Slice::Copy(header))));
+    if (entries.size() == 1) entries.back().kind = EntryKind::kConfig;
+    entries.back().id = {Term{term}, index};
+  }
+  HardState hard{entries.back().id.term, std::nullopt};
+  hard.term = Term{line.Number("term", hard.term.value)};
+  if (const auto vote = line.named.find("vote"); vote != line.named.end())
+    hard.vote = ReplicaOf(vote->second);
+  ScriptDisk disk;
+  disk.Preset(hard, std::move(entries));
+  world_->Crash(node, 0);
+  world_->Replace(node, std::move(disk));
+  return absl::OkStatus();
+}
+
+// pass 10ms; tick 300ms (all); tick 1 300ms; timeout 1 300ms; clock 1 ppm=5000.
+absl::Status ScriptCommands::Time(const Line& line) {
+  const std::string& last = line.words.back();
+  if (line.name == "clock") {
+    ScriptReplica* replica = world_->Find(NodeOf(line.words[0]));
+    if (replica == nullptr) return NotUnderstood(line.words[0]);
+    replica->clock_ppm = static_cast<int64_t>(line.Number("ppm", 0));
+    return absl::OkStatus();
+  }
+  if (!IsDuration(last)) return NotUnderstood(last);
+  if (line.name == "timeout") {
+    world_->Find(NodeOf(line.words[0]))->random.above_min = DurationOf(last) - base::Millis(300);
+    return absl::OkStatus();
+  }
+  world_->Pass(DurationOf(last));
+  if (line.name == "pass") return absl::OkStatus();
+  for (const auto& [node, replica] : world_->replicas()) {
+    const bool named = line.words.size() == 1 ||
+                       std::find(line.words.begin(), line.words.end(),
+                                 std::to_string(node.value)) != line.words.end();
+    if (named && replica->core != nullptr) world_->Tick(node);
+  }
+  return absl::OkStatus();
+}
+
+// stabilize [1 2] [quiet]; run 500ms [1 2] [loud]: time passes for these, in steps of 10 ms.
+absl::Status ScriptCommands::RunOn(const Line& line) {
+  std::set<NodeId> nodes;
+  base::Duration left;
+  for (const std::string& word : line.words) {
+    if (word == "quiet" || word == "loud") continue;
+    if (IsDuration(word)) {
+      left = DurationOf(word);
+    } else {
+      nodes.insert(NodeOf(word));
+    }
+  }
+  world_->SetQuiet(line.name == "run" ? !line.Has("loud") : line.Has("quiet"));
+  constexpr base::Duration kStep = base::Millis(10);
+  for (; left > base::Duration{}; left = left - kStep) {
+    world_->Pass(kStep);
+    for (const auto& [node, replica] : world_->replicas()) {
+      if (replica->core != nullptr && (nodes.empty() || nodes.contains(node))) world_->Tick(node);
+    }
+    world_->Stabilize(nodes);
+  }
+  if (line.name == "stabilize") world_->Stabilize(nodes);
+  world_->SetQuiet(false);
+  return absl::OkStatus();
+}
+
+// deliver|drop|dup 1->2 [nth=1] [count=1]: of what is on its way there now, all of it by default;
+// cut|hold|release 1->2; cut 1: both ways, from all; heal.
+absl::Status ScriptCommands::Links(const Line& line) {
+  if (line.name == "heal") {
+    world_->Heal();
+    return absl::OkStatus();
+  }
+  std::vector<ScriptWorld::Link> links;
+  for (const std::string& word : line.words) {
+    const std::string both = word.find("->") == std::string::npos ? word : "";
+    for (const std::string& named :
+         both.empty() ? std::vector<std::string>{word}
+                      : std::vector<std::string>{both + "->*", "*->" + both}) {
+      for (const ScriptWorld::Link& link : LinksOf(named, *world_)) links.push_back(link);
+    }
+  }
+  if (links.empty()) return NotUnderstood(line.words[0]);
+  const uint64_t nth = line.Number("nth", 1);
+  for (const ScriptWorld::Link& link : links) {
+    if (line.name == "cut") world_->Cut(link);
+    if (line.name == "hold") world_->Hold(link);
+    if (line.name == "release") world_->Release(link);
+    if (line.name != "deliver" && line.name != "drop" && line.name != "dup") continue;
+    const bool one = line.named.contains("nth");
+    const uint64_t waiting = world_->OnTheWay(link).size();
+    if (one && nth > waiting) return NotUnderstood("there is no such message");
+    uint64_t count = one ? 1 : std::min(line.Number("count", waiting), waiting);
+    for (; count > 0; --count) {
+      if (line.name == "drop") world_->Drop(link, nth - 1);
+      if (line.name == "deliver") world_->Deliver(link, nth - 1, false);
+      if (line.name == "dup") world_->Deliver(link, nth - 1, true);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// sync 1 [count=1] [at-once]; crash 1 [keep=1]; restart 1; wipe 1; lose 1 from=5; drop-body 1 at=5
+// [ended=7]; cut-body 1 at=5 offset=0 size=10 ended=7; answer-reads 1 [fail] [needed]; hold-apply
+// 1; apply 1.
+absl::Status ScriptCommands::Storage(const Line& line) {
+  const NodeId node = NodeOf(line.words[0]);
+  ScriptReplica* replica = world_->Find(node);
+  if (replica == nullptr) return NotUnderstood(line.words[0]);
+  if (line.name == "sync" && line.Has("at-once")) {
+    world_->SyncAtOnce(node);
+  } else if (line.name == "sync") {
+    const uint64_t waiting = replica->disk.waiting();
+    for (uint64_t count = line.Number("count", waiting); count > 0; --count) {
+      if (!world_->Sync(node)) return NotUnderstood("nothing waits for its disk");
+    }
+  } else if (line.name == "crash") {
+    world_->Crash(node, line.Number("keep", 0));
+  } else if (line.name == "restart") {
+    world_->Restart(node);
+  } else if (line.name == "wipe") {
+    world_->Wipe(node);
+  } else if (line.name == "lose") {
+    replica->disk.LoseFrom(Index{line.Number("from", 0)});
+  } else if (line.name == "drop-body") {
+    replica->disk.DropBody(Index{line.Number("at", 0)}, Index{line.Number("ended", 0)});
+  } else if (line.name == "cut-body") {
+    replica->disk.CutBody(Index{line.Number("at", 0)},
+                          {static_cast<uint32_t>(line.Number("offset", 0)),
+                           static_cast<uint32_t>(line.Number("size", 0))},
+                          Index{line.Number("ended", 0)});
+  } else if (line.name == "answer-reads") {
+    const absl::Status failure =
+        line.Has("fail") ? absl::DataLossError("a flipped bit") : absl::OkStatus();
+    if (!world_->AnswerReads(node, failure, line.Has("needed")))
+      return NotUnderstood("it reads nothing");
+  } else {
+    replica->applies = line.name == "apply";
+    if (replica->applies) world_->Apply(node);
+  }
+  return absl::OkStatus();
+}
+
+// forge 2->1 append-reply term=2 at=5@2 [probe=4] [commit=3] [round=1] [refused] [transfer]
+// [group=2] [epoch=1] [incarnation=2] [entry=5@2] [damaged]: a message that no core has sent.
+absl::Status ScriptCommands::Forge(const Line& line) {
+  const std::vector<ScriptWorld::Link> links = LinksOf(line.words[0], *world_);
+  if (links.size() != 1 || line.words.size() < 2) return NotUnderstood("forge what?");
+  const auto entry_of = [&line](const char* name) {
+    return line.named.contains(name) ? EntryOf(line.named.at(name)) : EntryId{};
+  };
+  Message message;
+  for (uint8_t kind = 0; kind <= static_cast<uint8_t>(kLastMessageKind); ++kind) {
+    if (KindName(static_cast<MessageKind>(kind)) == line.words[1])
+      message.kind = static_cast<MessageKind>(kind);
+  }
+  if (KindName(message.kind) != line.words[1]) return NotUnderstood(line.words[1]);
+  message.group = GroupId{static_cast<uint32_t>(line.Number("group", 1))};
+  message.epoch = base::RecoveryEpoch{static_cast<uint16_t>(line.Number("epoch", 0))};
+  message.from = world_->Find(links[0].first)->id;
+  message.from.incarnation =
+      static_cast<uint32_t>(line.Number("incarnation", message.from.incarnation));
+  message.to = world_->Find(links[0].second)->id;
+  message.term = Term{line.Number("term", 1)};
+  message.log = entry_of("at");
+  message.probe = Index{line.Number("probe", 0)};
+  message.commit = Index{line.Number("commit", 0)};
+  message.round = line.Number("round", 0);
+  message.refused = line.Has("refused");
+  message.transfer = line.Has("transfer");
+  message.quarantined = line.Has("quarantined");
+  if (line.named.contains("entry")) {
+    Entry entry = MakeEntry(base::SliceChain(base::Slice::Copy("forged")));
+    entry.id = entry_of("entry");
+    if (line.Has("damaged")) entry.header_crc += 1;
+    message.entries.push_back(std::move(entry));
+  }
+  world_->Forge(std::move(message));
+  world_->Deliver(links[0], world_->OnTheWay(links[0]).size() - 1, false);
+  return absl::OkStatus();
+}
+
+}  // namespace pontoon::raft

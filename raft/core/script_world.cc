@@ -1,0 +1,343 @@
+#include "raft/core/script_world.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "raft/core/script_trace.h"
+
+namespace pontoon::raft {
+
+base::MonotonicTime ScriptWorld::ClockOf(const ScriptReplica& replica) const {
+  // Two clocks never show the same.
+  return base::MonotonicTime{now_.nanos + now_.nanos / 1000000 * replica.clock_ppm} +
+         base::Seconds(static_cast<int64_t>(replica.id.node.value) * 1000);
+}
+
+ScriptReplica* ScriptWorld::Find(NodeId node) {
+  const auto it = replicas_.find(node);
+  return it == replicas_.end() ? nullptr : it->second.get();
+}
+
+ScriptReplica* ScriptWorld::Up(NodeId node) {
+  ScriptReplica* replica = Find(node);
+  return replica == nullptr || replica->core == nullptr ? nullptr : replica;
+}
+
+void ScriptWorld::Add(NodeId node, const Membership* founders) {
+  auto replica = std::make_unique<ScriptReplica>();
+  replica->id = {node, 1};
+  replica->random.above_min = base::Millis(static_cast<int64_t>(20 * node.value));
+  ScriptReplica* added = replica.get();
+  replicas_[node] = std::move(replica);
+  Start(added, founders);
+}
+
+void ScriptWorld::Replace(NodeId node, ScriptDisk disk) {
+  ScriptReplica* replica = Find(node);
+  replica->invariants = Invariants();
+  replica->disk = std::move(disk);
+  Start(replica, nullptr);
+}
+
+void ScriptWorld::Start(ScriptReplica* replica, const Membership* founders) {
+  CoreOptions options = options_;
+  options.group = GroupId{1};
+  options.self = replica->id;
+  RecoveredGroup recovered = replica->disk.Recover();
+  ScriptReplica::State state;
+  if (recovered.checkpoint.has_value())
+    state = {recovered.checkpoint->applied, recovered.checkpoint->root};
+  options.epoch = recovered.epoch;
+  absl::StatusOr<std::unique_ptr<Core>> core =
+      Core::Create(options, std::move(recovered), &replica->random);
+  if (!core.ok()) return Say(Show(replica->id), " does not start: ", core.status().message());
+  replica->core = *std::move(core);
+  replica->invariants.OnRestart();
+  replica->committed_checked = {};
+  replica->states = {{state.applied.index, state}};
+  replica->core->Tick(ClockOf(*replica));
+  if (founders != nullptr) Check(replica->core->Found(*founders));
+  Run(replica);
+  CheckAll();
+}
+
+void ScriptWorld::Crash(NodeId node, size_t keep) {
+  ScriptReplica* replica = Find(node);
+  replica->core.reset();
+  replica->held.clear();
+  replica->reads.clear();
+  replica->asked.clear();
+  replica->unapplied.clear();
+  replica->disk.Crash(keep);
+}
+
+void ScriptWorld::Restart(NodeId node) { Start(Find(node), nullptr); }
+
+void ScriptWorld::Wipe(NodeId node) {
+  Crash(node, 0);
+  ScriptReplica* replica = Find(node);
+  replica->id.incarnation += 1;
+  replica->invariants = Invariants();
+  replica->disk = ScriptDisk();
+  Start(replica, nullptr);
+}
+
+void ScriptWorld::Act(NodeId node, const std::function<absl::Status(Core&)>& act) {
+  ScriptReplica* replica = Up(node);
+  if (replica == nullptr) return Say(node.value, " is down");
+  if (absl::Status status = act(*replica->core); !status.ok())
+    Say(node.value, " refuses: ", status.message());
+  CheckAll();
+  Run(replica);
+  CheckAll();
+}
+
+void ScriptWorld::Tick(NodeId node) {
+  Act(node, [this, node](Core& core) {
+    core.Tick(ClockOf(*Find(node)));
+    return absl::OkStatus();
+  });
+}
+
+void ScriptWorld::Run(ScriptReplica* replica) {
+  while (replica->core->has_output()) {
+    Output out;
+    replica->core->TakeOutput(&out);
+    Check(replica->invariants.Check(*replica->core));
+    TakeOver(replica, std::move(out));
+  }
+}
+
+void ScriptWorld::TakeOver(ScriptReplica* replica, Output out) {
+  const std::string name = Show(replica->id);
+  for (StorageTask& task : out.storage) {
+    if (!quiet_) Say(name, " writes ", Show(task));
+    replica->disk.Submit(std::move(task));
+  }
+  for (Message& message : out.send_now) Post(*replica, std::move(message));
+  for (HeldMessage& held : out.send_after) replica->held.push_back(std::move(held));
+  if (out.role.has_value()) Say(name, " is ", Show(*out.role));
+  for (const DroppedProposals& dropped : out.dropped) {
+    Say(name, " loses its proposals ", dropped.first.value, "..", dropped.last.value, " of term ",
+        dropped.term.value);
+  }
+  for (const Astray& astray : out.astray) {
+    const absl::string_view why = astray.why == Astray::Why::kSaidSo ? "says so" : "differs";
+    Say(name, " finds ", Show(astray.replica), " astray at ", astray.index.value, ": ", why);
+  }
+  if (out.installed != nullptr) {
+    const Checkpoint& checkpoint = out.installed->checkpoint;
+    replica->unapplied.clear();
+    replica->states = {{checkpoint.applied.index, {checkpoint.applied, checkpoint.root}}};
+    Say(name, " takes over the state at ", Show(checkpoint.applied));
+  }
+  for (Entry& entry : out.committed) replica->unapplied.push_back(std::move(entry));
+  if (replica->applies) ApplyHandedOut(replica);
+  for (const ReadReady& read : out.reads) {
+    Say(name, " may read r", read.id.value, " at ", read.index.value);
+    Check(checks_.OnRead(replica, read));
+  }
+  for (const EntryRead& read : out.entry_reads) {
+    if (!quiet_) Say(name, " reads entries from ", read.from.value, " for ", Show(read.peer));
+    replica->reads.push_back(read);
+  }
+  if (out.fetch.has_value())
+    Say(name, " wants a snapshot of ", Show(out.fetch->from), " at ", Show(out.fetch->at_least));
+}
+
+void ScriptWorld::ApplyHandedOut(ScriptReplica* replica) {
+  CheckAll();  // What is handed out counts as committed.
+  std::string applied;
+  while (!replica->unapplied.empty()) {
+    const Entry entry = std::move(replica->unapplied.front());
+    replica->unapplied.pop_front();
+    Check(checks_.OnApply(*replica, entry));
+    absl::StrAppend(&applied, " ", Show(entry));
+    ScriptReplica::State state = replica->state();
+    state.applied = entry.id;
+    absl::StrAppend(&state.text, Show(entry.id), ":", entry.header_crc, ";");
+    replica->states[entry.id.index] = state;
+    replica->core->OnApplied(entry.id.index);
+    if (entry.id.index.value % options_.digest_interval == 0)
+      replica->core->OnDigest(entry.id.index, base::Crc32c(state.text));
+  }
+  if (!applied.empty()) Say(Show(replica->id), " applies", applied);
+}
+
+void ScriptWorld::Apply(NodeId node) {
+  ApplyHandedOut(Find(node));
+  Run(Find(node));
+  CheckAll();
+}
+
+void ScriptWorld::Post(const ScriptReplica& from, Message message) {
+  const bool cut = cut_.contains({message.from.node, message.to.node});
+  if (!quiet_) Say(Show(message), cut ? " (cut)" : "");
+  Check(checks_.OnSend(from, message));
+  if (!cut) messages_.push_back(std::move(message));
+}
+
+void ScriptWorld::Forge(Message message) { messages_.push_back(std::move(message)); }
+
+std::vector<const Message*> ScriptWorld::OnTheWay(const Link& link) const {
+  std::vector<const Message*> found;
+  for (const Message& message : messages_) {
+    if (Link{message.from.node, message.to.node} == link) found.push_back(&message);
+  }
+  return found;
+}
+
+bool ScriptWorld::Drop(const Link& link, size_t nth) {
+  for (auto it = messages_.begin(); it != messages_.end(); ++it) {
+    if (Link{it->from.node, it->to.node} != link || nth-- > 0) continue;
+    messages_.erase(it);
+    return true;
+  }
+  return false;
+}
+
+bool ScriptWorld::Deliver(const Link& link, size_t nth, bool keep) {
+  const std::vector<const Message*> found = OnTheWay(link);
+  if (nth >= found.size()) return false;
+  Message message = *found[nth];
+  if (!keep) Drop(link, nth);
+  if (Up(link.second) == nullptr) return true;
+  const bool question = message.kind == MessageKind::kPreVote;
+  const Core& core = *Up(link.second)->core;
+  const HardState before{core.term(), core.vote()};
+  Act(link.second, [&message](Core& core) { return core.Step(std::move(message)); });
+  if (question && before != HardState{core.term(), core.vote()})
+    Say("!! R17: a question before an election changed ", link.second.value);
+  return true;
+}
+
+void ScriptWorld::Release(ScriptReplica* replica, IoSeq done) {
+  while (!replica->held.empty() && replica->held.front().after <= done) {
+    Message message = std::move(replica->held.front().message);
+    replica->held.pop_front();
+    Post(*replica, std::move(message));
+  }
+}
+
+bool ScriptWorld::Sync(NodeId node) {
+  ScriptReplica* replica = Find(node);
+  std::optional<ScriptDisk::Item> item = replica->disk.SyncOne();
+  if (!item.has_value()) return false;
+  if (replica->core == nullptr) return true;
+  Act(node, [this, replica, &item](Core& core) {
+    if (const auto* task = std::get_if<StorageTask>(&*item)) {
+      core.OnStorageDone(task->seq);
+      Release(replica, task->seq);
+    } else {
+      core.OnCheckpointDurable(std::get<Checkpoint>(*item).applied);
+    }
+    return absl::OkStatus();
+  });
+  return true;
+}
+
+void ScriptWorld::SyncAtOnce(NodeId node) {
+  ScriptReplica* replica = Find(node);
+  IoSeq done;
+  while (std::optional<ScriptDisk::Item> item = replica->disk.SyncOne()) {
+    if (const auto* task = std::get_if<StorageTask>(&*item)) done = task->seq;
+  }
+  Act(node, [this, replica, done](Core& core) {
+    core.OnStorageDone(done);
+    Release(replica, done);
+    return absl::OkStatus();
+  });
+}
+
+bool ScriptWorld::AnswerReads(NodeId node, absl::Status failure, bool needed) {
+  ScriptReplica* replica = Up(node);
+  if (replica == nullptr || replica->reads.empty()) return false;
+  for (const EntryRead& read : std::exchange(replica->reads, {})) {
+    absl::StatusOr<std::vector<Entry>> entries =
+        replica->disk.Read(read.from, read.to, read.bytes_max);
+    if (!failure.ok()) entries = failure;
+    for (size_t i = 0; entries.ok() && i < entries->size(); ++i) {
+      Entry& entry = (*entries)[i];
+      if (entry.remains == nullptr || needed) continue;
+      auto remains = std::make_shared<BodyRemains>(*entry.remains);
+      remains->ended = replica->core->applied();
+      entry.remains = std::move(remains);
+    }
+    Act(node, [&read, &entries](Core& core) {
+      core.OnEntriesRead(read, std::move(entries));
+      return absl::OkStatus();
+    });
+  }
+  return true;
+}
+
+void ScriptWorld::Read(NodeId node, const std::vector<uint64_t>& ids) {
+  ScriptReplica* replica = Up(node);
+  for (const uint64_t id : ids) replica->asked.push_back({ReadId{id}, checks_.committed()});
+  Act(node, [&ids](Core& core) {
+    absl::Status status;
+    for (const uint64_t id : ids) status.Update(core.ReadIndex(ReadId{id}));
+    return status;
+  });
+}
+
+void ScriptWorld::TakeCheckpoint(NodeId node, Index at) {
+  ScriptReplica* replica = Up(node);
+  const auto state = replica->states.find(at);
+  if (state == replica->states.end()) return Say("no state at ", at.value);
+  replica->disk.Submit(Checkpoint{.applied = state->second.applied,
+                                  .membership = replica->core->memberships().At(at),
+                                  .root = state->second.text});
+}
+
+void ScriptWorld::Install(NodeId node, NodeId from) {
+  const std::optional<Checkpoint>& checkpoint = Find(from)->disk.checkpoint();
+  if (!checkpoint.has_value()) return Say(from.value, " has no checkpoint");
+  Act(node, [&checkpoint](Core& core) {
+    auto install = std::make_shared<raft::Install>();
+    install->checkpoint = *checkpoint;
+    install->keep_tail = core.log().Contains(checkpoint->applied);
+    return core.InstallSnapshot(std::move(install));
+  });
+}
+
+bool ScriptWorld::StabilizeOnce(const std::set<NodeId>& nodes) {
+  bool moved = false;
+  const auto takes_part = [&nodes](NodeId node) { return nodes.empty() || nodes.contains(node); };
+  size_t here = messages_.size();  // Those that are sent meanwhile are for the next round.
+  for (size_t i = 0; i < here;) {
+    const Link link{messages_[i].from.node, messages_[i].to.node};
+    if (!takes_part(link.first) || !takes_part(link.second) || held_.contains(link)) {
+      ++i;
+      continue;
+    }
+    // The first on its link, for all of that link in front of it were delivered.
+    Deliver(link, 0, false);
+    --here;
+    moved = true;
+  }
+  for (const auto& [node, replica] : replicas_) {
+    if (!takes_part(node) || replica->core == nullptr) continue;
+    while (Sync(node)) moved = true;
+    if (AnswerReads(node)) moved = true;
+  }
+  return moved;
+}
+
+void ScriptWorld::Stabilize(const std::set<NodeId>& nodes) {
+  constexpr int kRoundsMax = 1000;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    if (!StabilizeOnce(nodes)) return;
+  }
+  Say("!! R19: the replicas never come to rest");
+}
+
+void ScriptWorld::CheckAll() {
+  Check(checks_.Check(replicas_, [this](const ScriptReplica& replica) {
+    return ClockOf(replica);
+  }));
+}
+
+}  // namespace pontoon::raft
