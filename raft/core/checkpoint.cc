@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "raft/core/core.h"
+#include "raft/core/mutants.h"
 
 // Checkpoints stand in for the log before them: Raft thesis §5.1.
 
@@ -27,6 +28,7 @@ void Core::Compact() {
       to = std::min(to, fetches ? progress.offered : progress.match);
     }
   }
+  if (MutantIs(Mutant::kReleasesOneTooMany)) to = std::min(to + 1, applied_);
   if (to <= log_.base().index) return;
   log_.CompactTo({log_.TermAt(to).value(), to});
   memberships_.CompactTo(to);

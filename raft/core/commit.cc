@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "raft/core/core.h"
 #include "raft/core/entry.h"
+#include "raft/core/mutants.h"
 
 // What is committed, and what is applied of it: Raft thesis §3.5, §3.6.2.
 
@@ -11,13 +12,18 @@ namespace pontoon::raft {
 
 void Core::AdvanceCommit() {
   const Index quorum = QuorumIndex(membership(), [this](const ReplicaId& voter) {
-    if (voter == options_.self) return durable_;
+    if (voter == options_.self) {
+      const bool unsynced = MutantIs(Mutant::kLeaderCountsUnsyncedOwn) ||
+                            (MutantIs(Mutant::kSoleVoterCommitsUnsynced) && IsSoleVoter());
+      return unsynced ? log_.last().index : durable_;
+    }
     const auto progress = progress_.find(voter);
     return progress == progress_.end() ? Index{0} : progress->second.match;
   });
   // Older terms' entries are committed only together with one of this term (thesis §3.6.2), and
   // everything from term_start_ on is of this term.
-  if (quorum < term_start_ || quorum <= commit_) return;
+  if (quorum < term_start_ && !MutantIs(Mutant::kCommitsOlderTermsByCounting)) return;
+  if (quorum <= commit_) return;
   commit_ = quorum;
   FinishReconfiguration();
 }
@@ -25,7 +31,8 @@ void Core::AdvanceCommit() {
 // A leader may apply before its own disk has it what a majority has; whoever follows waits for the
 // own disk, and so does a sole voter, being the majority.
 Index Core::HandOutLimit() const {
-  return role_ == Role::kLeader ? commit_ : std::min(commit_, durable_);
+  if (role_ == Role::kLeader) return commit_;
+  return std::min(commit_, durable_);
 }
 
 void Core::HandOutCommitted(Output* out) {
@@ -44,7 +51,7 @@ void Core::HandOutCommitted(Output* out) {
     // A part of a body is of no use to a state machine that expects the whole.
     if (out->committed.back().remains != nullptr) out->committed.back().body.Clear();
   }
-  handed_out_ = to;
+  handed_out_ = MutantIs(Mutant::kSkipsPastThePage) ? HandOutLimit() : to;
   if (keep) {
     ReleaseHeld();
   } else {

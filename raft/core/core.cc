@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "raft/core/entry.h"
+#include "raft/core/mutants.h"
 
 namespace pontoon::raft {
 
@@ -59,7 +60,11 @@ absl::Status Core::Restore(RecoveredGroup recovered) {
     if (base::Crc32c(entry.header) != entry.header_crc) {
       return damaged("the header of entry ", entry.id.index.value, " does not match its checksum");
     }
-    if (entry.kind == EntryKind::kConfig) {
+    const bool overlooked =
+        (MutantIs(Mutant::kRecoveryMissesMembership) && entry.id.index > recovered.ended_through &&
+         entry.id.index > Index{1}) ||
+        (MutantIs(Mutant::kMembersOfFirstEntryOnly) && !memberships_.current().voters.empty());
+    if (entry.kind == EntryKind::kConfig && !overlooked) {
       absl::StatusOr<Membership> decoded = DecodeMembership(entry.header.Flatten().view());
       if (!decoded.ok()) return decoded.status();
       memberships_.Append(entry.id, *std::move(decoded));
@@ -182,9 +187,11 @@ void Core::TruncateFrom(Index index) {
     }
   }
   log_.TruncateFrom(index);
-  memberships_.TruncateFrom(index);
-  durable_ = std::min(durable_, index - 1);
-  for (InFlight& task : in_flight_) task.durable_to = std::min(task.durable_to, index - 1);
+  if (!MutantIs(Mutant::kTruncatedChangeStays)) memberships_.TruncateFrom(index);
+  if (!MutantIs(Mutant::kDurableSurvivesTruncation)) durable_ = std::min(durable_, index - 1);
+  if (!MutantIs(Mutant::kLateCompletionCreditsNewEntries)) {
+    for (InFlight& task : in_flight_) task.durable_to = std::min(task.durable_to, index - 1);
+  }
   StorageTask& task = Pending();
   task.must_sync = true;
   task.truncate_from = std::min(index, task.truncate_from.value_or(index));

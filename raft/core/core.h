@@ -18,6 +18,7 @@
 #include "raft/core/log_store.h"
 #include "raft/core/membership.h"
 #include "raft/core/message.h"
+#include "raft/core/mutants.h"
 #include "raft/core/progress.h"
 #include "raft/core/types.h"
 
@@ -276,6 +277,7 @@ class Core {
   // committed. Without the latter, a leader that crashes in the middle of its own removal could
   // leave a group in which nobody can be elected (thesis §4.2.2).
   bool MayCampaign() const {
+    if (MutantIs(Mutant::kLearnersCampaign) && IsMember(membership(), options_.self)) return true;
     return !quarantined_ && memberships_.IsVoterSince(commit_, options_.self);
   }
   bool quarantined() const { return quarantined_; }

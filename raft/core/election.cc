@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "raft/core/core.h"
+#include "raft/core/mutants.h"
 
 // Terms, votes and who becomes leader: Raft thesis §3.4, §3.6.1, §9.6 (pre-vote). With one voter
 // there is nobody to ask, but the order is the same: a term and a vote are on the disk before the
@@ -23,6 +24,7 @@ bool Core::IsSoleVoter() const {
 // A voter that still hears the leader helps no candidate.
 bool Core::HearsLeader() const {
   if (role_ == Role::kLeader) return true;
+  if (MutantIs(Mutant::kHearsDeadLeader)) return leader_.has_value();
   return leader_.has_value() && now_ - leader_heard_ < options_.election_min;
 }
 
@@ -85,13 +87,17 @@ absl::Status Core::Campaign() {
 void Core::BecomeFollower(Term term, std::optional<ReplicaId> leader) {
   const bool changed = role_ != Role::kFollower || term != this->term() || leader != leader_;
   if (term > this->term()) SetHardState({term, std::nullopt});
+  if (MutantIs(Mutant::kForgetsVoteOnStepDown) && role_ != Role::kFollower) {
+    hard_state_.vote.reset();
+    Pending().hard_state = hard_state_;
+  }
   if (role_ == Role::kLeader) {
     progress_.clear();
     early_reads_.clear();
     waiting_reads_.clear();
     output_.reads.clear();
     transfer_target_.reset();
-    uncommitted_bytes_ = 0;
+    if (!MutantIs(Mutant::kUncommittedBytesLeak)) uncommitted_bytes_ = 0;
     ready_ = false;
     dispute_ = {};
     ResetElectionTimer();
@@ -137,7 +143,8 @@ void Core::CountVotes() {
       raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
         if (voter == options_.self) {
           if (role_ == Role::kPreCandidate) return true;
-          if (durable_hard_state_ != hard_state_) return std::nullopt;
+          if (durable_hard_state_ != hard_state_ && !MutantIs(Mutant::kVotesBeforeDurable))
+            return std::nullopt;
           return true;
         }
         const auto vote = votes_.find(voter);
@@ -154,7 +161,7 @@ void Core::BecomeLeader() {
   leader_ = options_.self;
   led_term_ = term();
   ready_ = false;
-  uncommitted_bytes_ = 0;
+  if (!MutantIs(Mutant::kUncommittedBytesLeak)) uncommitted_bytes_ = 0;
   read_round_ = 0;
   heartbeat_due_ = now_;
   dispute_ = {};
@@ -196,13 +203,22 @@ void Core::OnVote(const Message& message) {
   if (!hard_state_.vote.has_value()) SetHardState({term(), message.from});
   if (role_ == Role::kPreCandidate) BecomeFollower(term(), std::nullopt);
   ResetElectionTimer();
+  if (MutantIs(Mutant::kVotesBeforeDurable)) return Send(std::move(reply));
   SendWhenDurable(std::move(reply));
 }
 
 void Core::OnVoteReply(const Message& message) {
   const Role asked =
       message.kind == MessageKind::kPreVoteReply ? Role::kPreCandidate : Role::kCandidate;
-  if (role_ != asked || !IsVoter(membership(), message.from)) return;
+  if (role_ != asked) return;
+  if (MutantIs(Mutant::kCountsVotesOfStrangers)) {
+    votes_[message.from] = !message.refused;
+    const auto granted = std::count_if(votes_.begin(), votes_.end(),
+                                       [](const auto& vote) { return vote.second; });
+    if (granted + 1 <= static_cast<int64_t>(membership().voters.size() / 2)) return;
+    return role_ == Role::kPreCandidate ? StartElection(Reason::kTimeout) : BecomeLeader();
+  }
+  if (!IsVoter(membership(), message.from)) return;
   if (message.kind == MessageKind::kPreVoteReply && !message.refused &&
       message.term != Term{term().value + 1})
     return;

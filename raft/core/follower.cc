@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
 #include "raft/core/core.h"
+#include "raft/core/mutants.h"
 
 // Taking over the leader's log: Raft thesis §3.5.
 
@@ -33,7 +34,8 @@ absl::Status Core::CheckAppend(const Message& message) const {
   const auto wrong = [](auto... what) {
     return absl::InvalidArgumentError(absl::StrCat("an append with ", what...));
   };
-  if ((message.log.index == Index{0}) != (message.log.term == Term{0}) ||
+  if (((message.log.index == Index{0}) != (message.log.term == Term{0}) &&
+       !MutantIs(Mutant::kTermOfCompactedIsZero)) ||
       message.log.term > message.term) {
     return wrong("an impossible predecessor");
   }
@@ -79,6 +81,8 @@ void Core::OnAppend(Message message) {
     reply.refused = reply.quarantined = true;
     return Send(std::move(reply));
   }
+  if (MutantIs(Mutant::kCommitBeforeMatch))
+    commit_ = std::max(commit_, std::min(message.commit, log_.last().index));
   // What lies below the base is committed, and so in every leader's log.
   if (message.log.index >= log_.base().index && !log_.Contains(message.log)) {
     reply.refused = true;
@@ -87,6 +91,10 @@ void Core::OnAppend(Message message) {
     return Send(std::move(reply));
   }
   Index matched = message.log.index + message.entries.size();
+  if (MutantIs(Mutant::kEveryAppendTruncates) && !message.entries.empty() &&
+      message.log.index >= log_.base().index && message.log.index < log_.last().index) {
+    TruncateFrom(message.log.index + 1);
+  }
   for (Entry& entry : message.entries) {
     if (entry.id.index <= log_.base().index || log_.Contains(entry.id)) continue;
     if (!has_room_ && !entry.body.empty()) {
@@ -103,7 +111,9 @@ void Core::OnAppend(Message message) {
   // Only what this append has shown to agree with the leader's log is known to be committed (R11).
   // And what bodies were left out by is committed, also if this leader does not know it yet.
   commit_ = std::max(commit_, std::min(std::max(message.commit, ended_through_), matched));
+  if (MutantIs(Mutant::kAnswersWithItsLast)) matched = log_.last().index;
   reply.log = {matched >= log_.base().index ? log_.TermAt(matched).value() : Term{0}, matched};
+  if (MutantIs(Mutant::kAcksBeforeDurable)) return Send(std::move(reply));
   SendWhenDurable(std::move(reply));
 }
 

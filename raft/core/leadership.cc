@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "raft/core/core.h"
+#include "raft/core/mutants.h"
 
 // Staying leader, knowing it, and handing it over: heartbeats and check-quorum (Raft thesis §6.2),
 // the lease (§6.4.1), transfer (§3.10).
@@ -53,7 +54,7 @@ void Core::OnHeartbeat(const Message& message) {
   // the leader knows on other grounds that it went astray.
   const bool lost = message.log.index >= log_.base().index && message.log.index > Index{0} &&
                     !log_.Contains(message.log);
-  if (lost || message.quarantined) Quarantine();
+  if ((lost && !MutantIs(Mutant::kLostAcknowledgedGoesOn)) || message.quarantined) Quarantine();
   if (!quarantined_ && message.commit <= message.log.index)
     commit_ = std::max(commit_, message.commit);
   Message reply = Make(MessageKind::kHeartbeatReply, message.from);
@@ -71,7 +72,11 @@ void Core::OnHeartbeat(const Message& message) {
 
 void Core::NoteAnswer(const Message& message, Progress* progress) {
   progress->heard = now_;
-  if (message.stamp <= now_) progress->stamp = std::max(progress->stamp, message.stamp);
+  if (MutantIs(Mutant::kLeaseFromAnswerTime)) {
+    progress->stamp = now_;
+  } else if (message.stamp <= now_) {
+    progress->stamp = std::max(progress->stamp, message.stamp);
+  }
 }
 
 void Core::OnHeartbeatReply(const Message& message) {
@@ -88,6 +93,7 @@ void Core::OnHeartbeatReply(const Message& message) {
     progress.no_room = false;
     replicate_ = true;
   }
+  if (MutantIs(Mutant::kReadAnsweredByOldHeartbeat)) progress.round = read_round_;
   if (message.round <= read_round_) progress.round = std::max(progress.round, message.round);
   AnswerReads();
   if (progress.state == Progress::State::kNeedsSnapshot && message.log.index > log_.base().index) {
@@ -114,7 +120,8 @@ void Core::OnHeartbeatReply(const Message& message) {
 }
 
 bool Core::LeaseHolds(base::MonotonicTime now) const {
-  if (role_ != Role::kLeader || transfer_target_.has_value()) return false;
+  if (role_ != Role::kLeader) return false;
+  if (transfer_target_.has_value() && !MutantIs(Mutant::kLeaseDuringTransfer)) return false;
   if (IsSoleVoter()) return true;
   // The newest own send that a majority has answered; the same arithmetic as for indexes.
   const Index stamp = QuorumIndex(membership(), [this, now](const ReplicaId& voter) -> Index {
@@ -130,7 +137,8 @@ bool Core::LeaseHolds(base::MonotonicTime now) const {
 absl::Status Core::TransferTo(ReplicaId target) {
   if (role_ != Role::kLeader) return absl::FailedPreconditionError("not the leader");
   if (target == options_.self) return absl::OkStatus();
-  if (!std::binary_search(membership().voters.begin(), membership().voters.end(), target)) {
+  if (!std::binary_search(membership().voters.begin(), membership().voters.end(), target) &&
+      !MutantIs(Mutant::kTransferToLearner)) {
     return absl::FailedPreconditionError("only a voter can lead");
   }
   transfer_target_ = target;
@@ -166,7 +174,7 @@ void Core::MaybeHandOver() {
 
 void Core::OnTimeoutNow(const Message& message) {
   if (quarantined_ || role_ == Role::kCandidate || message.log != log_.last() ||
-      !IsVoter(membership(), options_.self))
+      (!IsVoter(membership(), options_.self) && !MutantIs(Mutant::kTransferToLearner)))
     return;
   ResetElectionTimer();
   StartElection(Reason::kTransfer);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "raft/core/entry.h"
+#include "raft/core/mutants.h"
 
 namespace pontoon::raft {
 
@@ -31,6 +32,8 @@ absl::StatusOr<Term> Log::TermAt(Index index) const {
 }
 
 bool Log::Contains(EntryId id) const {
+  if (MutantIs(Mutant::kTermOfCompactedIsZero))
+    return TermAt(id.index).value_or(Term{0}) == id.term;
   const absl::StatusOr<Term> term = TermAt(id.index);
   return term.ok() && *term == id.term;
 }

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "raft/core/core.h"
 #include "raft/core/entry.h"
+#include "raft/core/mutants.h"
 
 // Changing the members: Raft thesis §4.3. The membership in force is always the last one in the
 // log, so there is no other state that could contradict it; one change at a time, and none before
@@ -19,8 +20,13 @@ absl::StatusOr<Index> Core::ProposeConfig(Term expected_term, const Membership& 
   if (wanted == membership()) return absl::InvalidArgumentError("this changes nothing");
   if (transfer_target_.has_value())
     return absl::UnavailableError("leadership is being handed over");
-  if (commit_ < term_start_) return absl::UnavailableError("nothing of this term is committed yet");
-  if (IsJoint(membership()) || memberships_.current_id().index > commit_) {
+  if (commit_ < term_start_ && !MutantIs(Mutant::kChangeBeforeOwnCommit))
+    return absl::UnavailableError("nothing of this term is committed yet");
+  const bool under_way = IsJoint(membership()) || memberships_.current_id().index > commit_;
+  const bool overlooked =
+      !IsJoint(membership()) && (MutantIs(Mutant::kSeveralChangesAtOnce) ||
+                                 MutantIs(Mutant::kChangeBeforeOwnCommit));
+  if (under_way && !overlooked) {
     return absl::UnavailableError("another change is not complete");
   }
   for (const ReplicaId& voter : wanted.voters) {
@@ -33,7 +39,11 @@ absl::StatusOr<Index> Core::ProposeConfig(Term expected_term, const Membership& 
     }
   }
   const bool voters_change = wanted.voters != membership().voters;
-  AppendOwnMembership(voters_change ? JointOf(membership(), wanted) : wanted);
+  // One voter more or less needs no joint step, if nothing else goes wrong: the old way.
+  const bool old_way = MutantIs(Mutant::kSeveralChangesAtOnce) ||
+                       MutantIs(Mutant::kTwoVotersWithoutJointStep) ||
+                       MutantIs(Mutant::kChangeBeforeOwnCommit);
+  AppendOwnMembership(voters_change && !old_way ? JointOf(membership(), wanted) : wanted);
   return log_.last().index;
 }
 

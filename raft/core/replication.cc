@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "raft/core/core.h"
 #include "raft/core/entry.h"
+#include "raft/core/mutants.h"
 
 // The leader's log and how its followers get it: Raft thesis §3.5, pipelined (§10.2.1).
 
@@ -12,6 +13,7 @@ namespace {
 
 // With its whole body, or with the index by which the rest of it had been settled.
 bool IsComplete(const Entry& entry) {
+  if (MutantIs(Mutant::kFeedsBodiesItLacks)) return true;
   if (entry.remains != nullptr) return entry.remains->ended > Index{0};
   return entry.body.size() == entry.body_bytes;
 }
@@ -90,17 +92,18 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
                  progress->in_flight_bytes >= options_.inflight_bytes_max)) {
     return false;
   }
-  if (progress->next <= log_.base().index) {
+  if (progress->next <= log_.base().index && !MutantIs(Mutant::kTermOfCompactedIsZero)) {
     progress->state = Progress::State::kNeedsSnapshot;
     OfferSnapshot(peer, progress);
     return false;
   }
   // Who may lack bodies itself asks where the logs agree, and feeds nobody (promise 7).
-  if (!probe && !whole()) return false;
+  const bool may_feed = whole() || MutantIs(Mutant::kFeedsBodiesItLacks);
+  if (!probe && !may_feed) return false;
   std::vector<Entry> entries;
   uint64_t bytes = 0;
   for (Index index = progress->next;
-       whole() && index <= log_.last().index && index >= log_.held_from(); index = index + 1) {
+       may_feed && index <= log_.last().index && index >= log_.held_from(); index = index + 1) {
     const Entry& entry = log_.At(index);
     if (!IsComplete(entry) ||
         (!entries.empty() && bytes + EntryCost(entry) > options_.append_bytes_max))
@@ -122,12 +125,12 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
 // `entries` follow next - 1; without any, the append only asks.
 void Core::SendEntries(const ReplicaId& peer, Progress* progress, std::vector<Entry> entries) {
   const Index before = progress->next - 1;
-  if (before < log_.base().index) {
+  if (before < log_.base().index && !MutantIs(Mutant::kTermOfCompactedIsZero)) {
     progress->state = Progress::State::kNeedsSnapshot;
     return OfferSnapshot(peer, progress);
   }
   Message message = Make(MessageKind::kAppend, peer);
-  message.log = {log_.TermAt(before).value(), before};
+  message.log = {log_.TermAt(before).value_or(Term{0}), before};
   message.commit = commit_;
   progress->sent = now_;
   if (progress->state == Progress::State::kProbe) {
@@ -145,9 +148,11 @@ void Core::SendEntries(const ReplicaId& peer, Progress* progress, std::vector<En
 
 void Core::OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry>> entries) {
   // Asked in another term, or for a peer that has moved on since: of no use any more.
-  if (role_ != Role::kLeader || read.term != term()) return;
+  const bool other_term = read.term != term() && !MutantIs(Mutant::kEntriesReadInAnotherTerm);
+  if (role_ != Role::kLeader || other_term) return;
   const auto it = progress_.find(read.peer);
-  if (it == progress_.end() || !it->second.reading) return;
+  if (it == progress_.end()) return;
+  if (!it->second.reading && !MutantIs(Mutant::kEntriesReadInAnotherTerm)) return;
   Progress& progress = it->second;
   progress.reading = false;
   replicate_ = true;
@@ -155,9 +160,8 @@ void Core::OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry
   std::vector<Entry> complete;
   if (entries.ok()) {
     for (Entry& entry : *entries) {
-      if (entry.id.index != read.from + complete.size() || !log_.Contains(entry.id) ||
-          !IsComplete(entry))
-        break;
+      if (!log_.Contains(entry.id) && !MutantIs(Mutant::kEntriesReadInAnotherTerm)) break;
+      if (entry.id.index != read.from + complete.size() || !IsComplete(entry)) break;
       complete.push_back(std::move(entry));
     }
   }
@@ -202,7 +206,8 @@ absl::Status Core::OnAppendReply(const Message& message) {
     }
     return absl::OkStatus();
   }
-  progress.Advance(message.log.index);
+  progress.Advance(MutantIs(Mutant::kAnyAnswerCountsForAll) ? progress.next - 1
+                                                            : message.log.index);
   if (message.no_room) {
     progress.no_room = true;
     progress.BecomeProbe();

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "raft/core/core.h"
+#include "raft/core/mutants.h"
 
 // A peer that lacks what is not in the log any more gets a snapshot: Raft thesis §5.1. The core says
 // who needs one and takes over one that has arrived; how it travels is the host's affair
@@ -28,6 +29,7 @@ void Core::OnSnapshotOffer(const Message& message) {
   // What is committed is the same everywhere, and the offer's checkpoint is. A follower that has it
   // says so, or its leader would offer it for ever (ra pull 641).
   if (message.log.index <= commit_ || log_.Contains(message.log)) {
+    if (MutantIs(Mutant::kSnapshotInHandNotAnswered)) return;
     Message reply = Make(MessageKind::kAppendReply, message.from);
     reply.stamp = message.stamp;
     reply.log = message.log;
@@ -40,7 +42,8 @@ absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
   const EntryId applied = install->checkpoint.applied;
   if (role_ == Role::kLeader) return absl::FailedPreconditionError("a leader needs no snapshot");
   if (quarantined_) return absl::FailedPreconditionError("this replica is quarantined");
-  if (applied.index <= commit_) return absl::AlreadyExistsError("this replica has got further");
+  if (applied.index <= commit_ && !MutantIs(Mutant::kSnapshotOfThePastAccepted))
+    return absl::AlreadyExistsError("this replica has got further");
   if (applied.term > term() || applied.term < log_.TermAt(commit_).value_or(Term{0}) ||
       applied.term == Term{0}) {
     return absl::InvalidArgumentError("a snapshot that contradicts what is committed");
@@ -50,16 +53,20 @@ absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
 
   SealPending();
   auto mine = std::make_shared<Install>(*install);
-  mine->keep_tail = log_.Contains(applied);
+  mine->keep_tail = log_.Contains(applied) || (MutantIs(Mutant::kSnapshotBesideConflictingLog) &&
+                                               log_.last().index > applied.index);
   if (mine->keep_tail) {
     log_.ReleaseThrough(applied.index);
     log_.CompactTo(applied);
     memberships_.CompactTo(applied.index);
+    if (MutantIs(Mutant::kSnapshotResetsNewerMembers))
+      memberships_.Reset(applied, mine->checkpoint.membership);
   } else {
     // Of the old log only what was committed is in the new one.
     durable_ = std::min(durable_, commit_);
     for (InFlight& task : in_flight_) task.durable_to = std::min(task.durable_to, commit_);
-    log_.Reset(applied);
+    if (MutantIs(Mutant::kDurableAheadOfSnapshot)) durable_ = applied.index;
+    log_.Reset(MutantIs(Mutant::kWrongTermOfSnapshot) ? EntryId{term(), applied.index} : applied);
     memberships_.Reset(applied, mine->checkpoint.membership);
   }
   commit_ = handed_out_ = applied_ = applied.index;

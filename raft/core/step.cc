@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "raft/core/core.h"
+#include "raft/core/mutants.h"
 
 // What a message of a peer means, by its term: Raft thesis §3.3.
 
@@ -40,7 +41,7 @@ absl::Status Core::CheckSender(const Message& message) const {
                                                      message.from.incarnation, ", which is over"));
     }
   }
-  if (!known && IsReply(message.kind)) return absl::InvalidArgumentError("an answer of a stranger");
+  if (!known && IsReply(message.kind) && !MutantIs(Mutant::kCountsVotesOfStrangers)) return absl::InvalidArgumentError("an answer of a stranger");
   return absl::OkStatus();
 }
 
@@ -59,7 +60,9 @@ absl::Status Core::Step(Message message) {
     OnPreVote(message);
     return absl::OkStatus();
   }
-  if (message.kind == MessageKind::kPreVoteReply && (!message.refused || message.term <= term())) {
+  if (message.kind == MessageKind::kPreVoteReply &&
+      (!message.refused || message.term <= term() ||
+       MutantIs(Mutant::kRefusedPreVoteTeachesNoTerm))) {
     OnVoteReply(message);
     return absl::OkStatus();
   }

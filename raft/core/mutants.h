@@ -1,0 +1,62 @@
+#ifndef PONTOON_RAFT_CORE_MUTANTS_H_
+#define PONTOON_RAFT_CORE_MUTANTS_H_
+
+namespace pontoon::raft {
+
+// Bugs that others had, each as it happened to them, put back on purpose: the tests have to find
+// every one (tests/mutants). They exist only in a build with PONTOON_MUTANTS, in which the
+// environment variable PONTOON_MUTANT picks one by its number; everywhere else MutantIs is false at
+// compile time and leaves no trace. One enumerator a line: tests/mutants/run reads them here.
+enum class Mutant {
+  kNone,
+  kCommitsOlderTermsByCounting,      // nats-server pull 7955
+  kForgetsVoteOnStepDown,            // nats-server pull 7698
+  kVotesBeforeDurable,               // nats-server pull 5848
+  kAcksBeforeDurable,                // nats-server issue 7549 family: lazy sync
+  kSeveralChangesAtOnce,             // nats-server pull 7565
+  kTruncatedChangeStays,             // nats-server pull 8332
+  kAnyAnswerCountsForAll,            // nats-server pull 6944
+  kEveryAppendTruncates,             // nats-server pull 7424
+  kCountsVotesOfStrangers,           // nats-server pull 8353
+  kMembersOfFirstEntryOnly,          // nats-server pull 7850
+  kCommitBeforeMatch,                // ra pull 508
+  kDurableSurvivesTruncation,        // ra pull 637
+  kLateCompletionCreditsNewEntries,  // ra pull 516
+  kRecoveryMissesMembership,         // ra pull 417
+  kRefusedPreVoteTeachesNoTerm,      // ra issue 439
+  kWrongTermOfSnapshot,              // ra commit 919a6484
+  kSnapshotInHandNotAnswered,        // ra pull 641
+  kTwoVotersWithoutJointStep,        // redpanda pull 17675
+  kAnswersWithItsLast,               // redpanda pull 13495
+  kQuorumOfStaleOrder,               // openraft issue 1802
+  kSnapshotBesideConflictingLog,     // openraft issue 1892
+  kSnapshotOfThePastAccepted,        // openraft commit 674e78aa
+  kLeaderCountsUnsyncedOwn,          // openraft commit a9f696a9
+  kTransferToLearner,                // openraft issue 1805
+  kSoleVoterCommitsUnsynced,         // etcd issue 14370
+  kTermOfCompactedIsZero,            // etcd raft pull 31
+  kReadAnsweredByOldHeartbeat,       // etcd raft pull 397
+  kSkipsPastThePage,                 // etcd pull 10063
+  kChangeBeforeOwnCommit,            // etcd pull 12134; Ongaro 2015
+  kUncommittedBytesLeak,             // cockroach issue 31618
+  kEntriesReadInAnotherTerm,         // raft-rs pull 465
+  kDurableAheadOfSnapshot,           // raft-rs pull 417
+  kLeaseFromAnswerTime,              // tikv issue 964
+  kLeaseDuringTransfer,              // sofa-jraft pull 26
+  kHearsDeadLeader,                  // hashicorp raft pull 605
+  kLearnersCampaign,                 // hashicorp raft pull 526
+  kSnapshotResetsNewerMembers,       // NuRaft pull 566
+  kLostAcknowledgedGoesOn,           // etcd issue 10166
+  kFeedsBodiesItLacks,               // ra pull 597: a reference to what is gone
+  kReleasesOneTooMany,               // rabbitmq-server pull 12358
+};
+
+#ifdef PONTOON_MUTANTS
+bool MutantIs(Mutant mutant);
+#else
+constexpr bool MutantIs(Mutant) { return false; }
+#endif
+
+}  // namespace pontoon::raft
+
+#endif  // PONTOON_RAFT_CORE_MUTANTS_H_
