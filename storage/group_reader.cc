@@ -52,15 +52,12 @@ absl::Status MissingHeaders(base::GroupId group, raft::Index from, raft::Index t
 
 // A record of the family "meta"; nullopt if there is none.
 template <typename T>
-absl::StatusOr<std::optional<T>> ReadMeta(const Database& database,
-                                          const rocksdb::ReadOptions& options, base::GroupId group,
-                                          MetaKind kind,
-                                          absl::StatusOr<T> (*decode)(absl::string_view,
-                                                                      absl::string_view)) {
+absl::StatusOr<std::optional<T>> ReadMeta(
+    const Database& database, const rocksdb::ReadOptions& options, base::GroupId group,
+    MetaKind kind, absl::StatusOr<T> (*decode)(absl::string_view, absl::string_view)) {
   const MetaKey key = MakeMetaKey(group, kind);
   rocksdb::PinnableSlice value;
-  const rocksdb::Status status =
-      database.db()->Get(options, database.meta(), ToRocks(key), &value);
+  const rocksdb::Status status = database.db()->Get(options, database.meta(), ToRocks(key), &value);
   if (status.IsNotFound()) return std::optional<T>();
   if (!status.ok()) return InGroup(group, FromRocks(status, "reading from the store"));
   absl::StatusOr<T> decoded = decode(AsView(key), FromRocks(value));
@@ -79,8 +76,7 @@ absl::Status WalkHeaders(const Database& database, rocksdb::ReadOptions options,
   const ItemKey upper = MakeItemKey({group.value + 1}, 0);
   const rocksdb::Slice upper_slice = ToRocks(upper);
   options.iterate_upper_bound = &upper_slice;
-  const std::unique_ptr<rocksdb::Iterator> it(
-      database.db()->NewIterator(options, database.log()));
+  const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(options, database.log()));
   raft::Index expected = first;
   *next = {};
   for (it->Seek(ToRocks(lower)); it->Valid() && expected <= to; it->Next()) {
@@ -101,8 +97,7 @@ absl::StatusOr<raft::BodyImage> ReadImage(const Database& database,
                                           raft::Index index, bool with_bytes) {
   const ItemKey key = MakeItemKey(group, index.value);
   rocksdb::PinnableSlice value;
-  const rocksdb::Status status =
-      database.db()->Get(options, database.body(), ToRocks(key), &value);
+  const rocksdb::Status status = database.db()->Get(options, database.body(), ToRocks(key), &value);
   if (!status.ok()) return Named(group, "body", index.value, FromRocks(status, "reading"));
   absl::StatusOr<BodyView> body = BodyView::Parse(AsView(key), FromRocks(value));
   if (!body.ok()) return Named(group, "body", index.value, body.status());
@@ -150,8 +145,8 @@ absl::StatusOr<std::vector<raft::Entry>> ReadEntriesBlocking(const Database& dat
   uint64_t bytes = 0;
   raft::Index next;
   absl::Status body_status;
-  absl::Status status = WalkHeaders(
-      database, options, group, from, to, &next, [&](raft::Entry entry) {
+  absl::Status status =
+      WalkHeaders(database, options, group, from, to, &next, [&](raft::Entry entry) {
         // Its body is not fetched in vain.
         if (!entries.empty() && bytes + raft::HeaderCost(entry) > bytes_max) return false;
         body_status = AddBody(database, options, group, &entry);

@@ -209,7 +209,8 @@ absl::StatusOr<raft::BodyImage> BodyView::Image(raft::Index index, bool with_byt
   if (!with_bytes || total == 0) return image;
   base::Block* const block = base::Block::New(total);
   char* out = block->data();
-  for (const Extent& extent : extents_) out = std::copy_n(extent.bytes.data(), extent.bytes.size(), out);
+  for (const Extent& extent : extents_)
+    out = std::copy_n(extent.bytes.data(), extent.bytes.size(), out);
   image.bytes.Append(base::Slice(block, block->data(), total));
   return image;
 }

@@ -1,225 +1,230 @@
 #include "raft/node/memory_log_store.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "base/check.h"
-#include "base/crc32c.h"
 #include "raft/core/entry.h"
 
 namespace pontoon::raft {
+namespace {
+
+// What a task takes of a disk that is full.
+uint64_t BytesOf(const StorageTask& task) {
+  uint64_t bytes = kEntryOverheadBytes;
+  for (const Entry& entry : task.append) bytes += EntryCost(entry);
+  if (task.install != nullptr) bytes += task.install->checkpoint.root.size();
+  return bytes;
+}
+
+uint64_t BytesOf(const StateTask& task) {
+  uint64_t bytes = kEntryOverheadBytes;
+  for (const auto& [page, content] : task.put_pages) bytes += content.size();
+  for (const BodyImage& image : task.put_bodies) bytes += image.bytes.size();
+  if (task.checkpoint.has_value()) bytes += task.checkpoint->root.size();
+  return bytes;
+}
+
+}  // namespace
 
 void MemoryLogStore::Submit(StorageTask task) {
+  if (failed_) return;
   IoSeq& last = submitted_[task.group];
   PONTOON_CHECK_MSG(task.seq > last, "a task's number must be higher than the one before");
   last = task.seq;
   queue_.emplace_back(std::move(task));
 }
 
-void MemoryLogStore::Submit(StateTask task) { queue_.emplace_back(std::move(task)); }
+void MemoryLogStore::Submit(StateTask task) {
+  if (!failed_) queue_.emplace_back(std::move(task));
+}
 
-void MemoryLogStore::Sync(size_t count) {
-  for (; count > 0 && !queue_.empty(); --count) {
-    std::visit([this](const auto& task) { Write(task); }, queue_.front());
-    if (const auto* task = std::get_if<StorageTask>(&queue_.front())) {
-      done_[task->group] = task->seq;
-    } else {
-      const auto& state = std::get<StateTask>(queue_.front());
-      if (state.checkpoint.has_value()) checkpointed_[state.group] = state.checkpoint->applied;
-      if (state.ticket != 0) written_[state.group] = state.ticket;
-    }
+void MemoryLogStore::Write(size_t count) {
+  count = std::min(count, queue_.size());
+  const auto must_sync = [](const Task& task) {
+    const auto* storage = std::get_if<StorageTask>(&task);
+    return storage != nullptr && storage->must_sync;
+  };
+  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(count);
+  WriteBatch(count, std::any_of(queue_.begin(), end, must_sync));
+}
+
+void MemoryLogStore::WriteBatch(size_t count, bool sync) {
+  if (failed_) return;
+  count = std::min(count, queue_.size());
+  if (count > 0 && (std::exchange(fail_next_, false) || !Fits(count))) return Fail();
+  if (count > 0) ++last_batch_;
+  for (; count > 0; --count) {
+    history_.push_back({std::move(queue_.front()), last_batch_, synced_batch_});
     queue_.pop_front();
+    disk_.Write(history_.back().task);
+    NoteWritten(history_.back().task);
   }
+  if (!sync) return;
+  synced_ = history_.size();
+  synced_batch_ = last_batch_;
+  for (const auto& [group, applied] : std::exchange(written_checkpoints_, {}))
+    checkpointed_[group] = applied;
+  if (!mark_lags_) WriteMark();
+}
+
+void MemoryLogStore::NoteWritten(const Task& task) {
+  if (const auto* storage = std::get_if<StorageTask>(&task)) {
+    done_[storage->group] = storage->seq;
+    return;
+  }
+  const auto& state = std::get<StateTask>(task);
+  if (state.checkpoint.has_value()) written_checkpoints_[state.group] = state.checkpoint->applied;
+  if (state.ticket != 0) written_tickets_.emplace_back(state.group, state.ticket);
+}
+
+bool MemoryLogStore::Fits(size_t count) {
+  if (!full_) return true;
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < count; ++i)
+    bytes += std::visit([](const auto& task) { return BytesOf(task); }, queue_[i]);
+  if (bytes > reserve_bytes_) return false;
+  reserve_bytes_ -= bytes;
+  return true;
+}
+
+void MemoryLogStore::FillUp(uint64_t reserve_bytes) {
+  full_ = true;
+  reserve_bytes_ = reserve_bytes;
+}
+
+void MemoryLogStore::Fail() {
+  failed_ = true;
+  done_.clear();
+  written_checkpoints_.clear();
+  checkpointed_.clear();
+  written_tickets_.clear();
+  if (on_fatal_) on_fatal_();
+}
+
+bool MemoryLogStore::has_report() const {
+  return !done_.empty() || !checkpointed_.empty() || !written_tickets_.empty();
 }
 
 void MemoryLogStore::Report() {
   const auto done = std::exchange(done_, {});
   const auto checkpointed = std::exchange(checkpointed_, {});
-  const auto written = std::exchange(written_, {});
+  const auto tickets = std::exchange(written_tickets_, {});
   for (const auto& [group, seq] : done) events_->OnStorageDone(group, seq);
   for (const auto& [group, applied] : checkpointed) events_->OnCheckpointDurable(group, applied);
-  for (const auto& [group, ticket] : written) events_->OnStateWritten(group, ticket);
+  for (const auto& [group, ticket] : tickets) events_->OnStateWritten(group, ticket);
 }
 
-void MemoryLogStore::Crash(base::Random* random, StorageEvents* events) {
-  const uint64_t kept = random->Below(queue_.size() + 1);
-  Sync(kept);
+void MemoryLogStore::WriteMark() {
+  for (; synced_ > 0; --synced_) {
+    base_.Write(history_.front().task);
+    history_.pop_front();
+  }
+}
+
+void MemoryLogStore::CutHistory(size_t count) {
+  if (count == history_.size()) return;
+  history_.resize(count);
+  synced_ = std::min(synced_, count);
+  disk_ = base_;
+  for (const Written& written : history_) disk_.Write(written.task);
+}
+
+void MemoryLogStore::Crash(base::Random* random, StorageEvents* events, LogDamage damage) {
+  // Whatever was written or about to be may be on the disk, in order and in whole batches.
+  const uint64_t unsynced = history_.size() - synced_ + queue_.size();
+  uint64_t kept = synced_ + random->Below(unsynced + 1);
+  if (kept < history_.size()) {
+    while (kept > synced_ && history_[kept].batch == history_[kept - 1].batch) --kept;
+    CutHistory(kept);
+    queue_.clear();
+  }
+  failed_ = false;
+  full_ = false;
+  fail_next_ = false;
+  if (kept > history_.size()) WriteBatch(kept - history_.size(), /*sync=*/false);
+  Die(events);
+  if (damage == LogDamage::kBelowMark) lost_ = true;
+  if (damage == LogDamage::kAboveMark && !history_.empty()) {
+    size_t at = random->Below(history_.size());
+    const uint64_t batch = history_[at].batch;
+    if (history_.back().synced_before >= batch) {
+      lost_ = true;
+    } else {
+      while (at > 0 && history_[at - 1].batch == batch) --at;
+      CutHistory(at);
+    }
+  }
+  disk_.Sweep();
+  // A start vouches for all that it finds.
+  base_ = disk_;
+  history_.clear();
+  synced_ = 0;
+  synced_batch_ = last_batch_;
+}
+
+void MemoryLogStore::Die(StorageEvents* events) {
   queue_.clear();
   submitted_.clear();
   done_.clear();
+  written_checkpoints_.clear();
   checkpointed_.clear();
-  written_.clear();
+  written_tickets_.clear();
   reads_.clear();
+  failed_ = false;
+  fail_next_ = false;
+  full_ = false;
   events_ = events;
 }
 
-void MemoryLogStore::Write(const StorageTask& task) {
-  Disk& disk = disk_[task.group];
-  if (task.hard_state.has_value()) {
-    PONTOON_CHECK(task.hard_state->term >= disk.hard_state.term);
-    disk.hard_state = *task.hard_state;
-  }
-  if (task.epoch.has_value()) disk.epoch = *task.epoch;
-  disk.quarantined = disk.quarantined || task.quarantine;
-  disk.ended_through = std::max(disk.ended_through, task.ended_through);
-  if (task.install != nullptr) Write(*task.install, &disk);
-  if (task.truncate_from.has_value()) {
-    PONTOON_CHECK(!disk.checkpoint.has_value() ||
-                  *task.truncate_from > disk.checkpoint->applied.index);
-    // Bodies of a snapshot that is on its way in may lie behind the last header, and stay.
-    for (auto it = disk.headers.lower_bound(*task.truncate_from); it != disk.headers.end();
-         it = disk.headers.erase(it)) {
-      disk.bodies.erase(it->first);
-    }
-  }
-  for (const Entry& entry : task.append) {
-    Index last;
-    if (disk.checkpoint.has_value()) last = disk.checkpoint->applied.index;
-    if (!disk.headers.empty()) last = std::prev(disk.headers.end())->first;
-    PONTOON_CHECK_MSG(entry.id.index == last + 1, "the log has no holes");
-    Entry header = entry;
-    header.body.Clear();
-    header.remains.reset();
-    disk.headers.emplace(entry.id.index, std::move(header));
-    PutBody(entry, &disk);
-  }
-  if (task.compact_to.has_value()) {
-    PONTOON_CHECK_MSG(
-        disk.checkpoint.has_value() && disk.checkpoint->applied.index >= *task.compact_to,
-        "headers go only where a durable checkpoint covers them");
-    disk.headers.erase(disk.headers.begin(), disk.headers.upper_bound(*task.compact_to));
-  }
+void MemoryLogStore::AcceptLoss(base::Random* random) {
+  PONTOON_CHECK(lost_);
+  lost_ = false;
+  disk_.LoseTails(random);
+  base_ = disk_;
 }
 
-void MemoryLogStore::PutBody(const Entry& entry, Disk* disk) {
-  disk->bodies.erase(entry.id.index);
-  if (entry.body.empty()) return;
-  Body body{.body_bytes = entry.body_bytes, .keep = {}, .bytes = {}};
-  if (entry.remains == nullptr) {
-    body.keep = {{0, entry.body_bytes}};
-    body.bytes = entry.body.Flatten();
-  } else {
-    std::string whole(entry.body_bytes, '\0');
-    const std::string kept(entry.body.Flatten().view());
-    size_t at = 0;
-    for (const BodyExtent& extent : entry.remains->kept) {
-      whole.replace(extent.offset, extent.size, kept, at, extent.size);
-      at += extent.size;
-    }
-    body.keep = entry.remains->kept;
-    body.bytes = base::Slice::Copy(whole);
-  }
-  disk->bodies[entry.id.index] = std::move(body);
+void MemoryLogStore::Wipe(StorageEvents* events) { PutBack(MemoryDisk(), events); }
+
+std::shared_ptr<const MemoryDisk> MemoryLogStore::Copy() const {
+  auto copy = std::make_shared<MemoryDisk>(base_);
+  for (size_t i = 0; i < synced_; ++i) copy->Write(history_[i].task);
+  return copy;
 }
 
-void MemoryLogStore::DropGeneration(uint16_t generation, Disk* disk) {
-  disk->pages.erase(disk->pages.lower_bound(StoredPage(generation, {0})),
-                    disk->pages.upper_bound(StoredPage(generation, {kPageIdMax})));
+void MemoryLogStore::PutBack(const MemoryDisk& copy, StorageEvents* events) {
+  Die(events);
+  history_.clear();
+  synced_ = 0;
+  synced_batch_ = last_batch_;
+  lost_ = false;
+  disk_ = copy;
+  disk_.Sweep();
+  base_ = disk_;
 }
 
-void MemoryLogStore::Write(const Install& install, Disk* disk) {
-  const EntryId applied = install.checkpoint.applied;
-  PONTOON_CHECK_MSG(!disk->checkpoint.has_value() || disk->checkpoint->applied < applied,
-                    "a snapshot older than what it replaces");
-  std::map<Index, Body> live;
-  for (const IndexRun& run : install.live_bodies) {
-    for (Index index = run.first; index < run.first + run.count; index = index + 1) {
-      const auto body = disk->bodies.find(index);
-      if (body != disk->bodies.end()) live.insert(disk->bodies.extract(body));
-    }
-  }
-  if (install.keep_tail) {
-    const auto header = disk->headers.find(applied.index);
-    PONTOON_CHECK_MSG(header != disk->headers.end() && header->second.id == applied,
-                      "the tail of another log");
-    disk->headers.erase(disk->headers.begin(), std::next(header));
-    disk->bodies.erase(disk->bodies.begin(), disk->bodies.upper_bound(applied.index));
-    disk->bodies.merge(live);
-  } else {
-    disk->headers.clear();
-    disk->bodies = std::move(live);
-  }
-  if (install.old_page_generation != install.checkpoint.page_generation)
-    DropGeneration(install.old_page_generation, disk);
-  disk->checkpoint = install.checkpoint;
-  disk->staging.reset();
+bool MemoryLogStore::DamageBody(GroupId group, Index index) {
+  base_.DamageBody(group, index);
+  return disk_.DamageBody(group, index);
 }
-
-void MemoryLogStore::Write(const StateTask& task) {
-  Disk& disk = disk_[task.group];
-  disk.ended_through = std::max(disk.ended_through, task.ended_through);
-  if (task.drop_generation.has_value()) DropGeneration(*task.drop_generation, &disk);
-  if (task.staging.has_value()) disk.staging = task.staging;
-  for (const BodyImage& image : task.put_bodies) {
-    Body body{.body_bytes = image.body_bytes, .keep = {}, .bytes = {}};
-    std::string whole(image.body_bytes, '\0');
-    const std::string kept(image.bytes.Flatten().view());
-    size_t at = 0;
-    for (const BodyImage::Extent& extent : image.extents) {
-      body.keep.push_back({extent.offset, extent.size});
-      whole.replace(extent.offset, extent.size, kept, at, extent.size);
-      at += extent.size;
-    }
-    body.bytes = base::Slice::Copy(whole);
-    disk.bodies[image.index] = std::move(body);
-  }
-  for (const auto& [page, bytes] : task.put_pages) disk.pages[page] = bytes.Flatten();
-  for (const Index index : task.drop_bodies) disk.bodies.erase(index);
-  for (const BodyCut& cut : task.cut_bodies) {
-    if (const auto body = disk.bodies.find(cut.index); body != disk.bodies.end())
-      body->second.keep = cut.keep;
-  }
-  if (task.checkpoint.has_value()) {
-    const EntryId applied = task.checkpoint->applied;
-    PONTOON_CHECK_MSG(!disk.checkpoint.has_value() || disk.checkpoint->applied <= applied,
-                      "a checkpoint older than the one it replaces");
-    const auto header = disk.headers.find(applied.index);
-    PONTOON_CHECK_MSG((header != disk.headers.end() && header->second.id == applied) ||
-                          (disk.checkpoint.has_value() && disk.checkpoint->applied == applied),
-                      "a checkpoint is never ahead of the log");
-    disk.checkpoint = task.checkpoint;
-  }
-  for (const PageId page : task.drop_pages) disk.pages.erase(page);
+bool MemoryLogStore::DamageHeader(GroupId group, Index index) {
+  base_.DamageHeader(group, index);
+  return disk_.DamageHeader(group, index);
+}
+bool MemoryLogStore::DamagePage(GroupId group, PageId page) {
+  base_.DamagePage(group, page);
+  return disk_.DamagePage(group, page);
+}
+bool MemoryLogStore::DamageCheckpoint(GroupId group) {
+  base_.DamageCheckpoint(group);
+  return disk_.DamageCheckpoint(group);
 }
 
 absl::StatusOr<RecoveredGroup> MemoryLogStore::RecoverBlocking(GroupId group) {
   PONTOON_CHECK_MSG(queue_.empty(), "recovers only what a crash has left");
-  const Disk& disk = disk_[group];
-  RecoveredGroup recovered{
-      .hard_state = disk.hard_state,
-      .checkpoint = disk.checkpoint,
-      .entries = {},
-      .epoch = disk.epoch,
-      .quarantined = disk.quarantined,
-      .ended_through = disk.ended_through,
-      .staging = disk.staging};
-  const Index covered = disk.checkpoint.has_value() ? disk.checkpoint->applied.index : Index{0};
-  for (auto it = disk.headers.upper_bound(covered); it != disk.headers.end(); ++it) {
-    recovered.entries.push_back(it->second);
-  }
-  return recovered;
-}
-
-absl::StatusOr<base::Slice> MemoryLogStore::ReadBody(GroupId group, const BodyRead& read) const {
-  const auto missing = [&read] {
-    return absl::NotFoundError(absl::StrCat("bytes ", read.offset, "+", read.size,
-                                            " of the body of entry ", read.index.value));
-  };
-  const auto disk = disk_.find(group);
-  if (disk == disk_.end()) return missing();
-  const auto body = disk->second.bodies.find(read.index);
-  if (body == disk->second.bodies.end()) return missing();
-  if (body->second.damaged)
-    return absl::DataLossError(absl::StrCat("the body of entry ", read.index.value));
-  for (const BodyExtent& extent : body->second.keep) {
-    if (read.offset < extent.offset || read.offset - extent.offset > extent.size) continue;
-    if (read.size > extent.size - (read.offset - extent.offset)) continue;
-    return body->second.bytes.Sub(read.offset, read.size);
-  }
-  return missing();
+  if (lost_) return absl::DataLossError("the log is damaged below the durable mark");
+  return disk_.Recover(group);
 }
 
 void MemoryLogStore::ReadBodies(
@@ -227,77 +232,21 @@ void MemoryLogStore::ReadBodies(
     std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) {
   reads_.push_back([this, group, reads = std::move(reads), done = std::move(done)] {
     std::vector<absl::StatusOr<base::Slice>> slices;
-    for (const BodyRead& read : reads) slices.push_back(ReadBody(group, read));
+    for (const BodyRead& read : reads) slices.push_back(disk_.ReadBody(group, read));
     done(std::move(slices));
   });
 }
 
 void MemoryLogStore::ReadPage(GroupId group, PageId page,
                               std::function<void(absl::StatusOr<base::Slice>)> done) {
-  reads_.push_back([this, group, page, done = std::move(done)] {
-    const auto disk = disk_.find(group);
-    if (disk != disk_.end()) {
-      if (const auto it = disk->second.pages.find(page); it != disk->second.pages.end())
-        return done(it->second);
-    }
-    done(absl::NotFoundError(absl::StrCat("page ", page.value)));
-  });
-}
-
-absl::StatusOr<std::vector<Entry>> MemoryLogStore::ReadLog(GroupId group, Index from, Index to,
-                                                           uint64_t bytes_max) const {
-  std::vector<Entry> entries;
-  const auto disk = disk_.find(group);
-  uint64_t bytes = 0;
-  for (Index index = from; disk != disk_.end() && index <= to; index = index + 1) {
-    const auto header = disk->second.headers.find(index);
-    if (header == disk->second.headers.end()) break;
-    Entry entry = header->second;
-    const absl::StatusOr<BodyImage> body = ReadImage(group, index, true);
-    if (absl::IsDataLoss(body.status())) {
-      if (entries.empty()) return body.status();
-      break;
-    }
-    if (body.ok()) entry.body = body->bytes;
-    if (entry.body.size() != entry.body_bytes) {
-      auto remains = std::make_shared<BodyRemains>();
-      if (body.ok()) {
-        for (const BodyImage::Extent& extent : body->extents)
-          remains->kept.push_back({extent.offset, extent.size});
-      }
-      remains->crc = base::Crc32c(entry.body);
-      entry.remains = std::move(remains);
-    }
-    bytes += EntryCost(entry);
-    if (!entries.empty() && bytes > bytes_max) break;
-    entries.push_back(std::move(entry));
-  }
-  if (entries.empty()) return absl::NotFoundError(absl::StrCat("entry ", from.value));
-  return entries;
-}
-
-absl::StatusOr<BodyImage> MemoryLogStore::ReadImage(GroupId group, Index index,
-                                                    bool with_bytes) const {
-  const auto disk = disk_.find(group);
-  if (disk == disk_.end()) return absl::NotFoundError("no such group");
-  const auto it = disk->second.bodies.find(index);
-  if (it == disk->second.bodies.end())
-    return absl::NotFoundError(absl::StrCat("the body of entry ", index.value));
-  const Body& body = it->second;
-  if (body.damaged) return absl::DataLossError(absl::StrCat("the body of entry ", index.value));
-  BodyImage image{.index = index, .body_bytes = body.body_bytes, .extents = {}, .bytes = {}};
-  for (const BodyExtent& extent : body.keep) {
-    const base::Slice part = body.bytes.Sub(extent.offset, extent.size);
-    image.extents.push_back({extent.offset, extent.size, base::Crc32c(part.view())});
-    if (with_bytes) image.bytes.Append(part);
-  }
-  return image;
+  reads_.push_back(
+      [this, group, page, done = std::move(done)] { done(disk_.ReadPage(group, page)); });
 }
 
 void MemoryLogStore::ReadEntries(GroupId group, Index from, Index to, uint64_t bytes_max,
                                  std::function<void(absl::StatusOr<std::vector<Entry>>)> done) {
   reads_.push_back([this, group, from, to, bytes_max, done = std::move(done)] {
-    done(ReadLog(group, from, to, bytes_max));
+    done(disk_.ReadEntries(group, from, to, bytes_max));
   });
 }
 
@@ -306,61 +255,20 @@ void MemoryLogStore::ReadBodyImages(
     std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) {
   reads_.push_back([this, group, bodies = std::move(bodies), with_bytes, done = std::move(done)] {
     std::vector<absl::StatusOr<BodyImage>> images;
-    for (const Index index : bodies) images.push_back(ReadImage(group, index, with_bytes));
+    for (const Index index : bodies)
+      images.push_back(disk_.ReadBodyImage(group, index, with_bytes));
     done(std::move(images));
   });
 }
 
 void MemoryLogStore::ReadCheckpoint(GroupId group,
                                     std::function<void(absl::StatusOr<Checkpoint>)> done) {
-  reads_.push_back([this, group, done = std::move(done)] {
-    const auto disk = disk_.find(group);
-    if (disk == disk_.end() || !disk->second.checkpoint.has_value())
-      return done(absl::NotFoundError("no checkpoint"));
-    done(*disk->second.checkpoint);
-  });
+  reads_.push_back([this, group, done = std::move(done)] { done(disk_.ReadCheckpoint(group)); });
 }
 
 void MemoryLogStore::AnswerReads() {
   const auto reads = std::exchange(reads_, {});
   for (const auto& read : reads) read();
-}
-
-void MemoryLogStore::DamageBody(GroupId group, Index index) {
-  const auto body = disk_[group].bodies.find(index);
-  PONTOON_CHECK(body != disk_[group].bodies.end());
-  body->second.damaged = true;
-}
-
-bool MemoryLogStore::HasBody(GroupId group, Index index) const {
-  const auto disk = disk_.find(group);
-  return disk != disk_.end() && disk->second.bodies.contains(index);
-}
-
-uint64_t MemoryLogStore::body_bytes() const {
-  uint64_t total = 0;
-  for (const auto& [group, disk] : disk_) {
-    for (const auto& [index, body] : disk.bodies) {
-      for (const BodyExtent& extent : body.keep) total += extent.size;
-    }
-  }
-  return total;
-}
-
-std::vector<PageId> MemoryLogStore::pages(GroupId group) const {
-  std::vector<PageId> ids;
-  if (const auto disk = disk_.find(group); disk != disk_.end()) {
-    for (const auto& [page, bytes] : disk->second.pages) ids.push_back(page);
-  }
-  return ids;
-}
-
-std::vector<EntryId> MemoryLogStore::headers(GroupId group) const {
-  std::vector<EntryId> ids;
-  if (const auto disk = disk_.find(group); disk != disk_.end()) {
-    for (const auto& [index, entry] : disk->second.headers) ids.push_back(entry.id);
-  }
-  return ids;
 }
 
 }  // namespace pontoon::raft

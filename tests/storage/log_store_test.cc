@@ -36,8 +36,7 @@ TEST_P(LogStoreTest, EntriesAreReadWithTheirBodiesAsTheyWereAppended) {
 
 TEST_P(LogStoreTest, ReadEntriesGivesAtLeastOneAndAboutAsManyBytesAsAskedFor) {
   StorageTask task = Task();
-  for (uint64_t i = 1; i <= 10; ++i)
-    task.append.push_back(MakeEntry(1, i, std::string(1000, 'x')));
+  for (uint64_t i = 1; i <= 10; ++i) task.append.push_back(MakeEntry(1, i, std::string(1000, 'x')));
   store().Submit(std::move(task));
   Settle();
   EXPECT_THAT(IndexesOf(*ReadEntries(4, 10, 1)), ElementsAre(4));
@@ -113,8 +112,7 @@ TEST_P(LogStoreTest, BodyImagesTellSizeAndPartsAndTheSameFingerprintForTheSame) 
   const auto whole = ReadImages({Index{1}, Index{2}, Index{3}});
   EXPECT_EQ(whole[0]->body_bytes, 10u);
   EXPECT_EQ(whole[0]->bytes.Flatten().view(), "0123456789");
-  EXPECT_THAT(whole[0]->extents,
-              ElementsAre(BodyImage::Extent{0, 10, base::Crc32c("0123456789")}));
+  EXPECT_THAT(whole[0]->extents, ElementsAre(BodyImage::Extent{0, 10, base::Crc32c("0123456789")}));
   EXPECT_TRUE(absl::IsNotFound(whole[2].status()));
   const auto bare = ReadImages({Index{1}}, false);
   EXPECT_TRUE(bare[0]->bytes.empty());

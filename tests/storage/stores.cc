@@ -10,8 +10,7 @@ void RocksStoreUnderTest::DamageBody(GroupId group, Index index) {
   store_.reset();
   const storage::RocksLogStoreOptions options = storage::testing::TestOptions(dir_.path());
   {
-    auto database =
-        storage::Database::OpenBlocking(storage::DatabaseOptionsFor(options, nullptr));
+    auto database = storage::Database::OpenBlocking(storage::DatabaseOptionsFor(options, nullptr));
     ASSERT_TRUE(database.ok()) << database.status();
     rocksdb::DB* const db = (*database)->db();
     const storage::ItemKey key = storage::MakeItemKey(group, index.value);
@@ -22,9 +21,9 @@ void RocksStoreUnderTest::DamageBody(GroupId group, Index index) {
     rocksdb::WriteBatch batch;
     batch.Put((*database)->body(), storage::ToRocks(key), value);
     const storage::MetaKey number = storage::MakeNodeMetaKey(storage::NodeMetaKind::kBatchNumber);
-    batch.Put((*database)->meta(), storage::ToRocks(number),
-              storage::EncodeNumber(storage::AsView(number),
-                                    *storage::ReadBatchNumber(**database) + 1));
+    batch.Put(
+        (*database)->meta(), storage::ToRocks(number),
+        storage::EncodeNumber(storage::AsView(number), *storage::ReadBatchNumber(**database) + 1));
     ASSERT_TRUE(db->Write(rocksdb::WriteOptions(), &batch).ok());
   }
   Open();
