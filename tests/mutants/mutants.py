@@ -1,0 +1,95 @@
+"""Runs the tests of Raft against each planted bug (raft/core/mutants.h) and fails for each that lives. First the simulator from random
+seeds; for those that it does not find within its share, the unit tests and scripts."""
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+# So many must be found by random seeds alone.
+BY_SEEDS_AT_LEAST = 15
+SEEDS_EACH = 240
+SEEDS_AT_ONCE = 12
+SECONDS_OF_SEEDS = 30
+UNIT_SECONDS = 60
+
+
+def mutants():
+    with open(os.path.join(ROOT, "raft/core/mutants.h"), encoding="utf-8") as header:
+        names = re.findall(r"^  (k[A-Z]\w*),", header.read(), re.M)
+    assert names[0] == "kNone"
+    return list(enumerate(names))
+
+
+def run(command, mutant, seconds):
+    """Exit status and output; None: it did not end (which is how a mutant may show itself, too)."""
+    environment = dict(os.environ, PONTOON_MUTANT=str(mutant))
+    try:
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False,
+                              errors="replace", text=True)
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired as ended:
+        return None, (ended.stdout or b"").decode(errors="replace") if isinstance(ended.stdout, bytes) else (ended.stdout or "")
+
+
+def reason(output):
+    """What was broken, in a few words."""
+    for line in output.splitlines():
+        if re.search(r"\b[RS]\d+\b.*:|check failed|CHECK", line):
+            return line.strip()[:120]
+    return "ended without a word"
+
+
+def by_seeds(binary, number):
+    """(seeds it took, what was broken), or None if it lives."""
+    began = time.monotonic()
+    for first in range(1, SEEDS_EACH + 1, SEEDS_AT_ONCE):
+        status, output = run([os.path.join(binary, "pontoon-sim-mutants"), "--from", str(first), "--seeds", str(SEEDS_AT_ONCE),
+                              "--jobs", "1"], number, 120)
+        if status != 0:
+            return first + SEEDS_AT_ONCE - 1, reason(output) if status is not None else "does not end"
+        if time.monotonic() - began > SECONDS_OF_SEEDS:
+            break
+    return None
+
+
+def by_unit_tests(binary, number):
+    status, output = run([os.path.join(binary, "raft-mutants-unit")], number, UNIT_SECONDS)
+    if status == 0:
+        return None
+    failed = re.findall(r"^\[  FAILED  \] (\S+?),? .*$", output, re.M)
+    return failed[0] if failed else "a failed check" if status is not None else "does not end"
+
+
+def main(binary):
+    passed, failed = 0, 0
+
+    def verdict(good, text):
+        nonlocal passed, failed
+        passed, failed = passed + good, failed + (not good)
+        print(("ok     " if good else "FAILED ") + text, flush=True)
+
+    clean = by_unit_tests(binary, 0)
+    verdict(clean is None, "without a mutant the unit tests find nothing" + (f": {clean}" if clean else ""))
+    clean = run([os.path.join(binary, "pontoon-sim-mutants"), "--from", "1", "--seeds", "20"], 0, 300)
+    verdict(clean[0] == 0, "without a mutant the simulator finds nothing" + ("" if clean[0] == 0 else ": " + reason(clean[1])))
+
+    found_by_seeds = 0
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        chosen = mutants()[1:]
+        for (number, name), seeds in zip(chosen, pool.map(lambda mutant: by_seeds(binary, mutant[0]), chosen)):
+            if seeds is not None:
+                found_by_seeds += 1
+                verdict(True, f"{name}: within {seeds[0]} seeds: {seeds[1]}")
+                continue
+            test = by_unit_tests(binary, number)
+            verdict(test is not None, f"{name}: " + (f"by {test}" if test else "lives"))
+    verdict(found_by_seeds >= BY_SEEDS_AT_LEAST, f"{found_by_seeds} of {len(chosen)} by random seeds alone, wanted {BY_SEEDS_AT_LEAST}")
+    print(f"{passed} passed, {failed} failed")
+    return 0 if failed == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
