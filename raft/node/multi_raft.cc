@@ -5,28 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "raft/node/hosted_group.h"
 
 namespace pontoon::raft {
-namespace {
-
-absl::Status NoSuchGroup(GroupId group) {
-  return absl::NotFoundError(absl::StrCat("group ", group.value, " is not open here"));
-}
-
-}  // namespace
-
-struct MultiRaft::Group {
-  GroupId id;
-  std::unique_ptr<Core> core;
-  StateMachine* machine;
-  uint64_t opening;  // The how-manieth OpenGroup of this loop.
-  uint16_t page_generation = 0;
-  bool dirty = false;           // Is in dirty_.
-  std::optional<Term> leading;  // Was told OnLeader of it, and no OnFollower since.
-  EntryId applied;
-  std::deque<HeldMessage> held;
-  std::deque<ReadReady> reads;  // Their index is not applied yet; ascending.
-};
 
 MultiRaft::MultiRaft(MultiRaftOptions options, LogStore* store, Transport* transport,
                      base::Random* random)
@@ -63,9 +44,11 @@ absl::Status MultiRaft::OpenGroup(GroupId group, RecoveredGroup recovered, State
   opened->core = *std::move(core);
   if (!has_room_) opened->core->SetRoom(false);
   MarkDirty(opened.get());
-  in_order_.insert(std::lower_bound(in_order_.begin(), in_order_.end(), group,
-                                    [](const Group* a, GroupId b) { return a->id < b; }),
-                   opened.get());
+  const auto at = std::lower_bound(in_order_.begin(), in_order_.end(), group,
+                                   [](const Group* a, GroupId b) { return a->id < b; });
+  due_.insert(due_.begin() + (at - in_order_.begin()), base::MonotonicTime{});
+  in_order_.insert(at, opened.get());
+  NumberPlaces();
   groups_.emplace(group, std::move(opened));
   return absl::OkStatus();
 }
@@ -77,8 +60,14 @@ void MultiRaft::CloseGroup(GroupId group) {
   Group* closing = it->second.get();
   closed_[group] = closing->core->last_io_seq();
   dirty_.erase(std::remove(dirty_.begin(), dirty_.end(), closing), dirty_.end());
-  in_order_.erase(std::remove(in_order_.begin(), in_order_.end(), closing), in_order_.end());
+  due_.erase(due_.begin() + static_cast<ptrdiff_t>(closing->place));
+  in_order_.erase(in_order_.begin() + static_cast<ptrdiff_t>(closing->place));
+  NumberPlaces();
   groups_.erase(it);
+}
+
+void MultiRaft::NumberPlaces() {
+  for (size_t place = 0; place < in_order_.size(); ++place) in_order_[place]->place = place;
 }
 
 MultiRaft::Group* MultiRaft::Find(GroupId id) const {
@@ -92,166 +81,31 @@ void MultiRaft::MarkDirty(Group* group) {
   dirty_.push_back(group);
 }
 
+MultiRaft::Group* MultiRaft::Enter(GroupId id) {
+  Group* group = Find(id);
+  if (group != nullptr) Touch(group);
+  return group;
+}
+
+void MultiRaft::Touch(Group* group) {
+  if (group->ticked == now_) return;
+  group->ticked = now_;
+  group->core->Tick(now_);
+}
+
+void MultiRaft::Leave(Group* group) {
+  due_[group->place] = group->core->next_due();
+  if (group->core->has_output()) MarkDirty(group);
+}
+
 void MultiRaft::Tick(base::MonotonicTime now) {
-  for (Group* group : in_order_) {
-    group->core->Tick(now);
-    if (group->core->has_output()) MarkDirty(group);
+  PONTOON_CHECK(now >= now_);
+  now_ = now;
+  for (size_t place = 0; place < due_.size(); ++place) {
+    if (due_[place] > now) continue;
+    Touch(in_order_[place]);
+    Leave(in_order_[place]);
   }
-}
-
-absl::StatusOr<Index> MultiRaft::Propose(GroupId group, Term expected_term,
-                                         absl::Span<Entry> entries, Core::Room room) {
-  Group* to = Find(group);
-  if (to == nullptr) return NoSuchGroup(group);
-  absl::StatusOr<Index> first = to->core->Propose(expected_term, entries, room);
-  if (first.ok()) MarkDirty(to);
-  return first;
-}
-
-absl::StatusOr<Index> MultiRaft::Propose(GroupId group, Term expected_term, base::SliceChain header,
-                                         base::SliceChain body, Core::Room room) {
-  Entry entry = MakeEntry(std::move(header), std::move(body));
-  return Propose(group, expected_term, absl::MakeSpan(&entry, 1), room);
-}
-
-void MultiRaft::SubmitState(StateTask task) {
-  Group* group = Find(task.group);
-  PONTOON_CHECK_MSG(group != nullptr, "state of a group that is not open");
-  for (auto& [page, bytes] : task.put_pages) page = StoredPageOf(task.group, page);
-  for (PageId& page : task.drop_pages) page = StoredPageOf(task.group, page);
-  if (!task.drop_bodies.empty() || !task.cut_bodies.empty())
-    task.ended_through = group->applied.index;
-  if (task.checkpoint.has_value()) {
-    PONTOON_CHECK_MSG(task.checkpoint->applied.index > Index{0} &&
-                          task.checkpoint->applied.index <= group->applied.index &&
-                          group->core->log().Contains(task.checkpoint->applied),
-                      "a checkpoint of what is not applied");
-    task.checkpoint->membership = group->core->memberships().At(task.checkpoint->applied.index);
-    task.checkpoint->page_generation = group->page_generation;
-  }
-  store_->Submit(std::move(task));
-}
-
-absl::Status MultiRaft::ReadIndex(GroupId group, ReadId id) {
-  Group* to = Find(group);
-  if (to == nullptr) return NoSuchGroup(group);
-  absl::Status asked = to->core->ReadIndex(id);
-  if (asked.ok()) MarkDirty(to);
-  return asked;
-}
-
-absl::StatusOr<Index> MultiRaft::ProposeConfig(GroupId group, Term expected_term,
-                                               const Membership& wanted) {
-  Group* to = Find(group);
-  if (to == nullptr) return NoSuchGroup(group);
-  absl::StatusOr<Index> index = to->core->ProposeConfig(expected_term, wanted);
-  if (index.ok()) MarkDirty(to);
-  return index;
-}
-
-absl::Status MultiRaft::TransferTo(GroupId group, ReplicaId target) {
-  Group* to = Find(group);
-  if (to == nullptr) return NoSuchGroup(group);
-  absl::Status started = to->core->TransferTo(target);
-  if (to->core->has_output()) MarkDirty(to);
-  return started;
-}
-
-absl::Status MultiRaft::Campaign(GroupId group) {
-  Group* to = Find(group);
-  if (to == nullptr) return NoSuchGroup(group);
-  absl::Status started = to->core->Campaign();
-  if (to->core->has_output()) MarkDirty(to);
-  return started;
-}
-
-absl::Status MultiRaft::Quarantine(GroupId group) {
-  Group* to = Find(group);
-  if (to == nullptr) return NoSuchGroup(group);
-  to->core->Quarantine();
-  if (to->core->has_output()) MarkDirty(to);
-  return absl::OkStatus();
-}
-
-void MultiRaft::SetRoom(bool has_room) {
-  if (has_room == has_room_) return;
-  has_room_ = has_room;
-  for (Group* group : in_order_) {
-    group->core->SetRoom(has_room);
-    if (group->core->has_output()) MarkDirty(group);
-  }
-}
-
-void MultiRaft::OnPeerUnreachable(NodeId node) {
-  for (Group* group : in_order_) {
-    group->core->OnPeerUnreachable(node);
-    if (group->core->has_output()) MarkDirty(group);
-  }
-}
-
-void MultiRaft::Deliver(NodeId from, uint64_t boot, std::vector<Message> messages) {
-  if (options_.nodes != nullptr && !options_.nodes->Admit(from, boot)) {
-    counters_.old_boot += messages.size();
-    return;
-  }
-  for (Message& message : messages) {
-    if (message.from.node != from) {
-      ++counters_.wrong_sender;
-      continue;
-    }
-    Group* group = Find(message.group);
-    if (group == nullptr) {
-      ++counters_.no_such_group;
-    } else if (message.to != group->core->self()) {
-      ++counters_.wrong_replica;
-    } else if (message.epoch != group->core->epoch()) {
-      ++counters_.wrong_epoch;
-    } else {
-      Step(group, std::move(message));
-    }
-  }
-}
-
-void MultiRaft::Step(Group* group, Message message) {
-  if (message.kind == MessageKind::kSnapshotRequest ||
-      message.kind == MessageKind::kSnapshotPart) {
-    return OnSnapshotMessage(group, std::move(message));
-  }
-  const ReplicaId from = message.from;
-  if (group->core->Step(std::move(message)).ok()) {
-    ++counters_.messages_in;
-    if (group->core->has_output()) MarkDirty(group);
-    return;
-  }
-  bool replaced = false;
-  for (const ReplicaId& member : AllMembers(group->core->membership()))
-    replaced = replaced || (member.node == from.node && member.incarnation > from.incarnation);
-  ++(replaced ? counters_.old_incarnation : counters_.invalid);
-}
-
-void MultiRaft::OnStorageDone(GroupId group, IoSeq seq) {
-  Group* to = Find(group);
-  if (to == nullptr) return;
-  to->core->OnStorageDone(seq);
-  while (!to->held.empty() && to->held.front().after <= seq) {
-    Send(std::move(to->held.front().message));
-    to->held.pop_front();
-  }
-  if (to->core->has_output()) MarkDirty(to);
-}
-
-void MultiRaft::OnCheckpointDurable(GroupId group, EntryId applied) {
-  Group* to = Find(group);
-  if (to == nullptr) return;
-  to->core->OnCheckpointDurable(applied);
-  if (to->core->has_output()) MarkDirty(to);
-}
-
-void MultiRaft::Send(Message message) {
-  if (transport_ == nullptr) return;
-  ++counters_.messages_out;
-  sent_ = true;
-  transport_->Send(std::move(message));
 }
 
 bool MultiRaft::Flush() {
@@ -276,14 +130,16 @@ bool MultiRaft::Flush() {
   }
   for (Group* group : later) MarkDirty(group);
   flushing_ = false;
-  if (std::exchange(sent_, false)) transport_->EndTurn();
+  EndTurn();
   return !dirty_.empty();
 }
 
 void MultiRaft::Drain(Group* group) {
+  Touch(group);
   group->core->TakeOutput(&output_);
+  due_[group->place] = group->core->next_due();
   for (StorageTask& task : output_.storage) store_->Submit(std::move(task));
-  for (Message& message : output_.send_now) Send(std::move(message));
+  SendAll(group, &output_.send_now);
   for (HeldMessage& message : output_.send_after) group->held.push_back(std::move(message));
   if (output_.role.has_value()) TellRole(group, *output_.role);
   for (const Astray& astray : output_.astray) {
@@ -307,56 +163,35 @@ void MultiRaft::TakeOver(Group* group, const Install& install) {
   group->machine->Install(install.checkpoint);
 }
 
-void MultiRaft::OnSnapshotMessage(Group* group, Message message) {
-  (void)group;
-  (void)message;
-  ++counters_.unasked_snapshot;
+void MultiRaft::Send(Message message) {
+  if (transport_ == nullptr) return;
+  ++counters_.messages_out;
+  sent_ = true;
+  transport_->Send(std::move(message));
 }
 
-void MultiRaft::FetchSnapshot(Group* group, const SnapshotWanted& wanted) {
-  (void)group;
-  (void)wanted;
-}
-
-void MultiRaft::OnStateWritten(GroupId group, uint64_t ticket) {
-  (void)group;
-  (void)ticket;
-}
-
-void MultiRaft::ReadEntries(Group* group, const EntryRead& read) {
-  store_->ReadEntries(
-      group->id, read.from, read.to, read.bytes_max,
-      [this, alive = std::weak_ptr<const bool>(alive_), post = options_.post, id = group->id,
-       opening = group->opening, read](absl::StatusOr<std::vector<Entry>> entries) {
-        auto arrive = [this, alive, id, opening, read, entries = std::move(entries)]() mutable {
-          if (!alive.expired()) OnEntriesRead(id, opening, read, std::move(entries));
-        };
-        if (post) {
-          post(std::move(arrive));
-        } else {
-          arrive();
-        }
-      });
-}
-
-// What a store lacks of a body was dropped or cut by this replica's state machine in this life or an
-// earlier one, in which case the core has waited until as much is applied again; or it got lost.
-void MultiRaft::OnEntriesRead(GroupId group, uint64_t opening, const EntryRead& read,
-                              absl::StatusOr<std::vector<Entry>> entries) {
-  Group* to = Find(group);
-  if (to == nullptr || to->opening != opening) return;
-  if (entries.ok()) {
-    for (Entry& entry : *entries) {
-      if (entry.remains == nullptr || entry.id.index > to->applied.index) continue;
-      // Only what is settled is ever cut off; where nothing is left it might as well be damage.
-      if (entry.remains->kept.empty() && to->machine->NeedsBody(entry.id.index)) continue;
-      auto remains = std::make_shared<BodyRemains>(*entry.remains);
-      remains->ended = to->applied.index;
-      entry.remains = std::move(remains);
+void MultiRaft::SendAll(Group* group, std::vector<Message>* messages) {
+  uint64_t round = group->round;
+  for (Message& message : *messages) {
+    const bool beat = message.kind == MessageKind::kHeartbeat;
+    if (options_.heartbeats == nullptr || message.round != group->round ||
+        (!beat && message.kind != MessageKind::kHeartbeatReply)) {
+      if (beat || message.kind == MessageKind::kHeartbeatReply) round = message.round;
+      Send(std::move(message));
+    } else {
+      (beat ? heartbeats_ : replies_).push_back(std::move(message));
     }
   }
-  to->core->OnEntriesRead(read, std::move(entries));
-  if (to->core->has_output()) MarkDirty(to);
+  group->round = round;
+}
+
+void MultiRaft::EndTurn() {
+  if (options_.heartbeats != nullptr) {
+    options_.heartbeats->Gather(options_.loop, now_, &heartbeats_, &replies_, &leaving_);
+    for (Message& message : leaving_) Send(std::move(message));
+    leaving_.clear();
+  }
+  if (std::exchange(sent_, false)) transport_->EndTurn();
 }
 
 void MultiRaft::TellRole(Group* group, const RoleChange& change) {

@@ -19,6 +19,7 @@
 #include "raft/core/entry.h"
 #include "raft/core/log_store.h"
 #include "raft/node/counters.h"
+#include "raft/node/heartbeats.h"
 #include "raft/node/node_table.h"
 #include "raft/node/state_machine.h"
 #include "raft/node/transport.h"
@@ -35,6 +36,10 @@ struct MultiRaftOptions {
   std::function<void(std::function<void()>)> post = nullptr;
   // The boots of other nodes, shared by the loops of this one (borrowed). Null: all boots count.
   NodeTable* nodes = nullptr;
+  // Shared by the loops of this node, of which this is number `loop` (borrowed). Null: heartbeats
+  // leave with the other messages of the turn.
+  HeartbeatGatherer* heartbeats = nullptr;
+  size_t loop = 0;
   // Told, within Flush, of a replica (also this one) that counts for nothing any more.
   std::function<void(GroupId, const Astray&)> on_astray = nullptr;
 };
@@ -67,7 +72,8 @@ class MultiRaft {
 
   // Inputs; take effect at the next Flush.
 
-  // Time passes for all groups. Call at least every 10 to 50 ms.
+  // Time passes for all groups; those for which nothing is due are not touched. Call every 10 ms or
+  // so, at least every 50.
   void Tick(base::MonotonicTime now);
   // See Core::Propose for the errors; NotFound: no such group here. The entries are moved from if
   // taken.
@@ -136,12 +142,20 @@ class MultiRaft {
   struct Group;
 
   Group* Find(GroupId id) const;
+  // The same for an input: its core is told the time first.
+  Group* Enter(GroupId id);
+  void Touch(Group* group);
+  // After an input: there may be output, and another time at which something is due.
+  void Leave(Group* group);
+  void NumberPlaces();
   void MarkDirty(Group* group);
   void Drain(Group* group);
   void TellRole(Group* group, const RoleChange& change);
   void TakeOver(Group* group, const Install& install);
   void ApplyCommitted(Group* group, std::vector<Entry>* committed);
   void Send(Message message);
+  void SendAll(Group* group, std::vector<Message>* messages);
+  void EndTurn();
   void Step(Group* group, Message message);
   // kSnapshotRequest and kSnapshotPart, which are the hosts' and not the core's.
   void OnSnapshotMessage(Group* group, Message message);
@@ -157,12 +171,18 @@ class MultiRaft {
 
   absl::flat_hash_map<GroupId, std::unique_ptr<Group>> groups_;  // Never iterated.
   std::vector<Group*> in_order_;                                 // By id, ascending.
+  std::vector<base::MonotonicTime> due_;                         // Core::next_due of each, or earlier.
   std::map<GroupId, IoSeq> closed_;  // Last storage task of groups closed in this life.
   std::vector<Group*> dirty_;
   std::vector<Group*> turn_;  // The dirty ones that this Flush works on; kept for its memory.
   Output output_;             // Kept for its memory.
   bool flushing_ = false;
   bool sent_ = false;  // Since the last Transport::EndTurn.
+  base::MonotonicTime now_;
+  // Of this turn, for the gatherer; `leaving_` is what it gives back.
+  std::vector<Message> heartbeats_;
+  std::vector<Message> replies_;
+  std::vector<Message> leaving_;
   bool has_room_ = true;
   uint64_t openings_ = 0;
   RaftCounters counters_;

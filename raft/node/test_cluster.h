@@ -71,9 +71,11 @@ class TestCluster {
     TestCluster* const cluster_;
   };
 
+  // `adapt` may change a node's options, each time it starts.
   TestCluster(uint64_t seed, std::vector<GroupId> groups, int nodes = 3,
-              MultiRaftOptions options = {})
-      : groups_(std::move(groups)), options_(std::move(options)) {
+              MultiRaftOptions options = {},
+              std::function<void(uint64_t, MultiRaftOptions*)> adapt = nullptr)
+      : groups_(std::move(groups)), options_(std::move(options)), adapt_(std::move(adapt)) {
     for (int n = 1; n <= nodes; ++n) {
       founders_.voters.push_back(TestReplica(n));
       nodes_.push_back(std::make_unique<Node>(this, NodeId{static_cast<uint64_t>(n)}, seed + n));
@@ -91,6 +93,7 @@ class TestCluster {
     MultiRaftOptions options = options_;
     options.self = TestReplica(n);
     options.nodes = &node.table;
+    if (adapt_) adapt_(n, &options);
     node.raft = std::make_unique<MultiRaft>(options, &node.store, &node, &node.random);
     for (const GroupId group : groups_) {
       absl::StatusOr<RecoveredGroup> recovered = node.store.RecoverBlocking(group);
@@ -116,6 +119,10 @@ class TestCluster {
   void Step() {
     now = now + base::Millis(10);
     for (auto& node : nodes_) Turn(node.get(), true);
+    Turns();
+  }
+  // No time passes: what is under way arrives, and what it leads to.
+  void Turns() {
     for (int i = 0; i < 3; ++i) {
       for (auto& node : nodes_) Turn(node.get(), false);
     }
@@ -197,6 +204,7 @@ class TestCluster {
 
   const std::vector<GroupId> groups_;
   const MultiRaftOptions options_;
+  const std::function<void(uint64_t, MultiRaftOptions*)> adapt_;
   Membership founders_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::set<std::pair<uint64_t, uint64_t>> cut_;
