@@ -14,8 +14,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "storage/compaction_guard.h"
 #include "storage/rocksdb_crc32c.h"
+#include "storage/space_guard.h"
 
 namespace pontoon::storage {
 namespace {
@@ -53,7 +53,7 @@ class Listener final : public rocksdb::EventListener {
   Listener(StorageCounters* counters, FatalError* fatal) : counters_(counters), fatal_(fatal) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
     if (reason == rocksdb::BackgroundErrorReason::kCompaction && error->IsNoSpace()) {
-      // Nothing was lost: the compaction is undone, and tried again later (compaction_guard.h).
+      // Nothing was lost: the compaction is undone, and tried again later (space_guard.h).
       *error = rocksdb::Status::OK();
       return;
     }

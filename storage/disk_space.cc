@@ -32,6 +32,15 @@ uint64_t BytesInFolder(const std::string& path) {
   return bytes;
 }
 
+void GiveUpReserve(const std::string& data_dir, base::Logger* logger) {
+  // Several threads may try at once: one of them succeeds, and tells.
+  if (unlink(ReservePath(data_dir).c_str()) != 0 || logger == nullptr) return;
+  logger->Log(base::LogLevel::kWarning, 0,
+              absl::StrCat("The disk of ", data_dir,
+                           " is full; the reserve was given up for acknowledgements and "
+                           "checkpoints"));
+}
+
 }  // namespace
 
 absl::StatusOr<DiskSpace> ReadDiskSpaceBlocking(const std::string& path) {
@@ -68,7 +77,7 @@ DiskStatus DiskMonitor::PollBlocking() {
   struct stat info;
   const bool reserved = stat(reserve_path_.c_str(), &info) == 0;
   if (reserved && space->free < ReleaseBelowBytes(space->total)) {
-    ReleaseReserve();
+    GiveUpReserve(options_.data_dir, logger_);
   } else if (!reserved || static_cast<uint64_t>(info.st_size) < reserve / 2) {
     MakeReserve(*space, reserve);
   }
@@ -80,6 +89,9 @@ DiskStatus DiskMonitor::PollBlocking() {
   if (status_.reserve_released)
     status_.free_for_publishes_bytes -= std::min(status_.free_bytes, reserve);
   status_.alarm = status_.free_for_publishes_bytes < options_.limit_bytes;
+  status_.look_again_below_bytes =
+      std::max(status_.alarm ? 0 : options_.limit_bytes,
+               status_.reserve_released ? 0 : ReleaseBelowBytes(space->total));
   return status_;
 }
 
@@ -104,22 +116,21 @@ void DiskMonitor::MakeReserve(const DiskSpace& space, uint64_t bytes) {
   if (!synced || rename(temporary.c_str(), reserve_path_.c_str()) != 0) unlink(temporary.c_str());
 }
 
-void DiskMonitor::ReleaseReserve() {
-  unlink(reserve_path_.c_str());
-  if (logger_ != nullptr) {
-    logger_->Log(
-        base::LogLevel::kWarning, 0,
-        absl::StrCat("The disk of ", options_.data_dir,
-                     " is full; the reserve was given up for acknowledgements and checkpoints"));
-  }
-}
-
 void MakeRoomForStartBlocking(const std::string& data_dir) {
   const std::string path = ReservePath(data_dir);
   const absl::StatusOr<DiskSpace> space = ReadDiskSpaceBlocking(data_dir);
   if (space.ok() && space->free < DiskMonitor::ReleaseBelowBytes(space->total))
     unlink(path.c_str());
   unlink((path + ".new").c_str());
+}
+
+absl::StatusOr<DiskSpace> MakeRoomForWriteBlocking(const std::string& data_dir,
+                                                   const ReadSpace& read_space,
+                                                   base::Logger* logger) {
+  absl::StatusOr<DiskSpace> space = read_space(data_dir);
+  if (space.ok() && space->free < DiskMonitor::ReleaseBelowBytes(space->total))
+    GiveUpReserve(data_dir, logger);
+  return space;
 }
 
 }  // namespace pontoon::storage

@@ -16,6 +16,8 @@ struct DiskSpace {
   uint64_t total = 0;
 };
 absl::StatusOr<DiskSpace> ReadDiskSpaceBlocking(const std::string& path);
+// ReadDiskSpaceBlocking, or numbers of a test's.
+using ReadSpace = std::function<absl::StatusOr<DiskSpace>(const std::string& path)>;
 
 // RabbitMQ's default of disk_free_limit.
 inline constexpr uint64_t kDiskFreeLimitDefault = 50'000'000;
@@ -29,6 +31,8 @@ struct DiskStatus {
   uint64_t limit_bytes = 0;
   bool alarm = false;  // Free space is below the limit: publishes stop, everything else goes on.
   bool reserve_released = false;  // It got so low that the reserve was given up.
+  // With fewer bytes free than this the next look has something to do, so that it should be now.
+  uint64_t look_again_below_bytes = 0;
 };
 
 // Watches the data directory's disk. Beside RabbitMQ's limit, at which publishes stop, it keeps a
@@ -37,7 +41,12 @@ struct DiskStatus {
 // then. It is made again once there is room. Only a write that fails in spite of it ends the
 // process (RocksLogStore).
 //
-// One thread (polled by its owner, about once a second; more often while the alarm is on).
+// Polls alone come too late when the disk fills fast: the store gives the reserve up as well, right
+// before the write that might need it (MakeRoomForWriteBlocking), and has its owner told what it
+// saw, so that publishers are stopped without waiting for the next poll.
+//
+// One thread (polled by its owner, several times a second, and at once when less than
+// `look_again_below_bytes` is free).
 class DiskMonitor {
  public:
   struct Options {
@@ -45,8 +54,7 @@ class DiskMonitor {
     uint64_t limit_bytes = kDiskFreeLimitDefault;
     // Bytes of the reserve; 0: ReserveBytesFor the disk and what is stored.
     uint64_t reserve_bytes = 0;
-    // Default: ReadDiskSpaceBlocking. Tests put numbers here.
-    std::function<absl::StatusOr<DiskSpace>(const std::string&)> read_space;
+    ReadSpace read_space;  // Default: ReadDiskSpaceBlocking.
   };
 
   DiskMonitor(Options options, base::Logger* logger);
@@ -69,7 +77,6 @@ class DiskMonitor {
  private:
   uint64_t WantedReserve(const DiskSpace& space);
   void MakeReserve(const DiskSpace& space, uint64_t bytes);
-  void ReleaseReserve();
 
   Options options_;
   base::Logger* const logger_;
@@ -84,6 +91,12 @@ std::string ReservePath(const std::string& data_dir);
 // Before a store is opened on a full disk: gives the reserve up if what is free would not do for a
 // start.
 void MakeRoomForStartBlocking(const std::string& data_dir);
+
+// Before a write to the store: gives the reserve up if what is free might not do for the write.
+// What was free before that. Any thread; about a microsecond while there is room.
+absl::StatusOr<DiskSpace> MakeRoomForWriteBlocking(const std::string& data_dir,
+                                                   const ReadSpace& read_space,
+                                                   base::Logger* logger);
 
 }  // namespace pontoon::storage
 

@@ -19,15 +19,18 @@ class DiskMonitorTest : public ::testing::Test {
     options.data_dir = dir_.path();
     options.limit_bytes = 50 * kMiB;
     options.reserve_bytes = 20 * kMiB;
-    // A disk of 1000 MiB of which `used_` is taken by others.
-    options.read_space = [this](const std::string&) -> absl::StatusOr<DiskSpace> {
+    options.read_space = Disk();
+    return DiskMonitor(options, &logger_);
+  }
+  // A disk of 1000 MiB of which `used_` is taken by others.
+  ReadSpace Disk() {
+    return [this](const std::string&) -> absl::StatusOr<DiskSpace> {
       if (unreadable_) return absl::UnavailableError("planted");
       const uint64_t reserve =
           Exists(dir_ / "reserve") ? std::filesystem::file_size(dir_ / "reserve") : 0;
       const uint64_t total = 1000 * kMiB;
       return DiskSpace{.free = total - std::min(total, used_ + reserve), .total = total};
     };
-    return DiskMonitor(options, &logger_);
   }
   bool HasReserve() { return Exists(dir_ / "reserve"); }
 
@@ -64,6 +67,32 @@ TEST_F(DiskMonitorTest, ReserveIsGivenUpWhenTheRestIsGoneAndMadeAgainLater) {
   used_ = 100 * kMiB;
   EXPECT_FALSE(monitor.PollBlocking().alarm);
   EXPECT_TRUE(HasReserve());
+}
+
+TEST_F(DiskMonitorTest, AWriteGivesTheReserveUpWithoutWaitingForAPoll) {
+  DiskMonitor monitor = Monitor();
+  monitor.PollBlocking();
+  used_ = 950 * kMiB;  // 30 MiB free.
+  EXPECT_EQ(MakeRoomForWriteBlocking(dir_.path(), Disk(), &logger_)->free, 30 * kMiB);
+  EXPECT_TRUE(HasReserve());
+  used_ = 970 * kMiB;
+  EXPECT_EQ(MakeRoomForWriteBlocking(dir_.path(), Disk(), &logger_)->free, 10 * kMiB);
+  EXPECT_FALSE(HasReserve());
+  EXPECT_EQ(MakeRoomForWriteBlocking(dir_.path(), Disk(), &logger_)->free, 30 * kMiB);
+  EXPECT_TRUE(monitor.PollBlocking().reserve_released);
+  EXPECT_TRUE(monitor.status().alarm);
+  EXPECT_EQ(logger_.Lines(base::LogLevel::kWarning).size(), 1u);
+}
+
+TEST_F(DiskMonitorTest, TellsBelowWhatFreeSpaceItHasSomethingToDo) {
+  DiskMonitor monitor = Monitor();
+  EXPECT_EQ(monitor.PollBlocking().look_again_below_bytes, 50 * kMiB);  // The alarm.
+  used_ = 935 * kMiB;
+  EXPECT_EQ(monitor.PollBlocking().look_again_below_bytes, 25 * kMiB);  // The reserve.
+  used_ = 975 * kMiB;
+  EXPECT_EQ(monitor.PollBlocking().look_again_below_bytes, 0u);
+  used_ = 100 * kMiB;
+  EXPECT_EQ(monitor.PollBlocking().look_again_below_bytes, 50 * kMiB);
 }
 
 TEST_F(DiskMonitorTest, SpaceOfTheReserveIsNotForPublishers) {

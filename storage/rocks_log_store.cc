@@ -7,7 +7,6 @@
 
 #include "absl/status/status.h"
 #include "storage/body_reader.h"
-#include "storage/compaction_guard.h"
 #include "storage/database.h"
 #include "storage/disk_space.h"
 #include "storage/durable_mark.h"
@@ -16,6 +15,7 @@
 #include "storage/log_writer.h"
 #include "storage/open_store.h"
 #include "storage/reader_pool.h"
+#include "storage/space_guard.h"
 #include "storage/space_reclaimer.h"
 
 namespace pontoon::storage {
@@ -56,11 +56,13 @@ absl::StatusOr<std::unique_ptr<RocksLogStore>> RocksLogStore::OpenBlocking(
   auto parts = std::make_unique<Parts>(std::move(options), logger);
   Parts* const p = parts.get();
   // A flush must fit, whatever compactions are doing.
-  p->guard = MakeCompactionGuard(
+  p->guard = MakeSpaceGuard(
       p->options.env, p->options.sizes->body_write_buffer_bytes + kSmallFilesBytes,
-      base::Seconds(30), [path = p->options.data_dir]() -> absl::StatusOr<uint64_t> {
-        const absl::StatusOr<DiskSpace> space = ReadDiskSpaceBlocking(path);
+      base::Seconds(30), [p]() -> absl::StatusOr<uint64_t> {
+        const absl::StatusOr<DiskSpace> space =
+            MakeRoomForWriteBlocking(p->options.data_dir, ReadDiskSpaceBlocking, p->logger);
         if (!space.ok()) return space.status();
+        if (p->options.on_free_disk) p->options.on_free_disk(space->free);
         return space->free;
       });
   p->options.env = p->guard.get();

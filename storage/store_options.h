@@ -59,6 +59,9 @@ struct RocksLogStoreOptions {
   base::Duration mark_interval = base::Millis(100);
   // How often it is looked whether space of what was deleted should be got back.
   base::Duration reclaim_interval = base::Seconds(10);
+  // Told before each write how many bytes are free on the disk, on the thread that writes: it must
+  // not block.
+  std::function<void(uint64_t)> on_free_disk;
   FatalHandler on_fatal;        // Default: ends the process at once with exit status 1.
   rocksdb::Env* env = nullptr;  // Default: the machine's. Tests put faults under it.
 };

@@ -7,7 +7,8 @@
 namespace pontoon::app {
 namespace {
 
-// The fastest publishers write some 100 MB meanwhile, which the disk's reserve has room for.
+// For what others do to memory and disk; what the store writes is looked at as it is written
+// (OnFreeDisk).
 constexpr base::Duration kMeasure = base::Millis(250);
 // How often memory that the allocator keeps for later is given back.
 constexpr int kMeasuresPerRelease = 40;
@@ -50,7 +51,14 @@ void Alarms::ThreadMain() {
 
 void Alarms::MeasureLocked() {
   const storage::DiskStatus disk = disk_.PollBlocking();
+  look_again_below_bytes_ = disk.look_again_below_bytes;
   monitor_.Measured(ResidentBytes(), disk.free_for_publishes_bytes);
+}
+
+void Alarms::OnFreeDisk(uint64_t bytes) {
+  // Without the mutex, which is held while the disk is measured. A call that is lost between two
+  // waits does not matter: the next write makes it again.
+  if (bytes < look_again_below_bytes_.load(std::memory_order_relaxed)) wake_.NotifyAll();
 }
 
 void Alarms::TellLocked() {

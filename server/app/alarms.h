@@ -1,6 +1,7 @@
 #ifndef PONTOON_SERVER_APP_ALARMS_H_
 #define PONTOON_SERVER_APP_ALARMS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,7 +20,8 @@
 namespace pontoon::app {
 
 // Measures memory and disk several times a second on a thread of its own (reading them may block), keeps the disk's
-// reserve, and stops publishers while either runs short.
+// reserve, and stops publishers while either runs short. Between two measures a fast disk can fill
+// up: what the store sees before each write brings the next one forward.
 class Alarms {
  public:
   // `logger` is borrowed. `data_directory` exists.
@@ -29,6 +31,9 @@ class Alarms {
   // The node whose publishers are stopped; null for none. Tells it at once how things are. Measuring begins with the
   // first node.
   void Watch(std::shared_ptr<Node> node);
+
+  // Any thread; does not block. So much is free on the disk right now.
+  void OnFreeDisk(uint64_t bytes);
 
   // Any thread. InvalidArgument: out of range. A fraction counts where the other is 0.
   absl::Status SetMemoryWatermark(double fraction, uint64_t absolute);
@@ -42,6 +47,8 @@ class Alarms {
 
   base::Mutex mutex_;
   base::CondVar wake_;
+  // DiskStatus::look_again_below_bytes.
+  std::atomic<uint64_t> look_again_below_bytes_{0};
   ResourceMonitor monitor_ ABSL_GUARDED_BY(mutex_);
   storage::DiskMonitor disk_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Node> node_ ABSL_GUARDED_BY(mutex_);

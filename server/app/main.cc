@@ -68,6 +68,9 @@ class Server {
     Control::Options options;
     options.node = NodeOptionsFrom(settings, Version(settings), random_.Next());
     options.node.connection_logger = logging_->logger(LogCategory::kConnection);
+    options.node.on_free_disk = [alarms = alarms_.get()](uint64_t bytes) {
+      alarms->OnFreeDisk(bytes);
+    };
     options.node.flush_logs = [this] { logging_->FlushBlocking(); };
     options.cluster_name = options.node.session.cluster_name;
     options.data_directory = settings.data_dir;

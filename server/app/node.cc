@@ -87,6 +87,7 @@ absl::Status Node::Open(storage::NodeDirectory* directory) {
   storage::RocksLogStoreOptions store_options;
   store_options.data_dir = directory->path();
   store_options.identity = directory->identity();
+  store_options.on_free_disk = options_.on_free_disk;
   // The log is written by a thread of its own, which an immediate end would not wait for.
   store_options.on_fatal = [flush_logs = options_.flush_logs](const absl::Status&) {
     if (flush_logs != nullptr) flush_logs();

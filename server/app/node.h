@@ -38,6 +38,8 @@ struct NodeOptions {
   base::Duration tls_handshake_timeout = base::Seconds(5);
   session::SessionOptions session;
   base::Logger* connection_logger = nullptr;  // Lines of connections and channels; borrowed. Null: the node's.
+  // Told before each write to disk how many bytes are free; must not block.
+  std::function<void(uint64_t)> on_free_disk;
   std::function<void()> flush_logs;             // Before the process ends at once: a write to disk has failed.
   catalog::FoundCluster found;
 };

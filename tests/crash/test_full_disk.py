@@ -60,7 +60,10 @@ class FullDisk(rig.CrashTest):
         return sum(line.startswith("blocked ") for line in load.said())
 
     def await_blocked(self, load, before):
-        wait_until(lambda: self.times_blocked(load) > before, what="connection.blocked")
+        def blocked():
+            self.assertTrue(self.broker.alive(), "the broker ended on a full disk")
+            return self.times_blocked(load) > before
+        wait_until(blocked, what="connection.blocked")
 
     @staticmethod
     def await_rest(load):

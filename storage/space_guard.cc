@@ -1,4 +1,4 @@
-#include "storage/compaction_guard.h"
+#include "storage/space_guard.h"
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
@@ -7,8 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
-
 namespace pontoon::storage {
 namespace {
 
@@ -16,17 +14,17 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
-// Asking what is free is a system call: once per so many bytes.
-constexpr uint64_t kBytesPerLook = 1 << 20;
-
 using FreeBytes = std::function<absl::StatusOr<uint64_t>()>;
 
-// Whether compactions may write; shared by all their files. Any thread.
+// The look before a write; shared by all files. Any thread.
 class Guard {
  public:
   Guard(uint64_t keep_free_bytes, base::Duration pause, FreeBytes free_bytes)
       : keep_free_bytes_(keep_free_bytes), pause_(pause), free_bytes_(std::move(free_bytes)) {}
-  bool MayWrite(uint64_t size) {
+
+  // What is under way for clients is always tried: there is nobody to refuse it to.
+  void BeforeWrite() { free_bytes_().status().IgnoreError(); }
+  bool MayCompactionWrite(uint64_t size) {
     const base::MonotonicTime now = base::SystemClock().Now();
     if (now.nanos < refused_until_nanos_) return false;
     const absl::StatusOr<uint64_t> free = free_bytes_();
@@ -42,11 +40,11 @@ class Guard {
   std::atomic<int64_t> refused_until_nanos_{0};
 };
 
-// A data file. RocksDB gives those of compactions a low priority and those of flushes a high one
-// before it writes.
-class DataFile final : public rocksdb::FSWritableFileOwnerWrapper {
+// A file that is written. RocksDB gives the data files of compactions a low priority before it
+// writes, and no other file.
+class GuardedFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  DataFile(std::unique_ptr<rocksdb::FSWritableFile> file, Guard* guard)
+  GuardedFile(std::unique_ptr<rocksdb::FSWritableFile> file, Guard* guard)
       : FSWritableFileOwnerWrapper(std::move(file)), guard_(guard) {}
 
   IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
@@ -74,17 +72,15 @@ class DataFile final : public rocksdb::FSWritableFileOwnerWrapper {
  private:
   bool IsOfCompaction() { return GetIOPriority() == rocksdb::Env::IO_LOW; }
   IOStatus Look(uint64_t size) {
-    if (!IsOfCompaction()) return IOStatus::OK();
-    if (unlooked_ < size) {
-      if (!guard_->MayWrite(size)) return IOStatus::NoSpace(std::string(kNoRoomForCompaction));
-      unlooked_ = size + kBytesPerLook;
+    if (!IsOfCompaction()) {
+      guard_->BeforeWrite();
+    } else if (!guard_->MayCompactionWrite(size)) {
+      return IOStatus::NoSpace(std::string(kNoRoomForCompaction));
     }
-    unlooked_ -= size;
     return IOStatus::OK();
   }
 
   Guard* const guard_;
-  uint64_t unlooked_ = 0;
 };
 
 class GuardedFileSystem final : public rocksdb::FileSystemWrapper {
@@ -98,9 +94,7 @@ class GuardedFileSystem final : public rocksdb::FileSystemWrapper {
                            std::unique_ptr<rocksdb::FSWritableFile>* result,
                            IODebugContext* debug) override {
     IOStatus status = FileSystemWrapper::NewWritableFile(name, options, result, debug);
-    if (status.ok() && absl::EndsWith(name, ".sst")) {
-      *result = std::make_unique<DataFile>(std::move(*result), &guard_);
-    }
+    if (status.ok()) *result = std::make_unique<GuardedFile>(std::move(*result), &guard_);
     return status;
   }
 
@@ -110,8 +104,8 @@ class GuardedFileSystem final : public rocksdb::FileSystemWrapper {
 
 }  // namespace
 
-std::unique_ptr<rocksdb::Env> MakeCompactionGuard(rocksdb::Env* base, uint64_t keep_free_bytes,
-                                                  base::Duration pause, FreeBytes free_bytes) {
+std::unique_ptr<rocksdb::Env> MakeSpaceGuard(rocksdb::Env* base, uint64_t keep_free_bytes,
+                                             base::Duration pause, FreeBytes free_bytes) {
   if (base == nullptr) base = rocksdb::Env::Default();
   return rocksdb::NewCompositeEnv(std::make_shared<GuardedFileSystem>(
       base->GetFileSystem(), keep_free_bytes, pause, std::move(free_bytes)));

@@ -1,4 +1,4 @@
-#include "storage/compaction_guard.h"
+#include "storage/space_guard.h"
 
 #include <gtest/gtest.h>
 
@@ -10,11 +10,13 @@
 namespace pontoon::storage {
 namespace {
 
-class CompactionGuardTest : public ::testing::Test {
+class SpaceGuardTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    env_ = MakeCompactionGuard(nullptr, 1000, base::Duration{},
-                               [this]() -> absl::StatusOr<uint64_t> { return free_.load(); });
+    env_ = MakeSpaceGuard(nullptr, 1000, base::Duration{}, [this]() -> absl::StatusOr<uint64_t> {
+      ++looks_;
+      return free_.load();
+    });
     DatabaseOptions options;
     options.path = dir_ / "db";
     options.sizes = StoreSizes::ForDisk(0);
@@ -40,13 +42,14 @@ class CompactionGuardTest : public ::testing::Test {
 
   testing::TempDir dir_;
   std::atomic<uint64_t> free_{1 << 30};
+  std::atomic<int> looks_{0};
   std::atomic<int> fatal_count_{0};
   FatalError fatal_{[this](const absl::Status&) { ++fatal_count_; }, nullptr};
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<Database> database_;
 };
 
-TEST_F(CompactionGuardTest, CompactionLeavesTheLastSpaceToTheLogAndTheNodeGoesOn) {
+TEST_F(SpaceGuardTest, CompactionLeavesTheLastSpaceToTheLogAndTheNodeGoesOn) {
   ASSERT_TRUE(Put("a").ok());
   ASSERT_TRUE(Flush().ok());
   free_ = 900;
@@ -63,6 +66,17 @@ TEST_F(CompactionGuardTest, CompactionLeavesTheLastSpaceToTheLogAndTheNodeGoesOn
     EXPECT_TRUE(database_->db()->Get(rocksdb::ReadOptions(), database_->body(), key, &value).ok());
   }
   EXPECT_EQ(fatal_count_, 0);
+}
+
+TEST_F(SpaceGuardTest, LooksBeforeEachWriteToTheLogAndToADataFile) {
+  for (const char* key : {"a", "b", "c"}) {
+    const int before = looks_;
+    ASSERT_TRUE(Put(key).ok());
+    EXPECT_GT(looks_, before);
+  }
+  const int before = looks_;
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_GT(looks_, before + 1);  // The file of data, and the list of files.
 }
 
 }  // namespace
