@@ -253,7 +253,7 @@ absl::Status ScriptCommands::Links(const Line& line) {
   return absl::OkStatus();
 }
 
-// sync 1 [count=1] [at-once]; crash 1 [keep=1]; restart 1; wipe 1; lose 1 from=5; drop-body 1 at=5
+// sync 1 [count=1] [at-once]; crash 1 [keep=1]; restart 1; wipe 1; lose 1 from=5; lose 1 at=5; drop-body 1 at=5
 // [ended=7]; cut-body 1 at=5 offset=0 size=10 ended=7; answer-reads 1 [fail] [needed]; hold-apply
 // 1; apply 1.
 absl::Status ScriptCommands::Storage(const Line& line) {
@@ -274,7 +274,12 @@ absl::Status ScriptCommands::Storage(const Line& line) {
   } else if (line.name == "wipe") {
     world_->Wipe(node);
   } else if (line.name == "lose") {
-    replica->disk.LoseFrom(Index{line.Number("from", 0)});
+    replica->invariants = Invariants();  // The damage is meant.
+    if (line.named.contains("at")) {
+      replica->disk.LoseAt(Index{line.Number("at", 0)});
+    } else {
+      replica->disk.LoseFrom(Index{line.Number("from", 0)});
+    }
   } else if (line.name == "drop-body") {
     replica->disk.DropBody(Index{line.Number("at", 0)}, Index{line.Number("ended", 0)});
   } else if (line.name == "cut-body") {

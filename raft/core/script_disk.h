@@ -31,6 +31,7 @@ class ScriptDisk {
   void Preset(HardState hard_state, std::vector<Entry> entries);
   void DropBody(Index index, Index ended);
   void CutBody(Index index, BodyExtent keep, Index ended);
+  void LoseAt(Index index) { entries_.erase(index); }
   void LoseFrom(Index index) { entries_.erase(entries_.lower_bound(index), entries_.end()); }
 
   const HardState& hard_state() const { return hard_state_; }
