@@ -1,0 +1,186 @@
+#ifndef PONTOON_RAFT_NODE_SNAPSHOT_FETCHER_H_
+#define PONTOON_RAFT_NODE_SNAPSHOT_FETCHER_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/time.h"
+#include "raft/core/log_store.h"
+#include "raft/core/snapshot.h"
+#include "raft/core/types.h"
+#include "raft/node/index_set.h"
+#include "raft/node/snapshot_budget.h"
+#include "raft/node/state_machine.h"
+
+namespace pontoon::raft {
+
+// Pulls a snapshot for one group (design section 4) and puts it, in parts, beside what the group
+// has: pages under a generation of their own, bodies under their indexes. When all of it is written
+// the owner installs it. Whatever interrupts it (a crash, another sender, a changed log), bodies
+// that were received before are recognised by their checksums and not sent again; pages that were
+// received count as long as the process lives and the sender stays the same.
+//
+// Steps: the root of the sender's newest checkpoint, verified and listed; the pages that it names;
+// of the bodies that live in it those that the own store lacks. Of a committed entry the own body
+// is known to be right; of any other the sender is asked whether it has the same.
+//
+// Runs on the loop that owns the group; no thread, clock or I/O of its own.
+class SnapshotFetcher {
+ public:
+  // What is asked for, and not answered or not yet written, at once.
+  static constexpr size_t kRequestsMax = 4;
+  static constexpr uint64_t kUnwrittenBytesMax = 4 * 1024 * 1024;
+  // A request without an answer is repeated after this time.
+  static constexpr base::Duration kRequestTimeout = base::Seconds(1);
+  // Without a Start or any progress for so long it is given up.
+  static constexpr base::Duration kGiveUpAfter = base::Seconds(10);
+  // A root beyond this is not believed. It holds what a deep queue has in memory, not its pages.
+  static constexpr uint64_t kRootBytesMax = 512 * 1024 * 1024;
+
+  // What the fetcher needs of its owner. Nothing here calls back into the fetcher at once.
+  class Host {
+   public:
+    virtual ~Host() = default;
+    virtual void SendRequest(GroupId group, const ReplicaId& to, SnapshotPart request) = 0;
+    // To the log store, in order with all else of the group; as it is.
+    virtual void SubmitFetched(StateTask task) = 0;
+    // LogStore::ReadBodyImages without the bytes; `done` runs on the loop, later.
+    virtual void ReadOwnBodies(
+        GroupId group, std::vector<Index> bodies,
+        std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) = 0;
+    // Where the group stands now.
+    virtual Index CommitIndex(GroupId group) const = 0;
+    virtual uint16_t PageGeneration(GroupId group) const = 0;
+  };
+
+  struct Counters {
+    uint64_t requests = 0;        // Repeated ones too.
+    uint64_t parts = 0;           // Answers that were used.
+    uint64_t dropped = 0;         // Answers that were damaged, impossible, late or of a stranger.
+    uint64_t roots = 0;           // Begun with.
+    uint64_t pages = 0;           // Received.
+    uint64_t bodies = 0;          // Received.
+    uint64_t bodies_same = 0;     // Had already.
+    uint64_t bodies_ended = 0;
+    uint64_t damaged_roots = 0;   // Complete, and yet unusable.
+  };
+
+  // All are borrowed. `first_ticket` is above any ticket of an earlier fetcher of this group in
+  // this life.
+  SnapshotFetcher(GroupId group, Host* host, const StateMachine* machine, SnapshotBudget* budget,
+                  uint64_t first_ticket = 1);
+  ~SnapshotFetcher();
+  SnapshotFetcher(const SnapshotFetcher&) = delete;
+  SnapshotFetcher& operator=(const SnapshotFetcher&) = delete;
+
+  // The group lacks what is not in the leader's log: fetch, from `from`, a checkpoint at or above
+  // `at_least`. Again and again while that is so; another `from` goes on with that one.
+  void Start(const ReplicaId& from, EntryId at_least);
+  // A kSnapshotPart for this group.
+  void OnPart(const ReplicaId& from, const SnapshotPart& part);
+  // From the log store; implies all earlier tickets.
+  void OnStateWritten(uint64_t ticket);
+  // A storage task that truncates or appends from `from` on was submitted: bodies there may be
+  // others than before.
+  void OnLogChanged(Index from);
+  void Tick(base::MonotonicTime now);
+
+  // Everything is written but the install itself. Stays so until the log changes.
+  bool ready() const { return phase_ == Phase::kReady; }
+  // Only when ready (checked): what to install.
+  std::shared_ptr<const Install> MakeInstall() const;
+  // What MakeInstall gave was submitted, or refused because the group has got further: over.
+  void OnInstalled();
+  void Abandon();
+
+  bool active() const { return phase_ != Phase::kIdle; }
+  uint64_t next_ticket() const { return next_ticket_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  // kQueued: waits for the budget. kParts: the root is complete, pages and bodies come.
+  enum class Phase : uint8_t { kIdle, kQueued, kRoot, kParts, kReady };
+
+  struct Asked {
+    SnapshotPart request;
+    base::MonotonicTime at;
+  };
+
+  void Pump();
+  void BeginRoot();
+  void Reset();
+  void Submit(StateTask task, uint64_t bytes);
+  void Ask(SnapshotPart request);
+  bool AskNext();
+  void TakeBack(const SnapshotPart& request, size_t answered);
+  bool OnRootPart(const SnapshotPart& request, const SnapshotPart& part);
+  void OnRootComplete();
+  bool OnPagesPart(const SnapshotPart& request, const SnapshotPart& part);
+  bool OnBodiesPart(const SnapshotPart& request, const SnapshotPart& part);
+  void ScanFromTheStart();
+  void Scan();
+  std::vector<Index> NextToCompare();
+  void OnOwnBodies(uint64_t scan, const std::vector<Index>& indexes,
+                   std::vector<absl::StatusOr<BodyImage>> images);
+  bool PagesComplete() const;
+  void MaybeReady();
+
+  const GroupId group_;
+  Host* const host_;
+  const StateMachine* const machine_;
+  SnapshotBudget* const budget_;
+
+  Phase phase_ = Phase::kIdle;
+  ReplicaId from_;
+  EntryId at_least_;
+  base::MonotonicTime now_;
+  base::MonotonicTime heard_;  // The last Start, or part that was used.
+
+  uint64_t next_request_ = 1;
+  std::map<uint64_t, Asked> asked_;
+  uint64_t next_ticket_;
+  std::deque<std::pair<uint64_t, uint64_t>> unwritten_;  // Ticket, bytes.
+  uint64_t unwritten_bytes_ = 0;
+
+  // The root. Known from its first part on: checkpoint_.applied.index is not 0.
+  Checkpoint checkpoint_;  // Its page_generation is the sender's.
+  uint64_t root_bytes_ = 0;
+  uint32_t root_crc_ = 0;
+  uint64_t root_asked_ = 0;  // Up to there.
+  uint64_t root_received_ = 0;
+  std::map<uint64_t, base::SliceChain> root_parts_;  // By offset.
+
+  std::optional<Staging> staging_;  // Of this life.
+  std::set<PageId> named_;          // By the root.
+  std::set<PageId> staged_;
+  std::deque<PageId> pages_wanted_;
+  size_t page_batch_;
+
+  std::vector<IndexRun> live_;
+  IndexSet have_;   // The own store has, or is about to, what the checkpoint needs of them.
+  IndexSet ended_;  // Not needed once ended_through_ is applied.
+  Index ended_through_;
+  std::deque<BodyWanted> bodies_wanted_;
+  size_t body_batch_;
+  // Comparing goes through live_ once, in order; all before live_[run_] and index_ is in have_,
+  // ended_, bodies_wanted_ or asked for. Starts once what was submitted before is written.
+  uint64_t scan_ = 0;  // Another number for each time.
+  uint64_t scan_after_ = 0;  // Ticket.
+  size_t run_ = 0;
+  Index index_;
+  bool comparing_ = false;
+
+  Counters counters_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace pontoon::raft
+
+#endif  // PONTOON_RAFT_NODE_SNAPSHOT_FETCHER_H_
