@@ -117,7 +117,8 @@ class SnapshotFetcher {
   void BeginRoot();
   void Reset();
   void Submit(StateTask task, uint64_t bytes);
-  void Ask(SnapshotPart request);
+  enum class Send { kNow, kAfterTimeout };
+  void Ask(SnapshotPart request, Send send = Send::kNow);
   bool AskNext();
   void TakeBack(const SnapshotPart& request, size_t answered);
   bool OnRootPart(const SnapshotPart& request, const SnapshotPart& part);
@@ -142,6 +143,8 @@ class SnapshotFetcher {
   EntryId at_least_;
   base::MonotonicTime now_;
   base::MonotonicTime heard_;  // The last Start, or part that was used.
+
+  std::optional<base::MonotonicTime> root_begun_;
 
   uint64_t next_request_ = 1;
   std::map<uint64_t, Asked> asked_;
