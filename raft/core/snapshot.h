@@ -35,11 +35,13 @@ struct BodyAnswer {
   };
   Kind kind = Kind::kSame;
   Index index;
+  // What the sender's body lacks was settled by this committed index; zero: it lacks nothing.
   Index ended;
   BodyImage image;
 };
 
-// kSnapshotRequest: what is asked. kSnapshotPart: the same fields again, and the answer.
+// kSnapshotRequest: what is asked. kSnapshotPart: the same fields again but for the lists, and the
+// answer.
 struct SnapshotPart {
   enum class Kind : uint8_t { kRoot = 0, kPages = 1, kBodies = 2 };
   Kind kind = Kind::kRoot;

@@ -55,7 +55,7 @@ inline constexpr size_t kExtentBytesMin = 2;
 inline constexpr size_t kImageExtentBytesMin = 6;
 inline constexpr size_t kWantedBytesMin = 5;
 inline constexpr size_t kPageBytesMin = 5;
-inline constexpr size_t kAnswerBytesMin = 2;
+inline constexpr size_t kAnswerBytesMin = 3;
 
 enum SnapshotFlag : uint8_t { kGone = 1 << 0, kHasRootAnswer = 1 << 1, kAllSnapshotFlags = 3 };
 

@@ -232,7 +232,7 @@ std::shared_ptr<const SnapshotPart> ReadSnapshot(MetaReader* in) {
     }
     answer.kind = static_cast<BodyAnswer::Kind>(answer_kind);
     answer.index.value = in->Varint();
-    if (answer.kind == BodyAnswer::Kind::kEnded) answer.ended.value = in->Varint();
+    answer.ended.value = in->Varint();
     if (answer.kind == BodyAnswer::Kind::kBytes) ReadImage(in, &answer.image);
   }
   return part;

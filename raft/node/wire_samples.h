@@ -213,7 +213,7 @@ class MessageMaker {
       BodyAnswer answer;
       answer.kind = static_cast<BodyAnswer::Kind>(random_.Below(3));
       answer.index.value = Number();
-      if (answer.kind == BodyAnswer::Kind::kEnded) answer.ended.value = Number();
+      answer.ended.value = Number();
       if (answer.kind == BodyAnswer::Kind::kBytes) {
         answer.image.index.value = Number();
         answer.image.body_bytes = static_cast<uint32_t>(Number());

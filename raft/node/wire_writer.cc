@@ -242,7 +242,7 @@ void BatchWriter::PutSnapshot(const SnapshotPart& part) {
   for (const BodyAnswer& answer : part.body_answers) {
     PutByte(static_cast<uint8_t>(answer.kind));
     PutVarint(answer.index.value);
-    if (answer.kind == BodyAnswer::Kind::kEnded) PutVarint(answer.ended.value);
+    PutVarint(answer.ended.value);
     if (answer.kind == BodyAnswer::Kind::kBytes) PutImage(answer.image);
   }
 }
