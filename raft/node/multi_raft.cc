@@ -11,7 +11,8 @@ namespace pontoon::raft {
 
 MultiRaft::MultiRaft(MultiRaftOptions options, LogStore* store, Transport* transport,
                      base::Random* random)
-    : options_(std::move(options)), store_(store), transport_(transport), random_(random) {}
+    : options_(std::move(options)), store_(store), transport_(transport), random_(random),
+      watchdog_(options_.disk) {}
 
 MultiRaft::~MultiRaft() = default;
 
@@ -106,6 +107,41 @@ void MultiRaft::Tick(base::MonotonicTime now) {
     Touch(in_order_[place]);
     Leave(in_order_[place]);
   }
+  WatchDisk();
+}
+
+void MultiRaft::WatchDisk() {
+  const DiskWatchdog::State before = watchdog_.state();
+  const DiskWatchdog::State state = watchdog_.Tick(now_);
+  if (state == DiskWatchdog::State::kGood) return;
+  if (state == DiskWatchdog::State::kDead && before != state && options_.on_disk_dead)
+    options_.on_disk_dead();
+  // Again and again: a successor may fail to take over, and a replica that lost its leader may be
+  // elected here in spite of the disk.
+  if (now_ < hand_over_at_) return;
+  hand_over_at_ = now_ + options_.core.heartbeat;
+  for (Group* group : in_order_) {
+    if (group->core->role() == Role::kLeader && !group->core->transfer_target().has_value())
+      HandOver(group);
+  }
+}
+
+// To the voter that lacks least, which is heard; among equals another one for each group.
+void MultiRaft::HandOver(Group* group) {
+  std::vector<ReplicaId> best;
+  Index match;
+  for (const auto& [peer, progress] : group->core->progress()) {
+    const bool heard = now_ - progress.heard < options_.core.election_min;
+    const bool replicates = progress.state == Progress::State::kReplicate && !progress.no_room;
+    if (!heard || !replicates || !IsVoter(group->core->membership(), peer)) continue;
+    if (progress.match > match) best.clear();
+    if (best.empty() || progress.match == match) best.push_back(peer);
+    match = std::max(match, progress.match);
+  }
+  if (best.empty()) return;
+  Touch(group);
+  (void)group->core->TransferTo(best[group->id.value % best.size()]);
+  Leave(group);
 }
 
 bool MultiRaft::Flush() {
@@ -138,7 +174,10 @@ void MultiRaft::Drain(Group* group) {
   Touch(group);
   group->core->TakeOutput(&output_);
   due_[group->place] = group->core->next_due();
-  for (StorageTask& task : output_.storage) store_->Submit(std::move(task));
+  for (StorageTask& task : output_.storage) {
+    if (task.must_sync) watchdog_.OnSubmit(group->id, task.seq);
+    store_->Submit(std::move(task));
+  }
   SendAll(group, &output_.send_now);
   for (HeldMessage& message : output_.send_after) group->held.push_back(std::move(message));
   if (output_.role.has_value()) TellRole(group, *output_.role);

@@ -19,6 +19,7 @@
 #include "raft/core/entry.h"
 #include "raft/core/log_store.h"
 #include "raft/node/counters.h"
+#include "raft/node/disk_watchdog.h"
 #include "raft/node/heartbeats.h"
 #include "raft/node/node_table.h"
 #include "raft/node/state_machine.h"
@@ -40,6 +41,10 @@ struct MultiRaftOptions {
   // leave with the other messages of the turn.
   HeartbeatGatherer* heartbeats = nullptr;
   size_t loop = 0;
+  // When a disk stalls, and when it is dead, of which the owner is told within Tick, once: it has to
+  // end the process.
+  DiskWatchdog::Options disk = {};
+  std::function<void()> on_disk_dead = nullptr;
   // Told, within Flush, of a replica (also this one) that counts for nothing any more.
   std::function<void(GroupId, const Astray&)> on_astray = nullptr;
 };
@@ -73,7 +78,7 @@ class MultiRaft {
   // Inputs; take effect at the next Flush.
 
   // Time passes for all groups; those for which nothing is due are not touched. Call every 10 ms or
-  // so, at least every 50.
+  // so, at least every 50. While the disk stalls, what is led here is handed over.
   void Tick(base::MonotonicTime now);
   // See Core::Propose for the errors; NotFound: no such group here. The entries are moved from if
   // taken.
@@ -134,6 +139,7 @@ class MultiRaft {
   // The id under which the store has this page of the group's state machine.
   PageId StoredPageOf(GroupId group, PageId page) const;
   const RaftCounters& counters() const { return counters_; }
+  DiskWatchdog::State disk_state() const { return watchdog_.state(); }
   Index last(GroupId group) const { return core(group).log().last().index; }
   // Header bytes that a checkpoint of everything would let go, and the restart cost that it saves.
   uint64_t reclaimable_bytes(GroupId group) const { return core(group).log().header_bytes(); }
@@ -148,6 +154,8 @@ class MultiRaft {
   // After an input: there may be output, and another time at which something is due.
   void Leave(Group* group);
   void NumberPlaces();
+  void WatchDisk();
+  void HandOver(Group* group);
   void MarkDirty(Group* group);
   void Drain(Group* group);
   void TellRole(Group* group, const RoleChange& change);
@@ -179,6 +187,8 @@ class MultiRaft {
   bool flushing_ = false;
   bool sent_ = false;  // Since the last Transport::EndTurn.
   base::MonotonicTime now_;
+  DiskWatchdog watchdog_;
+  base::MonotonicTime hand_over_at_;  // While the disk stalls: not again before.
   // Of this turn, for the gatherer; `leaving_` is what it gives back.
   std::vector<Message> heartbeats_;
   std::vector<Message> replies_;

@@ -149,6 +149,7 @@ void MultiRaft::Step(Group* group, Message message) {
 }
 
 void MultiRaft::OnStorageDone(GroupId group, IoSeq seq) {
+  watchdog_.OnDone(group, seq);
   Group* to = Enter(group);
   if (to == nullptr) return;
   to->core->OnStorageDone(seq);
