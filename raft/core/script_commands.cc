@@ -78,6 +78,7 @@ absl::Status ScriptCommands::Dispatch(const Line& line) {
       {"drop-body", &ScriptCommands::Storage},
       {"cut-body", &ScriptCommands::Storage},
       {"answer-reads", &ScriptCommands::Storage},
+      {"hold-reads", &ScriptCommands::Storage},
       {"hold-apply", &ScriptCommands::Storage},
       {"apply", &ScriptCommands::Storage},
       {"forge", &ScriptCommands::Forge},
@@ -137,7 +138,7 @@ absl::Status ScriptCommands::Nodes(const Line& line) {
   return absl::OkStatus();
 }
 
-// disk 2 terms=1,1,2 [term=3 vote=1] [voters=1,2,3]: what it finds when it starts. The first entry
+// disk 2 terms=1,1,2 [term=3 vote=1] [voters=1,2,3] [body=9]: what it finds when it starts. The first entry
 // founds the group, the others are normal ones.
 absl::Status ScriptCommands::Disk(const Line& line) {
   const auto terms = line.named.find("terms");
@@ -151,7 +152,9 @@ absl::Status ScriptCommands::Disk(const Line& line) {
     const Index index{entries.size() + 1};
     const std::string header = entries.empty() ? EncodeMembership(members)
                                                : absl::StrCat("e", index.value, ".", term);
-    entries.push_back(MakeEntry(base::SliceChain(base::Slice::Copy(header))));
+    const std::string body(entries.empty() ? 0 : line.Number("body", 0), 'b');
+    entries.push_back(MakeEntry(base::SliceChain(base::Slice::Copy(header)),
+                                base::SliceChain(base::Slice::Copy(body))));
     if (entries.size() == 1) entries.back().kind = EntryKind::kConfig;
     entries.back().id = {Term{term}, index};
   }
@@ -254,7 +257,7 @@ absl::Status ScriptCommands::Links(const Line& line) {
 }
 
 // sync 1 [count=1] [at-once]; crash 1 [keep=1]; restart 1; wipe 1; lose 1 from=5; lose 1 at=5; drop-body 1 at=5
-// [ended=7]; cut-body 1 at=5 offset=0 size=10 ended=7; answer-reads 1 [fail] [needed]; hold-apply
+// [ended=7]; cut-body 1 at=5 offset=0 size=10 ended=7; answer-reads 1 [stale|needed|fail] [count=1]; hold-reads 1; hold-apply
 // 1; apply 1.
 absl::Status ScriptCommands::Storage(const Line& line) {
   const NodeId node = NodeOf(line.words[0]);
@@ -288,10 +291,14 @@ absl::Status ScriptCommands::Storage(const Line& line) {
                            static_cast<uint32_t>(line.Number("size", 0))},
                           Index{line.Number("ended", 0)});
   } else if (line.name == "answer-reads") {
-    const absl::Status failure =
-        line.Has("fail") ? absl::DataLossError("a flipped bit") : absl::OkStatus();
-    if (!world_->AnswerReads(node, failure, line.Has("needed")))
+    const ScriptWorld::Answer answer = line.Has("fail")     ? ScriptWorld::Answer::kFailed
+                                       : line.Has("stale")  ? ScriptWorld::Answer::kStale
+                                       : line.Has("needed") ? ScriptWorld::Answer::kNeeded
+                                                            : ScriptWorld::Answer::kNow;
+    if (!world_->AnswerReads(node, answer, line.Number("count", replica->reads.size())))
       return NotUnderstood("it reads nothing");
+  } else if (line.name == "hold-reads") {
+    replica->reads_at_once = false;
   } else {
     replica->applies = line.name == "apply";
     if (replica->applies) world_->Apply(node);

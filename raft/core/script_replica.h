@@ -28,6 +28,10 @@ struct ScriptReplica {
     EntryId applied;
     std::string text;
   };
+  struct AskedRead {
+    EntryRead read;
+    absl::StatusOr<std::vector<Entry>> then;  // What the disk had when it was asked.
+  };
   struct Asked {
     ReadId id;
     Index committed;  // Anywhere, when it was asked.
@@ -40,7 +44,8 @@ struct ScriptReplica {
   Invariants invariants;
   ScriptDisk disk;
   std::deque<HeldMessage> held;
-  std::vector<EntryRead> reads;
+  bool reads_at_once = true;
+  std::deque<AskedRead> reads;
   std::vector<Asked> asked;
   bool applies = true;
   std::deque<Entry> unapplied;

@@ -141,7 +141,7 @@ void ScriptWorld::TakeOver(ScriptReplica* replica, Output out) {
   }
   for (const EntryRead& read : out.entry_reads) {
     if (!quiet_) Say(name, " reads entries from ", read.from.value, " for ", Show(read.peer));
-    replica->reads.push_back(read);
+    replica->reads.push_back({read, replica->disk.Read(read.from, read.to, read.bytes_max)});
   }
   if (out.fetch.has_value())
     Say(name, " wants a snapshot of ", Show(out.fetch->from), " at ", Show(out.fetch->at_least));
@@ -251,16 +251,19 @@ void ScriptWorld::SyncAtOnce(NodeId node) {
   });
 }
 
-bool ScriptWorld::AnswerReads(NodeId node, absl::Status failure, bool needed) {
+bool ScriptWorld::AnswerReads(NodeId node, Answer answer, size_t count) {
   ScriptReplica* replica = Up(node);
   if (replica == nullptr || replica->reads.empty()) return false;
-  for (const EntryRead& read : std::exchange(replica->reads, {})) {
-    absl::StatusOr<std::vector<Entry>> entries =
-        replica->disk.Read(read.from, read.to, read.bytes_max);
-    if (!failure.ok()) entries = failure;
+  std::deque<ScriptReplica::AskedRead> reads = std::exchange(replica->reads, {});
+  for (; count > 0 && !reads.empty(); --count) {
+    const EntryRead read = reads.front().read;
+    absl::StatusOr<std::vector<Entry>> entries = std::move(reads.front().then);
+    reads.pop_front();
+    if (answer != Answer::kStale) entries = replica->disk.Read(read.from, read.to, read.bytes_max);
+    if (answer == Answer::kFailed) entries = absl::DataLossError("a flipped bit");
     for (size_t i = 0; entries.ok() && i < entries->size(); ++i) {
       Entry& entry = (*entries)[i];
-      if (entry.remains == nullptr || needed) continue;
+      if (entry.remains == nullptr || answer == Answer::kNeeded) continue;
       auto remains = std::make_shared<BodyRemains>(*entry.remains);
       remains->ended = replica->core->applied();
       entry.remains = std::move(remains);
@@ -270,6 +273,7 @@ bool ScriptWorld::AnswerReads(NodeId node, absl::Status failure, bool needed) {
       return absl::OkStatus();
     });
   }
+  replica->reads.insert(replica->reads.begin(), reads.begin(), reads.end());
   return true;
 }
 
@@ -321,7 +325,8 @@ bool ScriptWorld::StabilizeOnce(const std::set<NodeId>& nodes) {
   for (const auto& [node, replica] : replicas_) {
     if (!takes_part(node) || replica->core == nullptr) continue;
     while (Sync(node)) moved = true;
-    if (AnswerReads(node)) moved = true;
+    if (replica->reads_at_once && AnswerReads(node, Answer::kNow, replica->reads.size()))
+      moved = true;
   }
   return moved;
 }

@@ -64,8 +64,14 @@ class ScriptWorld {
   void SyncAtOnce(NodeId node);
   // Applies what is committed and was held back.
   void Apply(NodeId node);
-  // Answers its reads of entries; false: there are none. With a status: they fail.
-  bool AnswerReads(NodeId node, absl::Status failure = absl::OkStatus(), bool needed = false);
+  // Answers the first of its reads of entries; false: there are none.
+  enum class Answer {
+    kNow,     // What the disk has.
+    kStale,   // What it had when it was asked.
+    kNeeded,  // As kNow, but the state still needs what is missing of bodies.
+    kFailed,
+  };
+  bool AnswerReads(NodeId node, Answer answer, size_t count);
   void Read(NodeId node, const std::vector<uint64_t>& ids);  // In one turn.
   void TakeCheckpoint(NodeId node, Index at);
   void Install(NodeId node, NodeId from);
