@@ -31,8 +31,8 @@ absl::Status Invariants::Check(const Core& core) {
 void Invariants::OnRestart() {
   restarted_ = true;
   hard_state_ = durable_hard_state_;
-  commit_ = handed_out_ = applied_ =
-      base_;  // The checkpoint is durable, whatever it was applied to since is memory.
+  // Also the base: a snapshot that was taken over may not have reached the disk.
+  base_ = commit_ = handed_out_ = applied_ = {};
   last_io_seq_ = {};
 }
 

@@ -99,7 +99,7 @@ void Core::OnHeartbeatReply(const Message& message) {
   if (progress.state == Progress::State::kNeedsSnapshot && message.log.index > log_.base().index) {
     // It has come by more (an append that was under way, another leader in between): look again.
     progress.state = Progress::State::kProbe;
-    progress.next = log_.base().index + 1;
+    progress.next = std::max(progress.match, log_.base().index) + 1;
     progress.waiting = false;
     replicate_ = true;
     return;
