@@ -55,12 +55,15 @@ def by_seeds(binary, number):
     return None
 
 
-def by_unit_tests(binary, number):
-    status, output = run([os.path.join(binary, "raft-mutants-unit")], number, UNIT_SECONDS)
-    if status == 0:
-        return None
-    failed = re.findall(r"^\[  FAILED  \] (\S+?),? .*$", output, re.M)
-    return failed[0] if failed else "a failed check" if status is not None else "does not end"
+def by_tests(binary, number):
+    """The scripts, then the unit tests: the first of them that fails."""
+    for program in ("raft-mutants-scripts", "raft-mutants-unit"):
+        status, output = run([os.path.join(binary, program)], number, UNIT_SECONDS)
+        if status == 0:
+            continue
+        failed = re.findall(r"^\[  FAILED  \] (\S+?),? .*$", output, re.M)
+        return failed[0] if failed else "a failed check" if status is not None else "does not end"
+    return None
 
 
 def main(binary):
@@ -71,8 +74,8 @@ def main(binary):
         passed, failed = passed + good, failed + (not good)
         print(("ok     " if good else "FAILED ") + text, flush=True)
 
-    clean = by_unit_tests(binary, 0)
-    verdict(clean is None, "without a mutant the unit tests find nothing" + (f": {clean}" if clean else ""))
+    clean = by_tests(binary, 0)
+    verdict(clean is None, "without a mutant scripts and unit tests find nothing" + (f": {clean}" if clean else ""))
     clean = run([os.path.join(binary, "pontoon-sim-mutants"), "--from", "1", "--seeds", "20"], 0, 300)
     verdict(clean[0] == 0, "without a mutant the simulator finds nothing" + ("" if clean[0] == 0 else ": " + reason(clean[1])))
 
@@ -84,7 +87,7 @@ def main(binary):
                 found_by_seeds += 1
                 verdict(True, f"{name}: within {seeds[0]} seeds: {seeds[1]}")
                 continue
-            test = by_unit_tests(binary, number)
+            test = by_tests(binary, number)
             verdict(test is not None, f"{name}: " + (f"by {test}" if test else "lives"))
     verdict(found_by_seeds >= BY_SEEDS_AT_LEAST, f"{found_by_seeds} of {len(chosen)} by random seeds alone, wanted {BY_SEEDS_AT_LEAST}")
     print(f"{passed} passed, {failed} failed")
