@@ -143,8 +143,9 @@ class TestCluster {
   uint64_t LeaderOf(GroupId group) {
     uint64_t leader = 0;
     for (uint64_t n = 1; n <= size(); ++n) {
-      if (node(n).raft == nullptr || node(n).frozen || !node(n).raft->leads(group)) continue;
-      if (leader == 0 || node(n).raft->term(group) > node(leader).raft->term(group)) leader = n;
+      const Node& here = node(n);
+      if (here.raft == nullptr || here.frozen || !here.raft->leads(group)) continue;
+      if (leader == 0 || here.raft->term(group) > node(leader).raft->term(group)) leader = n;
     }
     return leader;
   }
@@ -154,7 +155,7 @@ class TestCluster {
   }
   bool AllHave(GroupId group, const std::string& state) {
     for (auto& node : nodes_) {
-      if (node->raft != nullptr && node->machines[group]->state != state) return false;
+      if (node->raft != nullptr && node->machines.at(group)->state != state) return false;
     }
     return true;
   }

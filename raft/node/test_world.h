@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,12 +52,13 @@ class RecordingMachine final : public StateMachine {
     events.push_back(absl::StrCat("install ", last.value));
   }
   absl::StatusOr<Contents> ListContents(absl::string_view) const override { return Contents(); }
-  bool NeedsBody(Index) const override { return true; }
+  bool NeedsBody(Index index) const override { return !settled.contains(index); }
   uint64_t Digest() const override { return std::hash<std::string>()(state); }
   void OnReadReady(ReadId id) override { events.push_back(absl::StrCat("read ", id.value)); }
   std::vector<std::string> TakeEvents() { return std::exchange(events, {}); }
 
   std::string state;
+  std::set<Index> settled;
   Index last;
   std::vector<std::string> events;
   std::function<void(const Entry&)> on_apply;
