@@ -1,0 +1,177 @@
+#include "raft/sim/host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace pontoon::raft::sim {
+
+// The toy state machine, with what its host does for it.
+class Host::Machine final : public StateMachine {
+ public:
+  Machine(Host* host, GroupId group, const std::optional<Checkpoint>& checkpoint)
+      : host_(host), group_(group), machine_(checkpoint) {}
+
+  void Apply(absl::Span<const Entry> committed) override {
+    machine_.Apply(committed);
+    host_->watcher_->OnApplied(host_, group_, committed.back().id.index, machine_.Digest());
+    if (host_->options_.cut_bodies != 0 || true) {
+      if (std::optional<StateTask> task = machine_.TakeStateTask(group_)) {
+        if (host_->options_.cut_bodies == 0) task->cut_bodies.clear();
+        host_->raft_->SubmitState(*std::move(task));
+      }
+    }
+    if (host_->raft_->reclaimable_bytes(group_) >= host_->options_.checkpoint_bytes)
+      host_->MakeCheckpoint(group_);
+  }
+  void OnLeader(Term term) override { machine_.OnLeader(term); }
+  void OnFollower(Term term, std::optional<ReplicaId> leader) override {
+    machine_.OnFollower(term, leader);
+  }
+  void Install(const Checkpoint& checkpoint) override {
+    machine_.Install(checkpoint);
+    host_->watcher_->OnInstalled(host_, group_, checkpoint);
+    host_->watcher_->OnApplied(host_, group_, machine_.last(), machine_.Digest());
+  }
+  absl::StatusOr<Contents> ListContents(absl::string_view root) const override {
+    return machine_.ListContents(root);
+  }
+  bool NeedsBody(Index index) const override { return machine_.NeedsBody(index); }
+  uint64_t Digest() const override { return machine_.Digest(); }
+  void OnReadReady(ReadId id) override { host_->watcher_->OnReadReady(host_, group_, id); }
+
+  TestMachine& machine() { return machine_; }
+
+ private:
+  Host* const host_;
+  const GroupId group_;
+  TestMachine machine_;
+};
+
+Host::Host(uint32_t number, const Options& options, HostWatcher* watcher)
+    : number_(number),
+      options_(options),
+      watcher_(watcher),
+      disk_chance_(options.seed, Purpose::kDisk, number),
+      election_chance_(options.seed, Purpose::kElection, number),
+      clock_chance_(options.seed, Purpose::kClock, number),
+      store_(std::make_unique<Store>(this, this)) {
+  for (uint32_t group = 0; group < options.groups; ++group) incarnation_[GroupId{group}] = 1;
+  clock_.SetRate(0, static_cast<int64_t>(clock_chance_.Below(2 * options.drift_ppm + 1)) -
+                        static_cast<int64_t>(options.drift_ppm));
+}
+
+Host::~Host() = default;
+
+absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& founders) {
+  PONTOON_CHECK(!up());
+  ++boot_;
+  // The machine started anew, or only the process.
+  if (boot_ == 1 || clock_chance_.Below(2) == 0)
+    clock_.Reset(now_us * 1000, static_cast<int64_t>(1000000000 + clock_chance_.Below(1u << 30) * 100));
+  const int64_t scale = static_cast<int64_t>(options_.scale);
+  MultiRaftOptions options;
+  options.self = {node(), 1};
+  options.core.heartbeat = base::Millis(50 * scale);
+  options.core.election_min = base::Millis(300 * scale);
+  options.core.election_max =
+      options.core.election_min +
+      base::Duration{static_cast<int64_t>(options_.election_spread_us) * 1000 * scale};
+  options.core.lease = base::Millis(300 * scale);
+  options.core.append_bytes_max = options_.append_bytes;
+  options.core.inflight_messages_max = static_cast<uint32_t>(options_.inflight_messages);
+  options.core.inflight_bytes_max = options_.inflight_bytes;
+  options.core.held_bytes_max = options_.held_bytes;
+  options.core.kept_header_bytes_max = options_.kept_header_bytes;
+  options.core.promotion_lag_max = options_.promotion_lag;
+  options.core.digest_interval = options_.digest_interval;
+  options.core.uncommitted_bytes_max = options_.uncommitted_bytes;
+  options.core.committed_entries_max = static_cast<uint32_t>(options_.committed_entries);
+  nodes_ = std::make_unique<NodeTable>();
+  options.nodes = nodes_.get();
+  options.on_astray = [this](GroupId group, const Astray& astray) {
+    watcher_->OnAstray(this, group, astray);
+  };
+  raft_ = std::make_unique<MultiRaft>(options, store_.get(), this, &election_chance_);
+  raft_->Tick(clock_.Now(now_us * 1000));
+  for (const auto& [group, incarnation] : incarnation_) {
+    absl::StatusOr<RecoveredGroup> recovered = store_->RecoverBlocking(group);
+    if (!recovered.ok()) return recovered.status();
+    auto machine = std::make_unique<Machine>(this, group, recovered->checkpoint);
+    std::optional<Membership> founding;
+    if (const auto it = founders.find(group); it != founders.end() && incarnation == 1 &&
+                                              IsVoter(it->second, self(group)))
+      founding = it->second;
+    const absl::Status opened = raft_->OpenGroup(group, *std::move(recovered), machine.get(),
+                                                 founding, self(group));
+    machines_[group] = std::move(machine);
+    if (!opened.ok()) return opened;
+  }
+  disk_busy = reads_busy = false;
+  frozen_until_us = 0;
+  return absl::OkStatus();
+}
+
+std::string Host::Crash(int64_t) {
+  PONTOON_CHECK(up());
+  raft_.reset();
+  machines_.clear();
+  nodes_.reset();
+  outbox_.clear();
+  std::vector<GroupId> groups;
+  for (const auto& [group, incarnation] : incarnation_) groups.push_back(group);
+  return store_->Crash(&disk_chance_, this, groups);
+}
+
+void Host::Wipe() {
+  PONTOON_CHECK(!up());
+  store_ = std::make_unique<Store>(this, this);
+  for (auto& [group, incarnation] : incarnation_) ++incarnation;
+}
+
+const TestMachine& Host::machine(GroupId group) const { return machines_.at(group)->machine(); }
+
+void Host::OnStorageDone(GroupId group, IoSeq seq) { raft_->OnStorageDone(group, seq); }
+void Host::OnCheckpointDurable(GroupId group, EntryId applied) {
+  raft_->OnCheckpointDurable(group, applied);
+}
+void Host::OnStateWritten(GroupId group, uint64_t ticket) { raft_->OnStateWritten(group, ticket); }
+
+void Host::Send(Message message) {
+  watcher_->OnSend(this, message);
+  const uint32_t to = static_cast<uint32_t>(message.to.node.value);
+  if (to < 1 || to > options_.nodes || to == number_) return;
+  const TrafficClass traffic = ClassOf(message.kind);
+  for (Packet& packet : outbox_) {
+    if (packet.to == to && packet.traffic == traffic) {
+      packet.messages.push_back(std::move(message));
+      return;
+    }
+  }
+  Packet& packet = outbox_.emplace_back();
+  packet.from = number_;
+  packet.to = to;
+  packet.boot = boot_;
+  packet.traffic = traffic;
+  packet.messages.push_back(std::move(message));
+}
+
+void Host::Deliver(Packet packet) {
+  raft_->Deliver(NodeId{packet.from}, packet.boot, std::move(packet.messages));
+}
+
+std::vector<Packet> Host::Run() {
+  while (raft_->Flush()) {
+  }
+  return std::exchange(outbox_, {});
+}
+
+void Host::MakeCheckpoint(GroupId group) {
+  const EntryId applied = raft_->applied(group);
+  const Core& core = raft_->core(group);
+  if (applied.index == Index{0} || applied.index <= core.log().base().index) return;
+  raft_->SubmitState(machines_.at(group)->machine().MakeCheckpoint(group, applied));
+}
+
+}  // namespace pontoon::raft::sim

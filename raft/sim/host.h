@@ -1,0 +1,111 @@
+#ifndef PONTOON_RAFT_SIM_HOST_H_
+#define PONTOON_RAFT_SIM_HOST_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raft/node/multi_raft.h"
+#include "raft/node/node_table.h"
+#include "raft/node/test_machine.h"
+#include "raft/sim/chance.h"
+#include "raft/sim/clock.h"
+#include "raft/sim/network.h"
+#include "raft/sim/plan.h"
+#include "raft/sim/store.h"
+
+namespace pontoon::raft::sim {
+
+class Host;
+
+// Told what a host does, as it does it: the checker.
+class HostWatcher {
+ public:
+  virtual ~HostWatcher() = default;
+  virtual void OnSubmit(Host* host, const StorageTask& task) = 0;
+  virtual void OnSend(Host* host, const Message& message) = 0;
+  virtual void OnApplied(Host* host, GroupId group, Index index, uint64_t digest) = 0;
+  virtual void OnInstalled(Host* host, GroupId group, const Checkpoint& checkpoint) = 0;
+  virtual void OnReadReady(Host* host, GroupId group, ReadId id) = 0;
+  virtual void OnAstray(Host* host, GroupId group, const Astray& astray) = 0;
+};
+
+// A machine with a process on it: the production classes of a node, its disk and its clock. It does
+// nothing by itself; the simulation tells it when.
+class Host final : private StorageEvents, private Transport, private StoreWatcher {
+ public:
+  // `options` and `watcher` are borrowed.
+  Host(uint32_t number, const Options& options, HostWatcher* watcher);
+  ~Host() override;
+
+  // The process starts, and finds on its disk what a crash has left. `founders`: of groups of which
+  // there is nothing yet.
+  absl::Status Start(int64_t now_us, const std::map<GroupId, Membership>& founders);
+  // It dies. An invariant (S1, S2) that is broken by what is left, or the empty string.
+  std::string Crash(int64_t now_us);
+  // The disk is replaced by an empty one, or by this copy of what it once was; either way it belongs
+  // to the next incarnation. Only while it is down.
+  void Wipe();
+
+  bool up() const { return raft_ != nullptr; }
+  uint32_t number() const { return number_; }
+  NodeId node() const { return {number_}; }
+  uint64_t boot() const { return boot_; }
+  ReplicaId self(GroupId group) const { return {node(), incarnation_.at(group)}; }
+  MultiRaft& raft() { return *raft_; }
+  const MultiRaft& raft() const { return *raft_; }
+  const Core& core(GroupId group) const { return raft_->core(group); }
+  const TestMachine& machine(GroupId group) const;
+  Store& store() { return *store_; }
+  const Store& store() const { return *store_; }
+  Clock& clock() { return clock_; }
+  const Clock& clock() const { return clock_; }
+  Chance& disk_chance() { return disk_chance_; }
+
+  void Tick(int64_t now_us) { raft_->Tick(clock_.Now(now_us * 1000)); }
+  void Deliver(Packet packet);
+  // Runs the process until it has nothing to do, and takes what it sent.
+  std::vector<Packet> Run();
+  // Only while up and of an open group; if anything has been applied.
+  void MakeCheckpoint(GroupId group);
+
+  // What the simulation keeps about this host.
+  int64_t frozen_until_us = 0;
+  bool disk_busy = false;
+  bool reads_busy = false;
+  int64_t disk_slow_until_us = 0;
+  uint64_t disk_slow_factor = 1;
+  int64_t disk_stalled_until_us = 0;
+  int64_t full_until_us = 0;
+
+ private:
+  class Machine;
+
+  void OnStorageDone(GroupId group, IoSeq seq) override;
+  void OnCheckpointDurable(GroupId group, EntryId applied) override;
+  void OnStateWritten(GroupId group, uint64_t ticket) override;
+  void Send(Message message) override;
+  void OnSubmit(const StorageTask& task) override { watcher_->OnSubmit(this, task); }
+
+  const uint32_t number_;
+  const Options& options_;
+  HostWatcher* const watcher_;
+  std::map<GroupId, uint32_t> incarnation_;
+  uint64_t boot_ = 0;
+  Clock clock_;
+  Chance disk_chance_;
+  Chance election_chance_;
+  Chance clock_chance_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<NodeTable> nodes_;
+  std::map<GroupId, std::unique_ptr<Machine>> machines_;
+  std::unique_ptr<MultiRaft> raft_;
+  std::vector<Packet> outbox_;
+};
+
+}  // namespace pontoon::raft::sim
+
+#endif  // PONTOON_RAFT_SIM_HOST_H_

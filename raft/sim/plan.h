@@ -1,0 +1,122 @@
+#ifndef PONTOON_RAFT_SIM_PLAN_H_
+#define PONTOON_RAFT_SIM_PLAN_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace pontoon::raft::sim {
+
+// A run is a plan, and a plan is data: drawn from a seed, written as text, cut down by the shrinker.
+// The same plan gives the same run, to the last step.
+
+// What is the same all through a run. Times in microseconds of true time; all numbers so that a
+// script can set each by its name (plan.cc has the list).
+struct Options {
+  uint64_t seed = 1;  // Of the streams of chance that are left: delays, elections, disks.
+  uint64_t nodes = 3;
+  uint64_t groups = 2;
+  uint64_t founders = 3;     // Nodes 1.. of each group that found it.
+  uint64_t seconds = 60;     // Until everything heals.
+  uint64_t scale = 1;        // Heartbeats, elections and leases take so many times the usual.
+  uint64_t tick_us = 25000;  // Of a node's own clock.
+
+  uint64_t delay_us = 1000;  // A message's way takes up to twice as long.
+  uint64_t loss_permille = 0;
+  uint64_t duplicate_permille = 0;
+  uint64_t straggler_permille = 0;  // Arrive up to two seconds late.
+  uint64_t keep_order = 1;          // Messages of one class on one link arrive in order, as TCP does.
+
+  uint64_t disk_us = 500;      // A sync takes up to twice as long.
+  uint64_t late_permille = 0;  // Syncs that are reported only some time later.
+  uint64_t drift_ppm = 1000;   // Clocks go wrong by up to so much, half of the bound at most.
+
+  uint64_t election_spread_us = 300000;
+  uint64_t append_bytes = 2000;
+  uint64_t inflight_messages = 8;
+  uint64_t inflight_bytes = 20000;
+  uint64_t held_bytes = 8000;
+  uint64_t kept_header_bytes = 4000;
+  uint64_t committed_entries = 16;
+  uint64_t uncommitted_bytes = 20000;
+  uint64_t digest_interval = 8;
+  uint64_t checkpoint_bytes = 3000;  // Of headers, then the machine makes a checkpoint.
+  uint64_t promotion_lag = 64;
+  uint64_t cut_bodies = 1;  // Bodies that are mostly settled are cut down.
+
+  friend bool operator==(const Options&, const Options&) = default;
+};
+
+// What happens in a run at a time of its own. Arguments by kind; `node` from 1, masks have bit 0
+// for node 1. `us`: for how long.
+enum class Happening : uint8_t {
+  // Workload. `dice` decides what is left open.
+  kPropose,     // group, entries, body bytes of each, dice
+  kSettle,      // group, percent of what lives, dice
+  kRead,        // group, dice
+  kCheckpoint,  // node, group
+  // Faults.
+  kCrash,        // node, us, damage (Damage), dice
+  kFreeze,       // node, us: the process gets no time, its clock runs on
+  kCut,          // from mask, to mask, us: nothing arrives
+  kSplit,        // mask, us: nothing between the mask and the rest, either way
+  kClog,         // from mask, to mask, us: arrives when it is over
+  kSlowLink,     // from mask, to mask, us, extra delay us
+  kLoss,         // permille, us
+  kDuplicate,    // permille, us
+  kScramble,     // us: order is lost, some messages are very late
+  kRefuse,       // node, us: connections to it are refused
+  kLoseKind,     // message kind, permille, us: hits only these
+  kSlowDisk,     // node, factor, us
+  kStallDisk,    // node, us
+  kFullDisk,     // node, us
+  kClockRate,    // node, parts per million + 1000000
+  kClockJump,    // node, milliseconds + 1000000: the wall clock steps
+  kTransfer,     // group, dice
+  kCampaign,     // group, node
+  kChange,       // group, dice: of the members
+  kWipe,         // node, us: its disk is gone
+  kKeepImage,    // node: remember its disk as it is
+  kPutBack,      // node, us: it comes back with the disk as it was
+  kDamageBody,   // node, group, dice: a flipped bit
+  kTrap,         // node, message kind, count, us: crashes when the count-th such message arrives
+  kTrapSend,     // node, message kind, count, us: crashes when it sends the count-th such message
+  kCount,
+};
+constexpr size_t kArguments = 4;
+
+enum class Damage : uint8_t { kNone, kTornBatch, kZeroedPage, kFlippedBit, kCount };
+
+struct Event {
+  int64_t at_us = 0;
+  Happening what = Happening::kPropose;
+  std::array<uint64_t, kArguments> args{};
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
+// Whether it is something that goes wrong, not work.
+bool IsFault(Happening what);
+
+struct Plan {
+  Options options;
+  std::vector<Event> events;  // By time.
+  friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+// What a seed stands for (nemesis.cc).
+Plan DrawPlan(uint64_t seed);
+
+// One option or event a line; `#` begins a comment.
+std::string ToText(const Plan& plan);
+// InvalidArgument names the line.
+absl::StatusOr<Plan> ParsePlan(absl::string_view text);
+
+std::string ToText(const Event& event);
+
+}  // namespace pontoon::raft::sim
+
+#endif  // PONTOON_RAFT_SIM_PLAN_H_

@@ -1,0 +1,116 @@
+#include "raft/sim/store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace pontoon::raft::sim {
+
+void Store::Submit(StorageTask task) {
+  watcher_->OnSubmit(task);
+  Task kept{.group = task.group,
+            .seq = task.seq,
+            .hard_state = task.hard_state,
+            .truncate_from = task.truncate_from,
+            .append = {},
+            .checkpoint = {},
+            .quarantine = task.quarantine};
+  kept.append.reserve(task.append.size());
+  for (const Entry& entry : task.append) kept.append.push_back(entry.id);
+  if (task.install != nullptr) {
+    kept.install = true;
+    kept.checkpoint = task.install->checkpoint.applied;
+    kept.keep_tail = task.install->keep_tail;
+  }
+  tasks_.push_back(std::move(kept));
+  store_.Submit(std::move(task));
+}
+
+void Store::Submit(StateTask task) {
+  Task kept{.group = task.group, .seq = {}, .hard_state = {}, .truncate_from = {}, .append = {},
+            .checkpoint = {}};
+  if (task.checkpoint.has_value()) kept.checkpoint = task.checkpoint->applied;
+  tasks_.push_back(std::move(kept));
+  store_.Submit(std::move(task));
+}
+
+void Store::Write(const Task& task, Durable* durable) {
+  if (task.hard_state.has_value()) durable->hard_state = *task.hard_state;
+  durable->quarantined = durable->quarantined || task.quarantine;
+  if (task.install) {
+    if (!task.keep_tail) durable->terms.assign(task.checkpoint->index.value, Term{0});
+    if (!task.keep_tail) durable->terms.push_back(task.checkpoint->term);
+  }
+  if (task.checkpoint.has_value()) durable->checkpoint = *task.checkpoint;
+  if (task.truncate_from.has_value() && *task.truncate_from <= durable->last())
+    durable->terms.resize(task.truncate_from->value);
+  for (const EntryId& id : task.append) {
+    durable->terms.resize(id.index.value);
+    durable->terms.push_back(id.term);
+  }
+  durable->most = std::max(durable->most, durable->last());
+}
+
+void Store::Sync(size_t count) {
+  count = std::min(count, tasks_.size());
+  store_.Sync(count);
+  for (; count > 0; --count) {
+    Write(tasks_.front(), &durable_[tasks_.front().group]);
+    tasks_.pop_front();
+  }
+}
+
+std::string Store::Match(const std::map<GroupId, RecoveredGroup>& found) const {
+  for (const auto& [group, recovered] : found) {
+    const auto it = durable_.find(group);
+    const Durable& durable = it == durable_.end() ? Durable() : it->second;
+    const auto differs = [&, id = group](absl::string_view what) {
+      return absl::StrCat("S1: group ", id.value, " recovers another ", what);
+    };
+    if (!(recovered.hard_state == durable.hard_state)) return differs("vote");
+    const EntryId checkpoint =
+        recovered.checkpoint.has_value() ? recovered.checkpoint->applied : EntryId{};
+    if (checkpoint != durable.checkpoint) return differs("checkpoint");
+    Index last = checkpoint.index;
+    for (const Entry& entry : recovered.entries) {
+      if (entry.id.index != last + 1)
+        return absl::StrCat("S2: group ", group.value, " recovers a hole at ", last.value + 1);
+      last = entry.id.index;
+      if (last > durable.last() || durable.terms[last.value] != entry.id.term)
+        return differs(absl::StrCat("entry ", last.value));
+    }
+    if (last != std::max(durable.last(), checkpoint.index)) return differs("end of the log");
+  }
+  return "";
+}
+
+std::string Store::Crash(base::Random* random, StorageEvents* events,
+                         const std::vector<GroupId>& groups) {
+  store_.Crash(random, events);
+  reads_ = 0;
+  std::map<GroupId, RecoveredGroup> found;
+  for (const GroupId group : groups) {
+    absl::StatusOr<RecoveredGroup> recovered = store_.RecoverBlocking(group);
+    if (!recovered.ok()) return absl::StrCat("S1: ", recovered.status().message());
+    found.emplace(group, *std::move(recovered));
+  }
+  // All that was synced, and some first few of the rest.
+  std::string first_why = Match(found);
+  std::string why = first_why;
+  while (!why.empty() && !tasks_.empty()) {
+    Write(tasks_.front(), &durable_[tasks_.front().group]);
+    tasks_.pop_front();
+    why = Match(found);
+  }
+  tasks_.clear();
+  return why.empty() ? "" : first_why;
+}
+
+const Durable& Store::durable(GroupId group) const {
+  static const Durable* const nothing = new Durable();
+  const auto it = durable_.find(group);
+  return it == durable_.end() ? *nothing : it->second;
+}
+
+}  // namespace pontoon::raft::sim

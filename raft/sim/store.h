@@ -1,0 +1,125 @@
+#ifndef PONTOON_RAFT_SIM_STORE_H_
+#define PONTOON_RAFT_SIM_STORE_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raft/core/log_store.h"
+#include "raft/node/memory_log_store.h"
+
+namespace pontoon::raft::sim {
+
+// What is durable of one replica, told only by what was submitted and what was synced: what the
+// replica's promises are held against, and what a crash must have left.
+struct Durable {
+  HardState hard_state;
+  // Terms of the log by index; 0 where a snapshot took the place of what nobody wrote here.
+  std::vector<Term> terms{Term{0}};
+  EntryId checkpoint;
+  bool quarantined = false;
+  // The highest that was ever durable here, also if another leader's entries replaced it.
+  Index most;
+
+  Index last() const { return {terms.size() - 1}; }
+  bool Has(EntryId id) const {
+    if (id.index <= checkpoint.index) return true;
+    return id.index <= last() && terms[id.index.value] == id.term;
+  }
+};
+
+// Told what a replica wants written, before it is.
+class StoreWatcher {
+ public:
+  virtual ~StoreWatcher() = default;
+  virtual void OnSubmit(const StorageTask& task) = 0;
+};
+
+// The disk of a node: the memory log store, with a record beside it of what was submitted and what
+// of it is synced.
+class Store final : public LogStore {
+ public:
+  // Both borrowed.
+  Store(StorageEvents* events, StoreWatcher* watcher) : store_(events), watcher_(watcher) {}
+
+  void Submit(StorageTask task) override;
+  void Submit(StateTask task) override;
+  void ReadBodies(GroupId group, std::vector<BodyRead> reads,
+                  std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) override {
+    ++reads_;
+    store_.ReadBodies(group, std::move(reads), std::move(done));
+  }
+  void ReadPage(GroupId group, PageId page,
+                std::function<void(absl::StatusOr<base::Slice>)> done) override {
+    ++reads_;
+    store_.ReadPage(group, page, std::move(done));
+  }
+  void ReadEntries(GroupId group, Index from, Index to, uint64_t bytes_max,
+                   std::function<void(absl::StatusOr<std::vector<Entry>>)> done) override {
+    ++reads_;
+    store_.ReadEntries(group, from, to, bytes_max, std::move(done));
+  }
+  void ReadBodyImages(
+      GroupId group, std::vector<Index> bodies, bool with_bytes,
+      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override {
+    ++reads_;
+    store_.ReadBodyImages(group, std::move(bodies), with_bytes, std::move(done));
+  }
+  void ReadCheckpoint(GroupId group,
+                      std::function<void(absl::StatusOr<Checkpoint>)> done) override {
+    ++reads_;
+    store_.ReadCheckpoint(group, std::move(done));
+  }
+  absl::StatusOr<RecoveredGroup> RecoverBlocking(GroupId group) override {
+    return store_.RecoverBlocking(group);
+  }
+
+  // What the simulation decides.
+
+  size_t unsynced() const { return store_.unsynced(); }
+  bool has_reads() const { return reads_ > 0; }
+  void Sync(size_t count);
+  void Report() { store_.Report(); }
+  void AnswerReads() {
+    reads_ = 0;
+    store_.AnswerReads();
+  }
+
+  // The process dies. Afterwards the record is matched with what the store recovers: the empty
+  // string, or why no prefix of what was submitted explains it (S1, S2).
+  std::string Crash(base::Random* random, StorageEvents* events, const std::vector<GroupId>& groups);
+
+  const Durable& durable(GroupId group) const;
+  MemoryLogStore& memory() { return store_; }
+  const MemoryLogStore& memory() const { return store_; }
+
+ private:
+  struct Task {
+    GroupId group;
+    IoSeq seq;  // 0: of a state machine.
+    std::optional<HardState> hard_state;
+    std::optional<Index> truncate_from;
+    std::vector<EntryId> append;
+    std::optional<EntryId> checkpoint;  // A StateTask's, or an install's.
+    bool install = false;
+    bool keep_tail = false;
+    bool quarantine = false;
+  };
+
+  static void Write(const Task& task, Durable* durable);
+  std::string Match(const std::map<GroupId, RecoveredGroup>& found) const;
+
+  MemoryLogStore store_;
+  StoreWatcher* const watcher_;
+  std::deque<Task> tasks_;
+  std::map<GroupId, Durable> durable_;
+  uint64_t reads_ = 0;
+};
+
+}  // namespace pontoon::raft::sim
+
+#endif  // PONTOON_RAFT_SIM_STORE_H_
