@@ -16,13 +16,12 @@ class Host::Machine final : public StateMachine {
   void Apply(absl::Span<const Entry> committed) override {
     machine_.Apply(committed);
     host_->watcher_->OnApplied(host_, group_, committed.back().id.index, machine_.Digest());
-    if (host_->options_.cut_bodies != 0 || true) {
-      if (std::optional<StateTask> task = machine_.TakeStateTask(group_)) {
-        if (host_->options_.cut_bodies == 0) task->cut_bodies.clear();
-        host_->raft_->SubmitState(*std::move(task));
-      }
+    if (std::optional<StateTask> task = machine_.TakeStateTask(group_)) {
+      if (host_->options_.cut_bodies == 0) task->cut_bodies.clear();
+      host_->raft_->SubmitState(*std::move(task));
     }
-    if (host_->raft_->reclaimable_bytes(group_) >= host_->options_.checkpoint_bytes)
+    if (!checkpointing &&
+        host_->raft_->reclaimable_bytes(group_) >= host_->options_.checkpoint_bytes)
       host_->MakeCheckpoint(group_);
   }
   void OnLeader(Term term) override { machine_.OnLeader(term); }
@@ -42,6 +41,8 @@ class Host::Machine final : public StateMachine {
   void OnReadReady(ReadId id) override { host_->watcher_->OnReadReady(host_, group_, id); }
 
   TestMachine& machine() { return machine_; }
+
+  bool checkpointing = false;  // One is on its way to the disk.
 
  private:
   Host* const host_;
@@ -134,6 +135,7 @@ const TestMachine& Host::machine(GroupId group) const { return machines_.at(grou
 
 void Host::OnStorageDone(GroupId group, IoSeq seq) { raft_->OnStorageDone(group, seq); }
 void Host::OnCheckpointDurable(GroupId group, EntryId applied) {
+  machines_.at(group)->checkpointing = false;
   raft_->OnCheckpointDurable(group, applied);
 }
 void Host::OnStateWritten(GroupId group, uint64_t ticket) { raft_->OnStateWritten(group, ticket); }
@@ -171,7 +173,9 @@ void Host::MakeCheckpoint(GroupId group) {
   const EntryId applied = raft_->applied(group);
   const Core& core = raft_->core(group);
   if (applied.index == Index{0} || applied.index <= core.log().base().index) return;
-  raft_->SubmitState(machines_.at(group)->machine().MakeCheckpoint(group, applied));
+  Machine& machine = *machines_.at(group);
+  machine.checkpointing = true;
+  raft_->SubmitState(machine.machine().MakeCheckpoint(group, applied));
 }
 
 }  // namespace pontoon::raft::sim

@@ -35,7 +35,7 @@ class HostWatcher {
 
 // A machine with a process on it: the production classes of a node, its disk and its clock. It does
 // nothing by itself; the simulation tells it when.
-class Host final : private StorageEvents, private Transport, private StoreWatcher {
+class Host final : public StorageEvents, public Transport, public StoreWatcher {
  public:
   // `options` and `watcher` are borrowed.
   Host(uint32_t number, const Options& options, HostWatcher* watcher);

@@ -5,8 +5,12 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "raft/core/message.h"
 
 namespace pontoon::raft::sim {
+
+// A message in one line, for whoever reads a trace.
+std::string DescribeMessage(const Message& message);
 
 // What a run did, step by step: a digest always, the text of it if somebody wants to read it. Two
 // runs of the same plan must have the same.

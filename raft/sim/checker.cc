@@ -1,0 +1,209 @@
+#include "raft/sim/checker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace pontoon::raft::sim {
+
+Checker::Checker(const Options& options, const std::vector<std::unique_ptr<Host>>* hosts)
+    : options_(options),
+      hosts_(hosts),
+      histories_(options.groups),
+      replicas_(options.nodes, std::vector<Replica>(options.groups)),
+      leaders_(options.groups) {}
+
+void Checker::OnStart(Host* host) {
+  for (uint32_t group = 0; group < options_.groups; ++group) {
+    Replica& replica = replicas_[host->number() - 1][group];
+    const Core& core = host->core(GroupId{group});
+    const bool same = replica.seen && core.self() == host->self(GroupId{group});
+    replica.invariants.OnRestart();
+    replica.role = core.role();
+    replica.commit = core.commit();
+    if (!same) replica.seen = true;
+  }
+  OnSynced(host);
+}
+
+void Checker::OnCrash(Host* host) {
+  for (std::vector<Host*>& leaders : leaders_) std::erase(leaders, host);
+}
+
+void Checker::OnLost(const Host& host) {
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    const GroupId group{id};
+    lost_.emplace(std::make_pair(group, host.self(group)), host.store().durable(group));
+    replicas_[host.number() - 1][id] = Replica();
+  }
+}
+
+bool Checker::IsLost(GroupId group, const ReplicaId& replica) const {
+  const Host* host = HostOf(replica.node);
+  return lost_.contains({group, replica}) || host->self(group) != replica ||
+         host->store().durable(group).quarantined;
+}
+
+const Durable* Checker::DurableOf(GroupId group, const ReplicaId& replica) const {
+  if (const auto lost = lost_.find({group, replica}); lost != lost_.end()) return &lost->second;
+  const Host* host = HostOf(replica.node);
+  return host->self(group) == replica ? &host->store().durable(group) : nullptr;
+}
+
+bool Checker::CanLose(const Host& host) const {
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    const GroupId group{id};
+    const auto survives = [&](const std::vector<ReplicaId>& voters) {
+      const auto healthy = static_cast<size_t>(
+          std::count_if(voters.begin(), voters.end(), [&](const ReplicaId& voter) {
+            return voter.node != host.node() && !IsLost(group, voter);
+          }));
+      return voters.empty() || healthy > voters.size() / 2;
+    };
+    for (const Membership& members : histories_[id].Configs()) {
+      if (!survives(members.voters) || !survives(members.outgoing_voters)) return false;
+    }
+  }
+  return true;
+}
+
+void Checker::ExpectNoVote(Host* host, const Packet& packet) {
+  for (const Message& message : packet.messages) {
+    if (message.group.value >= options_.groups) continue;
+    Replica& replica = replicas_[host->number() - 1][message.group.value];
+    replica.no_vote = true;
+  }
+  for (const Message& message : packet.messages) {
+    if (message.group.value >= options_.groups || message.kind == MessageKind::kPreVote) continue;
+    replicas_[host->number() - 1][message.group.value].no_vote = false;
+  }
+}
+
+ReadId Checker::OnReadAsked(GroupId group) {
+  const ReadId id{++next_read_};
+  reads_[id] = {group, histories_[group.value].committed()};
+  return id;
+}
+
+void Checker::OnReadReady(Host* host, GroupId group, ReadId id) {
+  const auto read = reads_.find(id);
+  if (read == reads_.end()) return Fail("R16: a read is answered twice, or was never asked");
+  ++reads_answered_;
+  const Index applied = host->raft().applied(group).index;
+  if (read->second.group != group || applied < read->second.must_see) {
+    Fail(absl::StrCat("R16: node ", host->number(), " answers a read with what it knew at entry ",
+                      applied.value, "; ", read->second.must_see.value,
+                      " was committed when it was asked"));
+  }
+  reads_.erase(read);
+}
+
+void Checker::OnSynced(Host* host) {
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    const HardState& state = host->store().durable(GroupId{id}).hard_state;
+    if (state.vote.has_value())
+      Fail(histories_[id].OnVote(host->self(GroupId{id}), state.term, *state.vote));
+  }
+}
+
+// R4, R13: what a replica is going to write.
+void Checker::OnSubmit(Host* host, const StorageTask& task) {
+  History& history = histories_[task.group.value];
+  const Core& core = host->core(task.group);
+  std::optional<Term> before;
+  for (const Entry& entry : task.append) {
+    if (!before.has_value()) {
+      const absl::StatusOr<Term> here = core.log().TermAt(entry.id.index);
+      const absl::StatusOr<Term> previous = core.log().TermAt(entry.id.index - 1);
+      if (here.ok() && *here == entry.id.term && previous.ok()) before = *previous;
+    }
+    Fail(history.OnAppend(entry, before));
+    before = entry.id.term;
+  }
+  if (task.truncate_from.has_value() && *task.truncate_from <= history.committed()) {
+    // What is committed may be cut only if this replica has another entry there.
+    const Durable& durable = host->store().durable(task.group);
+    const Index from = *task.truncate_from;
+    if (durable.last() >= from && from > durable.checkpoint.index &&
+        durable.terms[from.value] == history.TermOf(from)) {
+      Fail(absl::StrCat("R6: node ", host->number(), " cuts off entry ", from.value,
+                        ", which is committed"));
+    }
+  }
+  const Durable& durable = host->store().durable(task.group);
+  if (durable.quarantined && task.hard_state.has_value() && task.hard_state->vote.has_value() &&
+      task.hard_state->vote != durable.hard_state.vote) {
+    Fail(absl::StrCat("R13: node ", host->number(), " votes in quarantine"));
+  }
+  if (task.install != nullptr) {
+    // R20: what is taken over is committed.
+    const EntryId applied = task.install->checkpoint.applied;
+    if (!history.IsCommitted(applied))
+      Fail(absl::StrCat("R20: a snapshot of entry ", applied.index.value, " is installed, which is not committed"));
+  }
+}
+
+// R10: what a message promises is durable when it leaves.
+void Checker::OnSend(Host* host, const Message& message) {
+  const Durable& durable = host->store().durable(message.group);
+  const auto broken = [&](absl::string_view what) {
+    Fail(absl::StrCat("R10: node ", host->number(), " ", what, " in group ", message.group.value));
+  };
+  if (message.from != host->self(message.group)) broken("speaks for another replica");
+  switch (message.kind) {
+    case MessageKind::kVoteReply:
+      if (message.refused) break;
+      if (durable.quarantined) Fail("R13: a vote of a quarantined replica");
+      if (!(durable.hard_state == HardState{message.term, message.to}) &&
+          durable.hard_state.term <= message.term) {
+        broken("grants a vote that is not durable");
+      }
+      break;
+    case MessageKind::kAppendReply:
+      if (durable.hard_state.term < message.term) broken("answers in a term that is not durable");
+      if (message.refused || message.log.index == Index{0}) break;
+      if (message.quarantined) break;
+      if (durable.quarantined) Fail("R13: an acknowledgement of a quarantined replica");
+      // Entries of a later leader may have replaced what was acknowledged to an earlier one.
+      if (durable.hard_state.term == message.term && !durable.Has(message.log))
+        broken(absl::StrCat("acknowledges entry ", message.log.index.value, ", which is not durable"));
+      break;
+    case MessageKind::kHeartbeatReply:
+      if (durable.hard_state.term < message.term) broken("answers in a term that is not durable");
+      break;
+    default:
+      break;
+  }
+}
+
+void Checker::OnApplied(Host* host, GroupId group, Index index, uint64_t digest) {
+  Fail(histories_[group.value].OnDigest(index, digest, host->self(group)));
+}
+
+void Checker::OnInstalled(Host*, GroupId, const Checkpoint&) { ++installs_; }
+
+void Checker::OnAstray(Host*, GroupId group, const Astray& astray) {
+  astray_.emplace_back(group, astray.replica);
+  if (!IsLost(group, astray.replica)) {
+    Fail(absl::StrCat("R13: node ", astray.replica.node.value,
+                      " is given up, though it has all that it vouched for (why ",
+                      static_cast<int>(astray.why), ", entry ", astray.index.value, ")"));
+  }
+}
+
+uint64_t Checker::Fingerprint(const Host& host) const {
+  uint64_t sum = 0;
+  for (const Replica& replica : replicas_[host.number() - 1]) {
+    for (const uint64_t part :
+         {replica.term.value, replica.last.index.value, replica.commit.value,
+          replica.applied.value, replica.durable.value, static_cast<uint64_t>(replica.role),
+          replica.progress}) {
+      sum = (sum ^ part) * 0x9e3779b97f4a7c15u;
+      sum ^= sum >> 31;
+    }
+  }
+  return sum;
+}
+
+}  // namespace pontoon::raft::sim

@@ -1,0 +1,110 @@
+#ifndef PONTOON_RAFT_SIM_CHECKER_H_
+#define PONTOON_RAFT_SIM_CHECKER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "raft/core/invariants.h"
+#include "raft/sim/history.h"
+#include "raft/sim/host.h"
+
+namespace pontoon::raft::sim {
+
+// Holds every step of every replica against the invariants R1 to R20 and S1 to S6 (README.md lists
+// them, and where each is checked). The first that is broken is the run's failure.
+class Checker final : public HostWatcher {
+ public:
+  // Both borrowed.
+  Checker(const Options& options, const std::vector<std::unique_ptr<Host>>* hosts);
+
+  // Empty, or the invariant's id and what broke it.
+  const std::string& failure() const { return failure_; }
+  void Fail(std::string what) {
+    if (failure_.empty() && !what.empty()) failure_ = std::move(what);
+  }
+
+  void set_now_us(int64_t now_us) { now_us_ = now_us; }
+  // After a step at this host: its groups that changed are checked.
+  void AfterStep(Host* host);
+  void OnStart(Host* host);
+  void OnCrash(Host* host);
+  // The disk of this replica is going to lose what it vouched for: what it had counts as said.
+  void OnLost(const Host& host);
+  // R17: what is delivered now are pre-votes alone; nothing may come of them.
+  void ExpectNoVote(Host* host, const Packet& packet);
+  // R16: a read that is asked for now must see this.
+  ReadId OnReadAsked(GroupId group);
+  // Before a disk report: votes that are durable now (R3).
+  void OnSynced(Host* host);
+
+  History& history(GroupId group) { return histories_[group.value]; }
+  const History& history(GroupId group) const { return histories_[group.value]; }
+  // Whether committed data outlives the loss of this host's disk: in every membership that may be in
+  // force, a majority of the voters keeps what it has.
+  bool CanLose(const Host& host) const;
+  bool IsLost(GroupId group, const ReplicaId& replica) const;
+  // What is durable of a replica, or was when it was lost; null: there never was one.
+  const Durable* DurableOf(GroupId group, const ReplicaId& replica) const;
+  // Counts for nothing any more.
+  std::vector<std::pair<GroupId, ReplicaId>> TakeAstray() { return std::exchange(astray_, {}); }
+  // Told to what the run has come, for the trace.
+  uint64_t Fingerprint(const Host& host) const;
+  size_t reads_answered() const { return reads_answered_; }
+  size_t installs() const { return installs_; }
+  Host* HostOf(NodeId node) const { return (*hosts_)[node.value - 1].get(); }
+
+  void OnSubmit(Host* host, const StorageTask& task) override;
+  void OnSend(Host* host, const Message& message) override;
+  void OnApplied(Host* host, GroupId group, Index index, uint64_t digest) override;
+  void OnInstalled(Host* host, GroupId group, const Checkpoint& checkpoint) override;
+  void OnReadReady(Host* host, GroupId group, ReadId id) override;
+  void OnAstray(Host* host, GroupId group, const Astray& astray) override;
+
+ private:
+  // What a replica was when it was last looked at.
+  struct Replica {
+    Invariants invariants;
+    bool seen = false;
+    Role role = Role::kFollower;
+    Term term;
+    std::optional<ReplicaId> vote;
+    EntryId last;
+    Index commit, applied, durable, handed_out, base;
+    IoSeq io;
+    bool ready = false;
+    bool quarantined = false;
+    uint64_t progress = 0;  // A digest of what a leader knows of the others.
+    bool no_vote = false;   // R17, for this step.
+  };
+
+  void CheckReplica(Host* host, GroupId group, Replica* replica);
+  void CheckCommit(Host* host, GroupId group, const Replica& before);
+  void CheckLeader(Host* host, GroupId group, const Replica& before);
+  void CheckMembership(GroupId group, const Core& core);
+  void CheckLeases(GroupId group);
+
+  const Options& options_;
+  const std::vector<std::unique_ptr<Host>>* const hosts_;
+  int64_t now_us_ = 0;
+  std::string failure_;
+  std::vector<History> histories_;
+  std::vector<std::vector<Replica>> replicas_;  // By host, by group.
+  std::vector<std::vector<Host*>> leaders_;     // By group: who takes itself for the leader.
+  std::map<std::pair<GroupId, ReplicaId>, Durable> lost_;
+  std::vector<std::pair<GroupId, ReplicaId>> astray_;
+  struct Read {
+    GroupId group;
+    Index must_see;
+  };
+  std::map<ReadId, Read> reads_;
+  uint64_t next_read_ = 0;
+  size_t reads_answered_ = 0;
+  size_t installs_ = 0;
+};
+
+}  // namespace pontoon::raft::sim
+
+#endif  // PONTOON_RAFT_SIM_CHECKER_H_

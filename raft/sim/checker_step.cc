@@ -1,0 +1,180 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "raft/sim/checker.h"
+
+// What is checked of a host's replicas after each of its steps.
+
+namespace pontoon::raft::sim {
+
+void Checker::AfterStep(Host* host) {
+  if (!host->up()) return;
+  for (uint32_t group = 0; group < options_.groups; ++group) {
+    CheckReplica(host, GroupId{group}, &replicas_[host->number() - 1][group]);
+  }
+}
+
+void Checker::CheckReplica(Host* host, GroupId group, Replica* replica) {
+  const Core& core = host->core(group);
+  uint64_t progress = 0;
+  if (core.role() == Role::kLeader) {
+    for (const auto& [peer, known] : core.progress()) {
+      progress = (progress ^ (known.match.value * 31 + known.next.value * 7 + known.in_flight_bytes +
+                              static_cast<uint64_t>(known.state))) *
+                 0x9e3779b97f4a7c15u;
+    }
+  }
+  const bool same = replica->role == core.role() && replica->term == core.term() &&
+                    replica->vote == core.vote() && replica->last == core.log().last() &&
+                    replica->commit == core.commit() && replica->applied == core.applied() &&
+                    replica->durable == core.durable() &&
+                    replica->handed_out == core.handed_out() &&
+                    replica->base == core.log().base().index && replica->io == core.last_io_seq() &&
+                    replica->ready == core.ready() && replica->progress == progress &&
+                    replica->quarantined == core.quarantined() && replica->seen;
+  if (core.role() == Role::kLeader && leaders_[group.value].size() > 1) CheckLeases(group);
+  if (same) {
+    replica->no_vote = false;
+    return;
+  }
+  const auto fail = [&](const std::string& what) {
+    Fail(absl::StrCat(what, " (node ", host->number(), ", group ", group.value, ")"));
+  };
+  if (const absl::Status status = replica->invariants.Check(core); !status.ok())
+    fail(std::string(status.message()));
+  if (replica->no_vote && (replica->term != core.term() || replica->vote != core.vote()))
+    fail("R17: a pre-vote changed the term or the vote");
+  if (core.role() == Role::kLeader && replica->role == Role::kLeader &&
+      replica->term == core.term() && !core.log().Contains(replica->last) &&
+      replica->last.index > core.log().base().index) {
+    fail("R5: a leader replaced entries of its own log");
+  }
+  if (core.role() == Role::kLeader) CheckLeader(host, group, *replica);
+  CheckCommit(host, group, *replica);
+  CheckMembership(group, core);
+
+  std::vector<Host*>& leaders = leaders_[group.value];
+  const auto it = std::find(leaders.begin(), leaders.end(), host);
+  if (core.role() == Role::kLeader && it == leaders.end()) leaders.push_back(host);
+  if (core.role() != Role::kLeader && it != leaders.end()) leaders.erase(it);
+  if (leaders.size() > 1) CheckLeases(group);
+
+  replica->seen = true;
+  replica->role = core.role();
+  replica->term = core.term();
+  replica->vote = core.vote();
+  replica->last = core.log().last();
+  replica->commit = core.commit();
+  replica->applied = core.applied();
+  replica->durable = core.durable();
+  replica->handed_out = core.handed_out();
+  replica->base = core.log().base().index;
+  replica->io = core.last_io_seq();
+  replica->ready = core.ready();
+  replica->progress = progress;
+  replica->quarantined = core.quarantined();
+  replica->no_vote = false;
+}
+
+// R6, R8, R11: what is said to be committed.
+void Checker::CheckCommit(Host* host, GroupId group, const Replica& before) {
+  const Core& core = host->core(group);
+  History& history = histories_[group.value];
+  const Index commit = core.commit();
+  if (commit <= before.commit && before.seen) return;
+  const auto fail = [&](const std::string& what) {
+    Fail(absl::StrCat(what, " (node ", host->number(), ", group ", group.value, ")"));
+  };
+  const bool led = core.role() == Role::kLeader || before.role == Role::kLeader;
+  if (commit > history.committed() && !led)
+    return fail(absl::StrCat("R11: entry ", commit.value, " is taken for committed, and no leader said so"));
+  if (commit > history.committed()) {
+    for (Index index = history.committed() + 1; index <= commit; index = index + 1)
+      history.Commit(core.log().TermAt(index).value_or(Term{0}), core.term());
+    const EntryId newest{history.TermOf(commit), commit};
+    // R8: by what the disks hold, not by what was said.
+    const auto has = [&](const std::vector<ReplicaId>& voters) {
+      const auto count = std::count_if(voters.begin(), voters.end(), [&](const ReplicaId& voter) {
+        const Durable* durable = DurableOf(group, voter);
+        return durable != nullptr && durable->Has(newest);
+      });
+      return voters.empty() || static_cast<size_t>(count) > voters.size() / 2;
+    };
+    const Membership& members = core.membership();
+    if (!has(members.voters) || !has(members.outgoing_voters))
+      fail(absl::StrCat("R8: entry ", commit.value, " is committed without a majority of disks"));
+  }
+  const absl::StatusOr<Term> term = core.log().TermAt(commit);
+  if (term.ok() && *term != history.TermOf(commit))
+    fail(absl::StrCat("R6: another entry ", commit.value, " is committed"));
+}
+
+// R1, R6, R13, R14: of who leads.
+void Checker::CheckLeader(Host* host, GroupId group, const Replica& before) {
+  const Core& core = host->core(group);
+  History& history = histories_[group.value];
+  if (before.role != Role::kLeader || before.term != core.term()) {
+    Fail(history.OnLeader(core.term(), core.self(), [&core](EntryId id) {
+      return core.log().Contains(id) || id.index < core.log().base().index;
+    }));
+    const auto elected = [&](const std::vector<ReplicaId>& voters) {
+      const auto count = std::count_if(voters.begin(), voters.end(), [&](const ReplicaId& voter) {
+        return history.VoteOf(voter, core.term()) == core.self();
+      });
+      return voters.empty() || static_cast<size_t>(count) > voters.size() / 2;
+    };
+    if (!elected(core.membership().voters) || !elected(core.membership().outgoing_voters)) {
+      Fail(absl::StrCat("R13: node ", host->number(), " leads term ", core.term().value,
+                        " of group ", group.value, " without a majority of durable votes"));
+    }
+    if (core.quarantined()) Fail("R13: a quarantined replica leads");
+  }
+  for (const auto& [peer, progress] : core.progress()) {
+    if (progress.match == Index{0}) continue;
+    const Durable* durable = DurableOf(group, peer);
+    if (durable == nullptr || durable->most < progress.match) {
+      Fail(absl::StrCat("R14: node ", peer.node.value, " is said to have entry ",
+                        progress.match.value, ", and never had"));
+    } else if (durable->hard_state.term == core.term() &&
+               !durable->Has({core.log().TermAt(progress.match).value_or(Term{0}),
+                              progress.match}) &&
+               progress.match >= core.log().base().index) {
+      Fail(absl::StrCat("R14: node ", peer.node.value, " is said to have entry ",
+                        progress.match.value, ", and has not"));
+    }
+  }
+}
+
+// R12: the membership in force is the last in the log.
+void Checker::CheckMembership(GroupId group, const Core& core) {
+  const MembershipLog& memberships = core.memberships();
+  const EntryId id = memberships.current_id();
+  const Membership* members = histories_[group.value].ConfigAt(id);
+  if (members != nullptr && *members != memberships.current())
+    Fail(absl::StrCat("R12: group ", group.value, " follows another membership than entry ",
+                      id.index.value, " says"));
+  if (id.index > Index{0} && id.index >= core.log().base().index &&
+      core.log().TermAt(id.index).value_or(Term{0}) != id.term &&
+      id.index > core.log().base().index) {
+    Fail(absl::StrCat("R12: the membership in force is of an entry ", id.index.value,
+                      " that is not in the log"));
+  }
+}
+
+// R15: in true time at most one may take itself for the only one.
+void Checker::CheckLeases(GroupId group) {
+  const Host* holder = nullptr;
+  for (const Host* host : leaders_[group.value]) {
+    if (!host->up()) continue;
+    const base::MonotonicTime now = host->clock().Now(now_us_ * 1000);
+    const Core& core = host->core(group);
+    if (!core.LeaseHolds(now) || now < core.PredecessorLeaseEnd()) continue;
+    if (holder != nullptr) {
+      Fail(absl::StrCat("R15: nodes ", holder->number(), " and ", host->number(),
+                        " hold the lease of group ", group.value, " at once"));
+    }
+    holder = host;
+  }
+}
+
+}  // namespace pontoon::raft::sim

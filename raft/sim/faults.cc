@@ -1,0 +1,236 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "raft/sim/simulation.h"
+
+// What goes wrong.
+
+namespace pontoon::raft::sim {
+
+void Simulation::StartHost(Host* host) {
+  if (host->up()) return;
+  const uint32_t number = host->number();
+  if (put_back_[number]) {
+    // Its boot number went back, and the cluster knows better: it is treated as wiped.
+    put_back_[number] = false;
+    checker_.OnLost(*host);
+    host->Wipe();
+    ++outcome_.replaced;
+  }
+  const absl::Status started = host->Start(now_us_, founders_);
+  trace_.Say(now_us_, "node ", number, " starts");
+  ++outcome_.steps;
+  if (!started.ok()) {
+    return checker_.Fail(
+        absl::StrCat("S1: node ", number, " does not start: ", started.message()));
+  }
+  checker_.OnStart(host);
+  if (now_us_ < host->full_until_us) host->raft().SetRoom(false);
+  ArmTick(host);
+  AfterHost(host);
+}
+
+void Simulation::CrashHost(Host* host, int64_t down_us) {
+  if (!host->up()) return;
+  trace_.Say(now_us_, "node ", host->number(), " crashes");
+  ++outcome_.steps;
+  checker_.Fail(host->Crash(now_us_));
+  checker_.OnCrash(host);
+  Push(std::min(now_us_ + down_us, heal_at_us_), What::kStart, host->number());
+}
+
+bool Simulation::LoseDisk(Host* host, int64_t down_us) {
+  if (!checker_.CanLose(*host)) return false;
+  if (host->up()) {
+    CrashHost(host, down_us);
+  }
+  checker_.OnLost(*host);
+  host->Wipe();
+  ++outcome_.replaced;
+  return true;
+}
+
+Host* Simulation::LeaderOf(GroupId group, uint64_t dice) {
+  std::vector<Host*> leaders;
+  for (const auto& host : hosts_) {
+    if (host->up() && now_us_ >= host->frozen_until_us && host->raft().leads(group))
+      leaders.push_back(host.get());
+  }
+  return leaders.empty() ? nullptr : leaders[dice % leaders.size()];
+}
+
+// Some replicas change their part: nothing, learner, voter, learner or nothing.
+bool Simulation::Change(GroupId group, uint64_t dice) {
+  Host* leader = LeaderOf(group, dice);
+  if (leader == nullptr) return false;
+  Chance chance(dice);
+  const Core& core = leader->core(group);
+  Membership wanted = core.membership();
+  for (const auto& host : hosts_) {
+    if (!chance.Permille(350)) continue;
+    const ReplicaId id = host->self(group);
+    const bool voter = std::erase(wanted.voters, id) > 0;
+    const bool learner = std::erase(wanted.learners, id) > 0;
+    if (learner) {
+      wanted.voters.push_back(id);
+    } else if (!voter || chance.Permille(500)) {
+      wanted.learners.push_back(id);
+    }
+  }
+  std::sort(wanted.voters.begin(), wanted.voters.end());
+  std::sort(wanted.learners.begin(), wanted.learners.end());
+  const bool taken = leader->raft().ProposeConfig(group, core.term(), wanted).ok();
+  outcome_.changes += taken;
+  AfterHost(leader);
+  return taken;
+}
+
+void Simulation::Happen(const Event& event) {
+  if (trace_.keeps_text()) trace_.Say(now_us_, ToText(event));
+  const auto& args = event.args;
+  const auto node = [&](uint64_t number) -> Host* {
+    return number >= 1 && number <= hosts_.size() ? hosts_[number - 1].get() : nullptr;
+  };
+  const auto group = [&](uint64_t number) {
+    return GroupId{static_cast<uint32_t>(number % options_.groups)};
+  };
+  Host* const host = node(args[0]);
+  bool took_effect = true;
+  switch (event.what) {
+    case Happening::kPropose:
+      took_effect = Propose(event);
+      break;
+    case Happening::kSettle:
+      took_effect = Settle(group(args[0]), args[1], args[2]);
+      break;
+    case Happening::kRead:
+      took_effect = Read(group(args[0]));
+      break;
+    case Happening::kCheckpoint:
+      if (host == nullptr || !host->up() || now_us_ < host->frozen_until_us) break;
+      host->MakeCheckpoint(group(args[1]));
+      AfterHost(host);
+      break;
+    case Happening::kCrash:
+      took_effect = host != nullptr && host->up();
+      if (took_effect) CrashHost(host, static_cast<int64_t>(args[1]));
+      break;
+    case Happening::kFreeze:
+      took_effect = host != nullptr && host->up();
+      if (took_effect) host->frozen_until_us = std::max(host->frozen_until_us, Until(args[1]));
+      break;
+    case Happening::kCut:
+      network_.Cut(args[0], args[1], Until(args[2]));
+      break;
+    case Happening::kSplit:
+      network_.Cut(args[0], ~args[0], Until(args[1]));
+      network_.Cut(~args[0], args[0], Until(args[1]));
+      break;
+    case Happening::kClog:
+      network_.Clog(args[0], args[1], Until(args[2]));
+      break;
+    case Happening::kSlowLink:
+      network_.Slow(args[0], args[1], Until(args[2]), static_cast<int64_t>(args[3]));
+      break;
+    case Happening::kLoss:
+      network_.Lose(args[0], Until(args[1]));
+      break;
+    case Happening::kDuplicate:
+      network_.Duplicate(args[0], Until(args[1]));
+      break;
+    case Happening::kScramble:
+      network_.Scramble(Until(args[0]));
+      break;
+    case Happening::kRefuse:
+      took_effect = host != nullptr;
+      if (took_effect) network_.Refuse(args[0], Until(args[1]));
+      break;
+    case Happening::kLoseKind:
+      took_effect = args[0] <= static_cast<uint64_t>(kLastMessageKind);
+      if (took_effect)
+        network_.LoseKind(static_cast<MessageKind>(args[0]), args[1], Until(args[2]));
+      break;
+    case Happening::kSlowDisk:
+      took_effect = host != nullptr;
+      if (!took_effect) break;
+      host->disk_slow_factor = args[1];
+      host->disk_slow_until_us = Until(args[2]);
+      break;
+    case Happening::kStallDisk:
+      took_effect = host != nullptr;
+      if (took_effect) host->disk_stalled_until_us = Until(args[1]);
+      break;
+    case Happening::kFullDisk:
+      took_effect = host != nullptr;
+      if (!took_effect) break;
+      host->full_until_us = Until(args[1]);
+      Push(host->full_until_us, What::kRoom, host->number());
+      if (!host->up()) break;
+      host->raft().SetRoom(false);
+      AfterHost(host);
+      break;
+    case Happening::kClockRate:
+      took_effect = host != nullptr;
+      if (took_effect)
+        host->clock().SetRate(now_us_ * 1000, static_cast<int64_t>(args[1]) - 1000000);
+      break;
+    case Happening::kClockJump:
+      took_effect = host != nullptr;
+      if (took_effect)
+        host->clock().JumpWall((static_cast<int64_t>(args[1]) - 1000000) * 1000000);
+      break;
+    case Happening::kTransfer: {
+      Host* leader = LeaderOf(group(args[0]), args[1]);
+      took_effect = leader != nullptr;
+      if (!took_effect) break;
+      const std::vector<ReplicaId>& voters = leader->core(group(args[0])).membership().voters;
+      took_effect = leader->raft()
+                        .TransferTo(group(args[0]), voters[args[1] / 7 % voters.size()])
+                        .ok();
+      AfterHost(leader);
+      break;
+    }
+    case Happening::kCampaign: {
+      Host* candidate = node(args[1]);
+      took_effect =
+          candidate != nullptr && candidate->up() && now_us_ >= candidate->frozen_until_us;
+      if (!took_effect) break;
+      took_effect = candidate->raft().Campaign(group(args[0])).ok();
+      AfterHost(candidate);
+      break;
+    }
+    case Happening::kChange:
+      took_effect = Change(group(args[0]), args[1]);
+      break;
+    case Happening::kWipe:
+      took_effect = host != nullptr && LoseDisk(host, static_cast<int64_t>(args[1]));
+      break;
+    case Happening::kKeepImage:
+      took_effect = host != nullptr;
+      if (took_effect) image_boot_[args[0]] = host->boot();
+      break;
+    case Happening::kPutBack:
+      took_effect = host != nullptr && image_boot_[args[0]] != 0 &&
+                    image_boot_[args[0]] < host->boot() && checker_.CanLose(*host);
+      if (!took_effect) break;
+      CrashHost(host, static_cast<int64_t>(args[1]));
+      put_back_[args[0]] = true;
+      break;
+    case Happening::kDamageBody:
+      took_effect = false;
+      break;
+    case Happening::kTrap:
+    case Happening::kTrapSend:
+      took_effect = host != nullptr;
+      if (took_effect)
+        traps_[args[0]].push_back({static_cast<MessageKind>(args[1]), args[2],
+                                   static_cast<int64_t>(args[3]),
+                                   event.what == Happening::kTrapSend});
+      break;
+    case Happening::kCount:
+      break;
+  }
+  outcome_.faults += took_effect && IsFault(event.what);
+}
+
+}  // namespace pontoon::raft::sim

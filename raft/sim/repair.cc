@@ -1,0 +1,164 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "raft/sim/simulation.h"
+
+// What an operator does about replicas that are gone for good, and what is demanded once everything
+// has healed.
+
+namespace pontoon::raft::sim {
+namespace {
+
+bool Holds(const std::vector<ReplicaId>& list, const ReplicaId& replica) {
+  return std::find(list.begin(), list.end(), replica) != list.end();
+}
+
+}  // namespace
+
+void Simulation::Operate() {
+  for (uint32_t group = 0; group < options_.groups; ++group) OperateGroup(GroupId{group});
+  Push(now_us_ + static_cast<int64_t>(200000 * options_.scale), What::kOperator);
+}
+
+// A member that is gone is replaced by its node's next incarnation: a learner first, then a voter in
+// its place, in one joint change.
+void Simulation::OperateGroup(GroupId group) {
+  Host* leader = LeaderOf(group, 0);
+  if (leader == nullptr) return;
+  const Core& core = leader->core(group);
+  const Membership& members = core.membership();
+  if (IsJoint(members)) return;
+  Membership wanted = members;
+  for (const ReplicaId& gone : AllMembers(members)) {
+    if (!checker_.IsLost(group, gone)) continue;
+    const ReplicaId fresh = hosts_[gone.node.value - 1]->self(group);
+    if (!Holds(members.voters, gone)) {
+      std::erase(wanted.learners, gone);
+    } else if (Holds(members.learners, fresh)) {
+      std::erase(wanted.voters, gone);
+      std::erase(wanted.learners, fresh);
+      wanted.voters.push_back(fresh);
+    } else if (Holds(members.voters, fresh)) {
+      std::erase(wanted.voters, gone);
+    } else if (!checker_.IsLost(group, fresh)) {
+      wanted.learners.push_back(fresh);
+    }
+    std::sort(wanted.voters.begin(), wanted.voters.end());
+    std::sort(wanted.learners.begin(), wanted.learners.end());
+    if (wanted == members) continue;
+    const bool taken = leader->raft().ProposeConfig(group, core.term(), wanted).ok();
+    trace_.Say(now_us_, "the operator replaces node ", gone.node.value, " in group ", group.value,
+               taken ? "" : ", not now");
+    AfterHost(leader);
+    return;
+  }
+}
+
+// Somebody leads, with a lease, and everybody who is a member is there to stay.
+std::string Simulation::WhyNotServing(GroupId group) {
+  Host* leader = nullptr;
+  for (const auto& host : hosts_) {
+    if (!host->up()) return absl::StrCat("node ", host->number(), " is down");
+    if (host->raft().leads(group) &&
+        (leader == nullptr || host->core(group).term() > leader->core(group).term()))
+      leader = host.get();
+  }
+  if (leader == nullptr) return "nobody leads";
+  const Core& core = leader->core(group);
+  if (!core.LeaseHolds(leader->clock().Now(now_us_ * 1000))) return "the leader has no lease";
+  if (IsJoint(core.membership())) return "a change of members is under way";
+  for (const ReplicaId& member : AllMembers(core.membership())) {
+    if (checker_.IsLost(group, member))
+      return absl::StrCat("node ", member.node.value, " was not replaced");
+  }
+  Index& probe = probes_[group.value];
+  if (probe == Index{0}) {
+    Entry entry = TestMachine::Put("probe");
+    const absl::StatusOr<Index> taken =
+        leader->raft().Propose(group, core.term(), absl::MakeSpan(&entry, 1));
+    if (taken.ok()) probe = *taken;
+    AfterHost(leader);
+    return taken.ok() ? "the proposal is not committed yet" : std::string(taken.status().message());
+  }
+  if (core.applied() < probe) return "the proposal is not committed";
+  // Where leadership changed meanwhile, the proposal may be gone.
+  return "";
+}
+
+std::string Simulation::WhyNotAgreed(GroupId group) {
+  Host* leader = LeaderOf(group, 0);
+  if (leader == nullptr) return "nobody leads";
+  const Core& core = leader->core(group);
+  if (!leader->machine(group).live_messages().empty()) {
+    Settle(group, 100, 0);
+    return "not everything is settled";
+  }
+  if (core.commit() != core.log().last().index) return "not everything is committed";
+  for (const ReplicaId& member : AllMembers(core.membership())) {
+    const Host& host = *hosts_[member.node.value - 1];
+    const Core& other = host.core(group);
+    if (other.applied() != core.applied())
+      return absl::StrCat("node ", host.number(), " has applied ", other.applied().value, " of ",
+                          core.applied().value);
+    if (host.machine(group).Digest() != leader->machine(group).Digest())
+      return absl::StrCat("node ", host.number(), " holds another state");
+  }
+  return "";
+}
+
+// R18: nothing is in flight. S6: the disk holds what lives, and that is nothing.
+std::string Simulation::WhyNotClean(GroupId group) {
+  Host* leader = LeaderOf(group, 0);
+  if (leader == nullptr) return "nobody leads";
+  const Core& core = leader->core(group);
+  if (core.uncommitted_bytes() != 0) return "R18: uncommitted bytes are counted";
+  for (const auto& [peer, progress] : core.progress()) {
+    if (progress.in_flight_bytes != 0 || !progress.in_flight.empty())
+      return absl::StrCat("R18: bytes in flight to node ", peer.node.value);
+    if (progress.match != core.log().last().index)
+      return absl::StrCat("R14: node ", peer.node.value, " is not known to have everything");
+  }
+  for (const ReplicaId& member : AllMembers(core.membership())) {
+    Host& host = *hosts_[member.node.value - 1];
+    for (Index index{1}; index <= core.commit(); index = index + 1) {
+      if (host.store().memory().HasBody(group, index))
+        return absl::StrCat("S6: node ", host.number(), " keeps the body of entry ", index.value,
+                            ", which is settled");
+    }
+    if (host.core(group).log().base().index < host.raft().applied(group).index) {
+      host.MakeCheckpoint(group);
+      AfterHost(&host);
+    }
+    if (host.store().durable(group).checkpoint.index < host.raft().applied(group).index)
+      return absl::StrCat("S6: node ", host.number(), " has no checkpoint of everything");
+    if (host.store().memory().pages(group).size() != host.machine(group).pages().size())
+      return absl::StrCat("S6: node ", host.number(), " keeps ",
+                          host.store().memory().pages(group).size(), " pages");
+  }
+  return "";
+}
+
+// R19, B16: within this time after everything has healed.
+void Simulation::Poll() {
+  const int64_t passed = now_us_ - heal_at_us_;
+  std::string why;
+  for (uint32_t id = 0; id < options_.groups && why.empty(); ++id) {
+    const GroupId group{id};
+    why = phase_ == Phase::kServe    ? WhyNotServing(group)
+          : phase_ == Phase::kAgree  ? WhyNotAgreed(group)
+                                     : WhyNotClean(group);
+    if (!why.empty()) absl::StrAppend(&why, " (group ", id, ")");
+  }
+  if (!checker_.failure().empty()) return;
+  if (why.empty()) {
+    trace_.Say(now_us_, "phase ", static_cast<int>(phase_), " is done");
+    phase_ = static_cast<Phase>(static_cast<int>(phase_) + 1);
+    if (phase_ == Phase::kDone) outcome_.agreed_us = passed;
+  } else if (passed > static_cast<int64_t>(30'000'000 * options_.scale)) {
+    return checker_.Fail(absl::StrCat(phase_ == Phase::kClean ? "" : "R19: ", why, ", ",
+                                      passed / 1000000, " s after everything has healed"));
+  }
+  Push(now_us_ + static_cast<int64_t>(20000 * options_.scale), What::kPoll);
+}
+
+}  // namespace pontoon::raft::sim

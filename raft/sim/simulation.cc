@@ -1,0 +1,240 @@
+#include "raft/sim/simulation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace pontoon::raft::sim {
+namespace {
+
+// So many steps, and it goes round in circles.
+constexpr uint64_t kStepsMax = 5'000'000;
+
+}  // namespace
+
+Simulation::Simulation(const Plan& plan, bool keep_text)
+    : plan_(plan),
+      options_(plan.options),
+      trace_(keep_text),
+      checker_(plan.options, &hosts_),
+      network_(plan.options),
+      dice_(plan.options.seed, Purpose::kDice),
+      heal_at_us_(static_cast<int64_t>(plan.options.seconds) * 1000000),
+      traps_(plan.options.nodes + 1),
+      image_boot_(plan.options.nodes + 1),
+      put_back_(plan.options.nodes + 1),
+      probes_(plan.options.groups) {
+  for (uint32_t number = 1; number <= options_.nodes; ++number)
+    hosts_.push_back(std::make_unique<Host>(number, options_, &checker_));
+  for (uint32_t group = 0; group < options_.groups; ++group) {
+    // Each group begins elsewhere.
+    Membership& members = founders_[GroupId{group}];
+    for (uint32_t i = 0; i < options_.founders; ++i)
+      members.voters.push_back({NodeId{1 + (group + i) % options_.nodes}, 1});
+    std::sort(members.voters.begin(), members.voters.end());
+  }
+}
+
+Outcome Simulation::Run() {
+  for (const auto& host : hosts_) Push(0, What::kStart, host->number());
+  for (size_t i = 0; i < plan_.events.size(); ++i) {
+    if (plan_.events[i].at_us < heal_at_us_)
+      Push(plan_.events[i].at_us, What::kPlanned, 0, static_cast<uint32_t>(i));
+  }
+  Push(heal_at_us_, What::kHeal);
+  Push(500000, What::kOperator);
+  while (phase_ != Phase::kDone && checker_.failure().empty() && !queue_.empty()) {
+    const Item item = queue_.top();
+    queue_.pop();
+    now_us_ = item.at_us;
+    checker_.set_now_us(now_us_);
+    Handle(item);
+    if (outcome_.steps > kStepsMax) checker_.Fail("R19: steps without end");
+  }
+  outcome_.failure = checker_.failure();
+  for (uint32_t group = 0; group < options_.groups; ++group) {
+    outcome_.committed += checker_.history(GroupId{group}).committed().value;
+    outcome_.elections += checker_.history(GroupId{group}).elections();
+  }
+  outcome_.reads = checker_.reads_answered();
+  outcome_.installs = checker_.installs();
+  outcome_.trace = trace_.digest();
+  outcome_.text = trace_.text();
+  return outcome_;
+}
+
+void Simulation::Push(int64_t at_us, What what, uint32_t host, uint32_t slot, uint64_t boot) {
+  queue_.push({at_us, ++order_, what, host, slot, boot});
+}
+
+void Simulation::Handle(const Item& item) {
+  Host* host = item.host == 0 ? nullptr : hosts_[item.host - 1].get();
+  switch (item.what) {
+    case What::kPlanned:
+      return Happen(plan_.events[item.slot]);
+    case What::kStart:
+      return StartHost(host);
+    case What::kRoom:
+      if (host->up() && now_us_ >= host->full_until_us) {
+        host->raft().SetRoom(true);
+        AfterHost(host);
+      }
+      return;
+    case What::kOperator:
+      return Operate();
+    case What::kHeal:
+      trace_.Say(now_us_, "everything heals");
+      network_.Heal();
+      for (std::vector<Trap>& traps : traps_) traps.clear();
+      phase_ = Phase::kServe;
+      Push(now_us_, What::kPoll);
+      return;
+    case What::kPoll:
+      return Poll();
+    default:
+      break;
+  }
+  // The rest is for a process that runs.
+  Packet packet;
+  if (item.what == What::kPacket) {
+    packet = std::move(packets_[item.slot]);
+    packets_[item.slot] = Packet();
+    free_packets_.push_back(item.slot);
+    if (!host->up() || !network_.Passes(now_us_, packet.from, packet.to)) return;
+  } else if (!host->up() || host->boot() != item.boot) {
+    return;
+  }
+  if (now_us_ < host->frozen_until_us) {
+    // It comes to it when it goes on.
+    uint32_t slot = item.slot;
+    if (item.what == What::kPacket) {
+      slot = free_packets_.back();
+      free_packets_.pop_back();
+      packets_[slot] = std::move(packet);
+    }
+    return Push(host->frozen_until_us, item.what, item.host, slot, item.boot);
+  }
+  switch (item.what) {
+    case What::kTick:
+      host->Tick(now_us_);
+      ArmTick(host);
+      break;
+    case What::kPacket: {
+      if (HitsTrap(item.host, packet.messages, false)) return;
+      if (trace_.keeps_text()) {
+        for (const Message& message : packet.messages)
+          trace_.Say(now_us_, "g", message.group.value, " ", packet.from, "->", packet.to, " ",
+                     DescribeMessage(message));
+      }
+      checker_.ExpectNoVote(host, packet);
+      host->Deliver(std::move(packet));
+      break;
+    }
+    case What::kRefused:
+      host->raft().OnPeerUnreachable(NodeId{item.slot});
+      break;
+    case What::kSynced: {
+      host->store().Sync(item.slot);
+      checker_.OnSynced(host);
+      if (host->disk_chance().Permille(phase_ == Phase::kDisasters ? options_.late_permille : 0)) {
+        Push(now_us_ + static_cast<int64_t>(host->disk_chance().Below(100000)), What::kReport,
+             item.host, 0, host->boot());
+        break;
+      }
+      host->disk_busy = false;
+      host->store().Report();
+      break;
+    }
+    case What::kReport:
+      host->disk_busy = false;
+      host->store().Report();
+      break;
+    case What::kReads:
+      host->reads_busy = false;
+      host->store().AnswerReads();
+      break;
+    default:
+      break;
+  }
+  AfterHost(host);
+}
+
+void Simulation::AfterHost(Host* host) {
+  ++outcome_.steps;
+  std::vector<Packet> sent = host->Run();
+  checker_.AfterStep(host);
+  trace_.Add(static_cast<uint64_t>(now_us_) * 16 + host->number());
+  trace_.Add(checker_.Fingerprint(*host));
+  for (Packet& packet : sent) {
+    if (HitsTrap(host->number(), packet.messages, true)) return;
+    SendPacket(std::move(packet));
+  }
+  ArmDisk(host);
+}
+
+void Simulation::SendPacket(Packet packet) {
+  const Host& to = *hosts_[packet.to - 1];
+  for (const Network::Arrival& arrival : network_.Route(now_us_, &packet, to.up())) {
+    if (arrival.refused) {
+      Push(arrival.at_us, What::kRefused, packet.from, packet.to, packet.boot);
+      continue;
+    }
+    uint32_t slot = static_cast<uint32_t>(packets_.size());
+    if (free_packets_.empty()) {
+      packets_.emplace_back();
+    } else {
+      slot = free_packets_.back();
+      free_packets_.pop_back();
+    }
+    packets_[slot] = packet;
+    Push(arrival.at_us, What::kPacket, packet.to, slot);
+  }
+}
+
+void Simulation::ArmTick(Host* host) {
+  int64_t local_ns = static_cast<int64_t>(options_.tick_us) * 1000;
+  // A loop that is busy ticks late.
+  if (dice_.Permille(50)) local_ns += static_cast<int64_t>(dice_.Below(local_ns * 4));
+  Push(now_us_ + host->clock().TrueSpan(local_ns) / 1000, What::kTick, host->number(), 0,
+       host->boot());
+}
+
+void Simulation::ArmDisk(Host* host) {
+  const auto latency = [&] {
+    uint64_t us = options_.disk_us / 2 + host->disk_chance().Below(options_.disk_us * 3 / 2 + 1);
+    if (now_us_ < host->disk_slow_until_us) us *= host->disk_slow_factor;
+    return std::max(now_us_, host->disk_stalled_until_us) + static_cast<int64_t>(us);
+  };
+  if (!host->disk_busy && host->store().unsynced() > 0) {
+    host->disk_busy = true;
+    // Rarely not all that waits goes in one batch.
+    size_t count = host->store().unsynced();
+    if (host->disk_chance().Permille(200)) count = 1 + host->disk_chance().Below(count);
+    Push(latency(), What::kSynced, host->number(), static_cast<uint32_t>(count), host->boot());
+  }
+  if (!host->reads_busy && host->store().has_reads()) {
+    host->reads_busy = true;
+    Push(latency(), What::kReads, host->number(), 0, host->boot());
+  }
+}
+
+bool Simulation::HitsTrap(uint32_t host, const std::vector<Message>& messages, bool on_send) {
+  std::vector<Trap>& traps = traps_[host];
+  if (traps.empty()) return false;
+  for (const Message& message : messages) {
+    for (Trap& trap : traps) {
+      if (trap.on_send != on_send || trap.kind != message.kind || --trap.count > 0) continue;
+      const int64_t down_us = trap.down_us;
+      traps.erase(traps.begin() + (&trap - traps.data()));
+      trace_.Say(now_us_, "the trap springs");
+      CrashHost(hosts_[host - 1].get(), down_us);
+      return true;
+    }
+  }
+  return false;
+}
+
+Outcome RunPlan(const Plan& plan, bool keep_text) { return Simulation(plan, keep_text).Run(); }
+
+}  // namespace pontoon::raft::sim

@@ -1,0 +1,137 @@
+#ifndef PONTOON_RAFT_SIM_SIMULATION_H_
+#define PONTOON_RAFT_SIM_SIMULATION_H_
+
+#include <cstdint>
+#include <memory>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "raft/sim/checker.h"
+#include "raft/sim/host.h"
+#include "raft/sim/network.h"
+#include "raft/sim/plan.h"
+#include "raft/sim/trace.h"
+
+namespace pontoon::raft::sim {
+
+struct Outcome {
+  std::string failure;  // Empty: every invariant held. Else it begins with the id of one.
+  uint64_t steps = 0;   // Events at one host: a packet, a tick, a completed write, a fault, ...
+  uint64_t faults = 0;  // That took effect.
+  uint64_t committed = 0;
+  uint64_t elections = 0;
+  uint64_t reads = 0;
+  uint64_t installs = 0;
+  uint64_t changes = 0;
+  uint64_t replaced = 0;    // Replicas that came back as a new incarnation.
+  int64_t agreed_us = 0;    // From the end of the faults until all agreed.
+  uint64_t trace = 0;       // Digest of all that happened.
+  std::string text;         // The trace, if asked for.
+
+  // "R8" of "R8: ...".
+  std::string invariant() const { return failure.substr(0, failure.find(':')); }
+};
+
+// A cluster in one thread, with simulated time, network, clocks and disks. Runs one plan: first work
+// and disasters, with all invariants checked after every step; then everything heals, and all must
+// agree and serve again.
+class Simulation {
+ public:
+  Simulation(const Plan& plan, bool keep_text);
+
+  Outcome Run();
+
+ private:
+  enum class What : uint8_t {
+    kPlanned,  // slot: of the plan's events
+    kTick,
+    kPacket,   // slot
+    kRefused,  // slot: the peer
+    kSynced,
+    kReport,
+    kReads,
+    kStart,
+    kRoom,
+    kOperator,
+    kHeal,
+    kPoll,
+  };
+  struct Item {
+    int64_t at_us;
+    uint64_t order;
+    What what;
+    uint32_t host;  // From 1; 0: of none.
+    uint32_t slot;
+    uint64_t boot;  // The host's, if it matters.
+    bool operator>(const Item& other) const {
+      return at_us != other.at_us ? at_us > other.at_us : order > other.order;
+    }
+  };
+  struct Trap {
+    MessageKind kind;
+    uint64_t count;
+    int64_t down_us;
+    bool on_send;
+  };
+
+  void Push(int64_t at_us, What what, uint32_t host = 0, uint32_t slot = 0, uint64_t boot = 0);
+  void Handle(const Item& item);
+  void AfterHost(Host* host);
+  void SendPacket(Packet packet);
+  void ArmTick(Host* host);
+  void ArmDisk(Host* host);
+  bool HitsTrap(uint32_t host, const std::vector<Message>& messages, bool on_send);
+
+  // faults.cc
+  void Happen(const Event& event);
+  void StartHost(Host* host);
+  void CrashHost(Host* host, int64_t down_us);
+  bool LoseDisk(Host* host, int64_t down_us);
+  Host* LeaderOf(GroupId group, uint64_t dice);
+  bool Change(GroupId group, uint64_t dice);
+  int64_t Until(uint64_t us) const {
+    return std::min(now_us_ + static_cast<int64_t>(us), heal_at_us_);
+  }
+
+  // work.cc
+  bool Propose(const Event& event);
+  bool Settle(GroupId group, uint64_t percent, uint64_t dice);
+  bool Read(GroupId group);
+
+  // repair.cc
+  void Operate();
+  void OperateGroup(GroupId group);
+  void Poll();
+  std::string WhyNotServing(GroupId group);
+  std::string WhyNotAgreed(GroupId group);
+  std::string WhyNotClean(GroupId group);
+
+  const Plan& plan_;
+  const Options& options_;
+  Trace trace_;
+  std::vector<std::unique_ptr<Host>> hosts_;
+  Checker checker_;
+  Network network_;
+  Chance dice_;
+  int64_t now_us_ = 0;
+  const int64_t heal_at_us_;
+  std::priority_queue<Item, std::vector<Item>, std::greater<Item>> queue_;
+  uint64_t order_ = 0;
+  std::vector<Packet> packets_;
+  std::vector<uint32_t> free_packets_;
+  std::map<GroupId, Membership> founders_;
+  std::vector<std::vector<Trap>> traps_;    // By host.
+  std::vector<uint64_t> image_boot_;        // By host: of the copy of its disk; 0: none.
+  std::vector<bool> put_back_;
+  enum class Phase { kDisasters, kServe, kAgree, kClean, kDone } phase_ = Phase::kDisasters;
+  std::vector<Index> probes_;
+  Outcome outcome_;
+};
+
+// Runs a plan once.
+Outcome RunPlan(const Plan& plan, bool keep_text = false);
+
+}  // namespace pontoon::raft::sim
+
+#endif  // PONTOON_RAFT_SIM_SIMULATION_H_
