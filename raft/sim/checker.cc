@@ -161,9 +161,9 @@ void Checker::OnSend(Host* host, const Message& message) {
       }
       break;
     case MessageKind::kAppendReply:
+      // A refusal promises nothing.
+      if (message.refused || message.quarantined) break;
       if (durable.hard_state.term < message.term) broken("answers in a term that is not durable");
-      if (message.refused || message.log.index == Index{0}) break;
-      if (message.quarantined) break;
       if (durable.quarantined) Fail("R13: an acknowledgement of a quarantined replica");
       // Entries of a later leader may have replaced what was acknowledged to an earlier one.
       if (durable.hard_state.term == message.term && !durable.Has(message.log))

@@ -30,6 +30,7 @@ constexpr char kUsage[] = R"(usage: pontoon-sim [OPTION...]
   --script FILE           run a plan that was written down
   --shrink                with --seed or --script: cut a failing plan down
   --out FILE              write the (shrunk) plan there
+  --set NAME=VALUE        an option of the plan, instead of what was drawn
   --workers W             processes at once (default 2)
 )";
 
@@ -37,7 +38,20 @@ struct Arguments {
   uint64_t seed = 0, seeds = 0, from = 1, seconds = 0, workers = 2;
   bool one = false, trace = false, shrink = false;
   std::string script, out;
+  std::string options;  // Lines as in a script.
 };
+
+// The seed's plan, with the options that were set by hand.
+Plan PlanOf(const Arguments& arguments, uint64_t seed) {
+  Plan plan = DrawPlan(seed);
+  if (arguments.options.empty()) return plan;
+  absl::StatusOr<Plan> changed = ParsePlan(ToText(plan) + arguments.options);
+  if (!changed.ok()) {
+    std::cerr << changed.status().message() << "\n";
+    exit(2);
+  }
+  return *std::move(changed);
+}
 
 // Runs the plan in a process of its own: a failed check ends only that. What it said to stderr last
 // is then the failure.
@@ -98,7 +112,7 @@ void Work(const Arguments& arguments, uint64_t worker, int out) {
     // Said first, so that a check that ends the process has a seed.
     const std::string at = absl::StrCat("seed ", seed, "\n");
     (void)!write(out, at.data(), at.size());
-    const Outcome outcome = RunPlan(DrawPlan(seed));
+    const Outcome outcome = RunPlan(PlanOf(arguments, seed));
     ++totals.seeds;
     totals.failed += !outcome.failure.empty();
     totals.steps += outcome.steps;
@@ -230,7 +244,7 @@ int RunMany(const Arguments& arguments) {
 int RunOne(const Arguments& arguments) {
   Plan plan;
   if (arguments.script.empty()) {
-    plan = DrawPlan(arguments.seed);
+    plan = PlanOf(arguments, arguments.seed);
   } else {
     std::ifstream file(arguments.script);
     std::stringstream text;
@@ -314,6 +328,12 @@ int Main(int argc, char** argv) {
     } else if (name == "--script") {
       arguments.script = value;
       arguments.one = true;
+    } else if (name == "--set") {
+      const size_t equals = value.find('=');
+      fine = equals != std::string::npos;
+      if (fine)
+        absl::StrAppend(&arguments.options, "option ", value.substr(0, equals), " ",
+                        value.substr(equals + 1), "\n");
     } else if (name == "--out") {
       arguments.out = value;
     } else {
