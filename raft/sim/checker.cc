@@ -17,12 +17,10 @@ Checker::Checker(const Options& options, const std::vector<std::unique_ptr<Host>
 void Checker::OnStart(Host* host) {
   for (uint32_t group = 0; group < options_.groups; ++group) {
     Replica& replica = replicas_[host->number() - 1][group];
-    const Core& core = host->core(GroupId{group});
-    const bool same = replica.seen && core.self() == host->self(GroupId{group});
     replica.invariants.OnRestart();
-    replica.role = core.role();
-    replica.commit = core.commit();
-    if (!same) replica.seen = true;
+    replica.seen = false;
+    replica.role = Role::kFollower;
+    replica.commit = host->core(GroupId{group}).commit();
   }
   OnSynced(host);
 }
@@ -100,11 +98,8 @@ void Checker::OnReadReady(Host* host, GroupId group, ReadId id) {
 }
 
 void Checker::OnSynced(Host* host) {
-  for (uint32_t id = 0; id < options_.groups; ++id) {
-    const HardState& state = host->store().durable(GroupId{id}).hard_state;
-    if (state.vote.has_value())
-      Fail(histories_[id].OnVote(host->self(GroupId{id}), state.term, *state.vote));
-  }
+  for (const auto& [group, state] : host->store().TakeVotes())
+    Fail(histories_[group.value].OnVote(host->self(group), state.term, *state.vote));
 }
 
 // R4, R13: what a replica is going to write.

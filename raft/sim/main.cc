@@ -31,7 +31,7 @@ constexpr char kUsage[] = R"(usage: pontoon-sim [OPTION...]
   --shrink                with --seed or --script: cut a failing plan down
   --out FILE              write the (shrunk) plan there
   --set NAME=VALUE        an option of the plan, instead of what was drawn
-  --workers W             processes at once (default 2)
+  --jobs J                processes at once (default 2)
 )";
 
 struct Arguments {
@@ -321,7 +321,7 @@ int Main(int argc, char** argv) {
       fine = absl::SimpleAtoi(value, &arguments.seeds);
     } else if (name == "--from") {
       fine = absl::SimpleAtoi(value, &arguments.from);
-    } else if (name == "--workers") {
+    } else if (name == "--jobs") {
       fine = absl::SimpleAtoi(value, &arguments.workers) && arguments.workers > 0;
     } else if (name == "--for") {
       fine = ParseDuration(value, &arguments.seconds);

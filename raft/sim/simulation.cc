@@ -53,6 +53,7 @@ Outcome Simulation::Run() {
     if (outcome_.steps > kStepsMax) checker_.Fail("R19: steps without end");
   }
   outcome_.failure = checker_.failure();
+  if (trace_.keeps_text() && !outcome_.failure.empty()) Describe();
   for (uint32_t group = 0; group < options_.groups; ++group) {
     outcome_.committed += checker_.history(GroupId{group}).committed().value;
     outcome_.elections += checker_.history(GroupId{group}).elections();

@@ -75,6 +75,7 @@ class Simulation {
     bool on_send;
   };
 
+  void Describe();  // Where everybody stands, into the trace (describe.cc).
   void Push(int64_t at_us, What what, uint32_t host = 0, uint32_t slot = 0, uint64_t boot = 0);
   void Handle(const Item& item);
   void AfterHost(Host* host);

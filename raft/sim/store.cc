@@ -35,8 +35,12 @@ void Store::Submit(StateTask task) {
   store_.Submit(std::move(task));
 }
 
-void Store::Write(const Task& task, Durable* durable) {
-  if (task.hard_state.has_value()) durable->hard_state = *task.hard_state;
+void Store::Write(const Task& task) {
+  Durable* const durable = &durable_[task.group];
+  if (task.hard_state.has_value()) {
+    durable->hard_state = *task.hard_state;
+    if (task.hard_state->vote.has_value()) votes_.emplace_back(task.group, *task.hard_state);
+  }
   durable->quarantined = durable->quarantined || task.quarantine;
   if (task.install) {
     if (!task.keep_tail) durable->terms.assign(task.checkpoint->index.value, Term{0});
@@ -56,7 +60,7 @@ void Store::Sync(size_t count) {
   count = std::min(count, tasks_.size());
   store_.Sync(count);
   for (; count > 0; --count) {
-    Write(tasks_.front(), &durable_[tasks_.front().group]);
+    Write(tasks_.front());
     tasks_.pop_front();
   }
 }
@@ -99,7 +103,7 @@ std::string Store::Crash(base::Random* random, StorageEvents* events,
   std::string first_why = Match(found);
   std::string why = first_why;
   while (!why.empty() && !tasks_.empty()) {
-    Write(tasks_.front(), &durable_[tasks_.front().group]);
+    Write(tasks_.front());
     tasks_.pop_front();
     why = Match(found);
   }

@@ -94,6 +94,8 @@ class Store final : public LogStore {
   std::string Crash(base::Random* random, StorageEvents* events, const std::vector<GroupId>& groups);
 
   const Durable& durable(GroupId group) const;
+  // Votes that became durable since the last call.
+  std::vector<std::pair<GroupId, HardState>> TakeVotes() { return std::exchange(votes_, {}); }
   MemoryLogStore& memory() { return store_; }
   const MemoryLogStore& memory() const { return store_; }
 
@@ -110,13 +112,14 @@ class Store final : public LogStore {
     bool quarantine = false;
   };
 
-  static void Write(const Task& task, Durable* durable);
+  void Write(const Task& task);
   std::string Match(const std::map<GroupId, RecoveredGroup>& found) const;
 
   MemoryLogStore store_;
   StoreWatcher* const watcher_;
   std::deque<Task> tasks_;
   std::map<GroupId, Durable> durable_;
+  std::vector<std::pair<GroupId, HardState>> votes_;
   uint64_t reads_ = 0;
 };
 

@@ -1,0 +1,52 @@
+#include "absl/strings/str_cat.h"
+#include "raft/sim/simulation.h"
+
+// Where every replica stands, for whoever reads a failure.
+
+namespace pontoon::raft::sim {
+namespace {
+
+std::string Names(const std::vector<ReplicaId>& replicas) {
+  std::string text;
+  for (const ReplicaId& replica : replicas) {
+    absl::StrAppend(&text, text.empty() ? "" : " ", replica.node.value);
+    if (replica.incarnation != 1) absl::StrAppend(&text, "(", replica.incarnation, ")");
+  }
+  return text;
+}
+
+}  // namespace
+
+void Simulation::Describe() {
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    const GroupId group{id};
+    for (const auto& host : hosts_) {
+      const auto say = [&](const auto&... parts) {
+        trace_.Say(now_us_, "g", id, " node ", host->number(), "(",
+                   host->self(group).incarnation, ") ", parts...);
+      };
+      if (!host->up()) {
+        say("down");
+        continue;
+      }
+      const Core& core = host->core(group);
+      const Membership& members = core.membership();
+      say("role ", static_cast<int>(core.role()), " term ", core.term().value, " base ",
+          core.log().base().index.value, " applied ", core.applied().value, " commit ",
+          core.commit().value, " durable ", core.durable().value, " last ",
+          core.log().last().term.value, "/", core.log().last().index.value,
+          core.quarantined() ? " quarantined" : "", core.whole() ? "" : " not whole",
+          host->disk_busy ? " disk busy" : "", " voters ", Names(members.voters),
+          IsJoint(members) ? " outgoing " + Names(members.outgoing_voters) : "", " learners ",
+          Names(members.learners));
+      for (const auto& [peer, progress] : core.progress()) {
+        say("  to ", Names({peer}), " state ", static_cast<int>(progress.state), " match ",
+            progress.match.value, " next ", progress.next.value,
+            progress.waiting ? " waiting" : "", progress.reading ? " reading" : "",
+            progress.no_room ? " no room" : "", " in flight ", progress.in_flight.size());
+      }
+    }
+  }
+}
+
+}  // namespace pontoon::raft::sim
