@@ -114,6 +114,24 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
+TEST(RaftScriptTest, TheTableNamesEveryScriptAndNoOther) {
+  const std::filesystem::path folder = PONTOON_RAFT_SCRIPTS;
+  const std::filesystem::path root = folder / "../../..";
+  const std::string readme = ReadFile(folder / "README.md");
+  for (const std::filesystem::path& path : Scripts()) {
+    EXPECT_TRUE(absl::StrContains(readme, path.filename().string())) << path;
+  }
+  for (absl::string_view word : absl::StrSplit(readme, absl::ByAnyChar(" ,;`()|\n"))) {
+    absl::ConsumeSuffix(&word, ".");
+    const std::string name(word);
+    if (absl::EndsWith(word, ".txt") && !absl::StrContains(word, '*')) {
+      EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
+    } else if (absl::EndsWith(word, ".cc") && absl::StrContains(word, '/')) {
+      EXPECT_TRUE(std::filesystem::exists(root / name)) << name;
+    }
+  }
+}
+
 constexpr char kSmall[] =
     "nodes 1\n"
     "tick 1s\n"
