@@ -72,9 +72,22 @@ void RepairGroup(const Database& database, base::GroupId group, const GroupLog& 
   if (ForgetIfDamaged(database, MakeMetaKey(group, MetaKind::kHardState), DecodeHardState, batch)) {
     lost->push_back(absl::StrCat("group ", group.value, ": term and vote"));
   }
+  if (ForgetIfDamaged(database, MakeMetaKey(group, MetaKind::kEndedThrough), DecodeNumber, batch))
+    lost->push_back(absl::StrCat("group ", group.value, ": how far left-out bodies were settled"));
+  // Given up stays given up: that the record is there is enough.
+  const MetaKey quarantine_key = MakeMetaKey(group, MetaKind::kQuarantine);
+  if (ForgetIfDamaged(database, quarantine_key, DecodeNumber, batch))
+    batch->Put(database.meta(), ToRocks(quarantine_key), EncodeNumber(AsView(quarantine_key), 1));
+  // What was received of a snapshot is received again.
+  ForgetIfDamaged(database, MakeMetaKey(group, MetaKind::kStaging), DecodeStaging, batch);
   raft::Index expected = log.first;
   if (ForgetIfDamaged(database, checkpoint_key, DecodeCheckpoint, batch)) {
     lost->push_back(absl::StrCat("group ", group.value, ": its checkpoint"));
+    // Without it the headers behind it say nothing.
+    if (log.first > raft::Index{1}) {
+      batch->Delete(database.meta(), ToRocks(MakeMetaKey(group, MetaKind::kLogStart)));
+      expected = raft::Index{1};
+    }
   } else if (absl::StatusOr<std::string> value = database.GetMeta(AsView(checkpoint_key));
              value.ok()) {
     expected = DecodeCheckpoint(AsView(checkpoint_key), *value)->applied.index + 1;
@@ -103,7 +116,7 @@ void RepairGroup(const Database& database, base::GroupId group, const GroupLog& 
 
 absl::StatusOr<AcceptedLoss> AcceptDataLossBlocking(const std::string& data_dir,
                                                     const StoreIdentity& identity,
-                                                    base::Logger* logger) {
+                                                    base::Logger* logger, AfterLoss after) {
   AcceptedLoss out;
   absl::StatusOr<std::string> copy = CopyAside(data_dir);
   if (!copy.ok()) return copy.status();
@@ -126,7 +139,13 @@ absl::StatusOr<AcceptedLoss> AcceptDataLossBlocking(const std::string& data_dir,
   rocksdb::WriteBatch batch;
   absl::StatusOr<absl::btree_map<base::GroupId, GroupLog>> groups = ReadGroups(database);
   if (!groups.ok()) return groups.status();
-  for (const auto& [group, log] : *groups) RepairGroup(database, group, log, &batch, &out.lost);
+  for (const auto& [group, log] : *groups) {
+    RepairGroup(database, group, log, &batch, &out.lost);
+    if (after == AfterLoss::kQuarantine) {
+      const MetaKey key = MakeMetaKey(group, MetaKind::kQuarantine);
+      batch.Put(database.meta(), ToRocks(key), EncodeNumber(AsView(key), 1));
+    }
+  }
   const MetaKey identity_key = MakeNodeMetaKey(NodeMetaKind::kIdentity);
   const MetaKey number_key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
   batch.Put(database.meta(), ToRocks(identity_key), EncodeIdentity(AsView(identity_key), identity));

@@ -17,6 +17,10 @@ struct AcceptedLoss {
   std::vector<std::string> lost;  // What is known to be gone, one line each.
 };
 
+// How the groups go on: as the truth, which a node alone is, or given up (RecoveredGroup::quarantined)
+// where there are peers that have the rest (design section 4).
+enum class AfterLoss { kServe, kQuarantine };
+
 // What `pontoon-server --data-dir DIR --accept-data-loss` does: copies the directory aside, opens
 // what is left of the store, cuts the log of a group behind its first missing or damaged entry,
 // forgets a damaged checkpoint or vote, and takes the rest as the truth from now on. The directory
@@ -26,7 +30,8 @@ struct AcceptedLoss {
 // is as it was. DataLoss: not even a part of the store can be opened; the copy stays.
 absl::StatusOr<AcceptedLoss> AcceptDataLossBlocking(const std::string& data_dir,
                                                     const StoreIdentity& identity,
-                                                    base::Logger* logger);
+                                                    base::Logger* logger,
+                                                    AfterLoss after = AfterLoss::kServe);
 
 }  // namespace pontoon::storage
 

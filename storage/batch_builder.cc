@@ -4,14 +4,17 @@
 #include <utility>
 
 #include "base/check.h"
-#include "storage/keys.h"
-#include "storage/records.h"
+#include "base/crc32c.h"
 
 namespace pontoon::storage {
 namespace {
 
 // Above this the batch's buffer is given back after use.
 constexpr size_t kBatchBytesKept = 4u << 20;
+
+// Up to so many keys of a range are deleted one by one: many small range deletions in a write
+// buffer make every read slow.
+constexpr uint64_t kPointDeletesMax = 64;
 
 }  // namespace
 
@@ -45,19 +48,111 @@ void BatchBuilder::DropBody(base::GroupId group, raft::Index index) {
   ++counters_->body_deletes;
 }
 
+void BatchBuilder::PutNumber(base::GroupId group, MetaKind kind, uint64_t number) {
+  const MetaKey key = MakeMetaKey(group, kind);
+  PutMeta(AsView(key), EncodeNumber(AsView(key), number));
+}
+
+void BatchBuilder::DeleteMeta(base::GroupId group, MetaKind kind) {
+  batch_.Delete(database_->meta(), ToRocks(MakeMetaKey(group, kind)));
+}
+
+void BatchBuilder::DropRange(rocksdb::ColumnFamilyHandle* family, base::GroupId group,
+                             uint64_t from, uint64_t to) {
+  if (from > to) return;
+  if (to - from < kPointDeletesMax) {
+    for (uint64_t number = from; number <= to; ++number)
+      batch_.Delete(family, ToRocks(MakeItemKey(group, number)));
+    return;
+  }
+  const ItemKey end =
+      to == UINT64_MAX ? MakeItemKey({group.value + 1}, 0) : MakeItemKey(group, to + 1);
+  batch_.DeleteRange(family, ToRocks(MakeItemKey(group, from)), ToRocks(end));
+}
+
+void BatchBuilder::DropBodies(base::GroupId group, raft::Index from, raft::Index to) {
+  if (from > to) return;
+  DropRange(database_->body(), group, from.value, to.value);
+  cuts_.erase(cuts_.lower_bound({group, from}), cuts_.upper_bound({group, to}));
+}
+
+void BatchBuilder::DropGeneration(base::GroupId group, uint16_t generation) {
+  DropRange(database_->page(), group, raft::StoredPage(generation, {0}).value,
+            raft::StoredPage(generation, {raft::kPageIdMax}).value);
+  report_.cleared.push_back(group);
+}
+
+void BatchBuilder::AddBody(base::GroupId group, raft::Index index, uint32_t body_bytes,
+                           absl::Span<const StoredExtent> extents, const base::SliceChain& bytes) {
+  if (!cuts_.empty()) cuts_.erase({group, index});
+  const ItemKey key = MakeItemKey(group, index.value);
+  ++counters_->body_puts;
+  counters_->body_put_bytes += bytes.size();
+  Put(database_->body(), AsView(key), EncodeBodyPrefix(AsView(key), body_bytes, extents), bytes);
+}
+
 void BatchBuilder::AddEntry(base::GroupId group, const GroupLog& log, const raft::Entry& entry) {
   const ItemKey key = MakeItemKey(group, entry.id.index.value);
   const EntryPrefix prefix = EncodeEntryPrefix(AsView(key), entry, log.epoch);
   Put(database_->log(), AsView(key), AsView(prefix), entry.header);
-  if (entry.body.empty()) return;
-  PONTOON_CHECK_MSG(entry.body.size() == entry.body_bytes, "a body is stored whole or left out");
-  if (!cuts_.empty()) cuts_.erase({group, entry.id.index});
-  ++counters_->body_puts;
-  counters_->body_put_bytes += entry.body_bytes;
-  // A body arrives with its checksum: nothing is computed here.
-  const StoredExtent whole{0, entry.body_bytes, entry.body_crc};
-  Put(database_->body(), AsView(key), EncodeBodyPrefix(AsView(key), entry.body_bytes, {&whole, 1}),
-      entry.body);
+  if (entry.body.empty()) {
+    if (entry.id.index <= log.last_body) DropBody(group, entry.id.index);
+    return;
+  }
+  if (entry.remains == nullptr) {
+    PONTOON_CHECK_MSG(entry.body.size() == entry.body_bytes, "a body is stored whole or cut");
+    // A body arrives with its checksum: nothing is computed here.
+    const StoredExtent whole{0, entry.body_bytes, entry.body_crc};
+    return AddBody(group, entry.id.index, entry.body_bytes, {&whole, 1}, entry.body);
+  }
+  std::vector<StoredExtent> extents;
+  size_t at = 0;
+  for (const raft::BodyExtent& kept : entry.remains->kept) {
+    PONTOON_CHECK(kept.size <= entry.body.size() - at);
+    extents.push_back({kept.offset, kept.size, base::Crc32c(entry.body.Sub(at, kept.size))});
+    at += kept.size;
+  }
+  PONTOON_CHECK_MSG(at == entry.body.size(), "the bytes of a body are those of its parts");
+  AddBody(group, entry.id.index, entry.body_bytes, extents, entry.body);
+}
+
+void BatchBuilder::NoteEnded(base::GroupId group, GroupLog* log, raft::Index ended_through) {
+  if (ended_through <= log->ended_through) return;
+  log->ended_through = ended_through;
+  PutNumber(group, MetaKind::kEndedThrough, ended_through.value);
+}
+
+void BatchBuilder::AddInstall(base::GroupId group, GroupLog* log, const raft::Install& install) {
+  const raft::Index applied = install.checkpoint.applied.index;
+  NoteEnded(group, log, install.ended_through);
+  const raft::Index end = std::max({log->last, log->last_body, applied});
+  raft::Index from{0};
+  for (const raft::IndexRun& run : install.live_bodies) {
+    if (run.count == 0) continue;
+    PONTOON_CHECK_MSG(run.first >= from && run.first + run.count <= applied + 1,
+                      "live bodies ascend, up to the checkpoint");
+    if (run.first > from) DropBodies(group, from, run.first - 1);
+    from = run.first + run.count;
+  }
+  DropBodies(group, from, install.keep_tail ? applied : end);
+  DropRange(database_->log(), group, log->first.value,
+            install.keep_tail ? applied.value : log->last.value);
+  if (install.keep_tail) {
+    PONTOON_CHECK_MSG(applied >= log->first && applied <= log->last, "a tail of this log");
+  } else {
+    log->last = applied;
+    log->last_body = applied;
+  }
+  log->first = applied + 1;
+  PutNumber(group, MetaKind::kLogStart, log->first.value);
+  const MetaKey key = MakeMetaKey(group, MetaKind::kCheckpoint);
+  PutMeta(AsView(key), EncodeCheckpoint(AsView(key), install.checkpoint));
+  log->page_generation = install.checkpoint.page_generation;
+  if (install.old_page_generation != log->page_generation)
+    DropGeneration(group, install.old_page_generation);
+  DeleteMeta(group, MetaKind::kStaging);
+  log->staging = false;
+  report_.cleared.push_back(group);
 }
 
 void BatchBuilder::Add(const raft::StorageTask& task) {
@@ -66,8 +161,18 @@ void BatchBuilder::Add(const raft::StorageTask& task) {
     const MetaKey key = MakeMetaKey(task.group, MetaKind::kHardState);
     PutMeta(AsView(key), EncodeHardState(AsView(key), *task.hard_state));
   }
+  if (task.epoch) {
+    PONTOON_CHECK_MSG(*task.epoch > log.epoch, "a recovery epoch never comes back");
+    log.epoch = *task.epoch;
+    PutNumber(task.group, MetaKind::kGroup, log.epoch.value);
+    DeleteMeta(task.group, MetaKind::kQuarantine);
+  }
+  if (task.quarantine) PutNumber(task.group, MetaKind::kQuarantine, 1);
+  NoteEnded(task.group, &log, task.ended_through);
+  if (task.install != nullptr) AddInstall(task.group, &log, *task.install);
   if (task.truncate_from && *task.truncate_from <= log.last) {
     PONTOON_CHECK_MSG(*task.truncate_from >= log.first, "what a checkpoint covers is committed");
+    // Bodies behind the last header stay: they may be of a snapshot that is on its way in.
     for (raft::Index index = *task.truncate_from; index <= log.last; index = index + 1) {
       batch_.Delete(database_->log(), ToRocks(MakeItemKey(task.group, index.value)));
       DropBody(task.group, index);
@@ -102,13 +207,21 @@ void BatchBuilder::Add(const raft::StorageTask& task) {
 }
 
 void BatchBuilder::Add(raft::StateTask task) {
-  LogOf(task.group);
+  GroupLog& log = LogOf(task.group);
+  NoteEnded(task.group, &log, task.ended_through);
+  if (task.drop_generation) DropGeneration(task.group, *task.drop_generation);
+  if (task.staging) {
+    const MetaKey key = MakeMetaKey(task.group, MetaKind::kStaging);
+    PutMeta(AsView(key), EncodeStaging(AsView(key), *task.staging));
+    log.staging = true;
+  }
+  for (const raft::BodyImage& image : task.put_bodies) {
+    AddBody(task.group, image.index, image.body_bytes, image.extents, image.bytes);
+    log.last_body = std::max(log.last_body, image.index);
+  }
   for (const auto& [page, bytes] : task.put_pages) {
     const ItemKey key = MakeItemKey(task.group, page.value);
     Put(database_->page(), AsView(key), AsView(EncodePagePrefix(AsView(key), bytes)), bytes);
-  }
-  for (const raft::PageId page : task.drop_pages) {
-    batch_.Delete(database_->page(), ToRocks(MakeItemKey(task.group, page.value)));
   }
   for (const raft::Index index : task.drop_bodies) DropBody(task.group, index);
   for (raft::BodyCut& cut : task.cut_bodies) {
@@ -119,7 +232,22 @@ void BatchBuilder::Add(raft::StateTask task) {
   if (task.checkpoint) {
     const MetaKey key = MakeMetaKey(task.group, MetaKind::kCheckpoint);
     PutMeta(AsView(key), EncodeCheckpoint(AsView(key), *task.checkpoint));
+    log.page_generation = task.checkpoint->page_generation;
     report_.checkpoints.emplace_back(task.group, task.checkpoint->applied);
+  }
+  for (const raft::PageId page : task.drop_pages) {
+    batch_.Delete(database_->page(), ToRocks(MakeItemKey(task.group, page.value)));
+  }
+  if (task.ticket != 0) report_.tickets.emplace_back(task.group, task.ticket);
+}
+
+void BatchBuilder::Add(const Sweep& sweep) {
+  GroupLog& log = LogOf(sweep.group);
+  for (const uint16_t generation : std::exchange(log.stray_generations, {}))
+    DropGeneration(sweep.group, generation);
+  if (!log.staging && log.last_body > log.last) {
+    DropBodies(sweep.group, log.last + 1, log.last_body);
+    log.last_body = log.last;
   }
 }
 

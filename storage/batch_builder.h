@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/types/span.h"
 #include "raft/core/log_store.h"
 #include "storage/database.h"
+#include "storage/keys.h"
+#include "storage/records.h"
 
 namespace pontoon::storage {
 
@@ -30,11 +33,24 @@ struct CutResult {
   std::string value;  // The new value; empty if there is nothing to write.
 };
 
-// What a group's log spans on the disk, as the writer knows it.
+// What a group has on the disk, as the writer knows it.
 struct GroupLog {
   raft::Index first{1};  // Of the headers that are there; `first == last + 1` if there are none.
   raft::Index last{0};
   base::RecoveryEpoch epoch;
+  raft::Index ended_through;
+  // No body lies behind this index, nor behind `last`: those of a snapshot that is on its way in
+  // may lie behind the log.
+  raft::Index last_body;
+  bool staging = false;
+  uint16_t page_generation = 0;  // Of the checkpoint.
+  // Generations that nothing refers to: of a snapshot that was given up. Found at a start.
+  std::vector<uint16_t> stray_generations = {};
+};
+
+// Removes what a snapshot left that was given up; handed in once, after the start.
+struct Sweep {
+  base::GroupId group;
 };
 
 // Turns tasks into one write batch, and knows what to report once that batch is written. Not
@@ -46,6 +62,8 @@ class BatchBuilder {
         done;  // Per group the last one, in order of first appearance.
     std::vector<std::pair<base::GroupId, raft::EntryId>> checkpoints;
     std::vector<CutJob> cuts;  // To be begun once the batch is written.
+    std::vector<std::pair<base::GroupId, uint64_t>> tickets;  // Of StateTasks.
+    std::vector<base::GroupId> cleared;  // Much of these was removed at one stroke.
   };
 
   BatchBuilder(const Database* database, absl::btree_map<base::GroupId, GroupLog> groups,
@@ -55,6 +73,7 @@ class BatchBuilder {
   void Add(const raft::StorageTask& task);
   void Add(raft::StateTask task);
   void Add(const CutResult& result);
+  void Add(const Sweep& sweep);
 
   // Adds the batch's number; then it can be written.
   rocksdb::WriteBatch* Finish(uint64_t batch_number);
@@ -68,10 +87,21 @@ class BatchBuilder {
  private:
   GroupLog& LogOf(base::GroupId group);
   void AddEntry(base::GroupId group, const GroupLog& log, const raft::Entry& entry);
+  void AddInstall(base::GroupId group, GroupLog* log, const raft::Install& install);
+  void AddBody(base::GroupId group, raft::Index index, uint32_t body_bytes,
+               absl::Span<const StoredExtent> extents, const base::SliceChain& bytes);
+  void NoteEnded(base::GroupId group, GroupLog* log, raft::Index ended_through);
   void PutMeta(absl::string_view key, const std::string& value);
+  void PutNumber(base::GroupId group, MetaKind kind, uint64_t number);
+  void DeleteMeta(base::GroupId group, MetaKind kind);
   void Put(rocksdb::ColumnFamilyHandle* family, absl::string_view key, absl::string_view prefix,
            const base::SliceChain& bytes);
   void DropBody(base::GroupId group, raft::Index index);
+  // Of the keys [from, to] of the group; few are deleted one by one.
+  void DropRange(rocksdb::ColumnFamilyHandle* family, base::GroupId group, uint64_t from,
+                 uint64_t to);
+  void DropBodies(base::GroupId group, raft::Index from, raft::Index to);
+  void DropGeneration(base::GroupId group, uint16_t generation);
 
   const Database* const database_;
   StorageCounters* const counters_;

@@ -20,6 +20,9 @@ namespace {
 
 const raft::HardState kHardState{{7}, raft::ReplicaId{{0x1122334455667788}, 3}};
 
+const raft::Staging kStaging{
+    .sender = {{0x1122334455667788}, 3}, .sender_generation = 0x0a0b, .generation = 0x0c0d};
+
 raft::Checkpoint FixtureCheckpoint() {
   raft::Checkpoint checkpoint;
   checkpoint.applied = {{6}, {1000}};
@@ -64,6 +67,13 @@ std::map<std::string, std::pair<std::string, std::string>> Today() {
        [](auto key) { return EncodeHardState(key, kHardState); });
   meta("checkpoint_v1", MakeMetaKey({5}, MetaKind::kCheckpoint),
        [](auto key) { return EncodeCheckpoint(key, FixtureCheckpoint()); });
+  meta("checkpoint_generation_v1", MakeMetaKey({5}, MetaKind::kCheckpoint), [](auto key) {
+    raft::Checkpoint checkpoint = FixtureCheckpoint();
+    checkpoint.page_generation = 0x1234;
+    return EncodeCheckpoint(key, checkpoint);
+  });
+  meta("staging_v1", MakeMetaKey({5}, MetaKind::kStaging),
+       [](auto key) { return EncodeStaging(key, kStaging); });
   meta("number_v1", MakeNodeMetaKey(NodeMetaKind::kBatchNumber),
        [](auto key) { return EncodeNumber(key, 4711); });
   meta("identity_v1", MakeNodeMetaKey(NodeMetaKind::kIdentity), [](auto key) {
@@ -84,7 +94,7 @@ std::map<std::string, std::pair<std::string, std::string>> Fixtures() {
 
 TEST(FormatTest, WhatVersion1WroteIsReadForEver) {
   const auto fixtures = Fixtures();
-  ASSERT_EQ(fixtures.size(), 8u);
+  ASSERT_EQ(fixtures.size(), 10u);
   const auto& [entry_key, entry_value] = fixtures.at("entry_v1");
   const auto entry = DecodeEntry(entry_key, entry_value);
   ASSERT_TRUE(entry.ok()) << entry.status();
@@ -116,6 +126,13 @@ TEST(FormatTest, WhatVersion1WroteIsReadForEver) {
   EXPECT_EQ(checkpoint->applied, FixtureCheckpoint().applied);
   EXPECT_EQ(checkpoint->membership, FixtureCheckpoint().membership);
   EXPECT_EQ(checkpoint->root, "the root");
+  EXPECT_EQ(checkpoint->page_generation, 0u);
+  EXPECT_EQ(DecodeCheckpoint(fixtures.at("checkpoint_generation_v1").first,
+                             fixtures.at("checkpoint_generation_v1").second)
+                ->page_generation,
+            0x1234u);
+  EXPECT_EQ(*DecodeStaging(fixtures.at("staging_v1").first, fixtures.at("staging_v1").second),
+            kStaging);
   EXPECT_EQ(*DecodeNumber(fixtures.at("number_v1").first, fixtures.at("number_v1").second), 4711u);
   EXPECT_EQ(*DecodeIdentity(fixtures.at("identity_v1").first, fixtures.at("identity_v1").second),
             (StoreIdentity{0xabcdef, {0x1122334455667788}}));

@@ -204,6 +204,18 @@ absl::StatusOr<raft::RecoveredGroup> RecoverGroupBlocking(const Database& databa
   auto checkpoint = ReadMeta(database, options, group, MetaKind::kCheckpoint, DecodeCheckpoint);
   if (!checkpoint.ok()) return checkpoint.status();
   out.checkpoint = *std::move(checkpoint);
+  auto epoch = ReadMeta(database, options, group, MetaKind::kGroup, DecodeNumber);
+  if (!epoch.ok()) return epoch.status();
+  out.epoch = {static_cast<uint16_t>(epoch->value_or(0))};
+  auto quarantine = ReadMeta(database, options, group, MetaKind::kQuarantine, DecodeNumber);
+  if (!quarantine.ok()) return quarantine.status();
+  out.quarantined = quarantine->has_value();
+  auto ended = ReadMeta(database, options, group, MetaKind::kEndedThrough, DecodeNumber);
+  if (!ended.ok()) return ended.status();
+  out.ended_through = {ended->value_or(0)};
+  auto staging = ReadMeta(database, options, group, MetaKind::kStaging, DecodeStaging);
+  if (!staging.ok()) return staging.status();
+  out.staging = *std::move(staging);
   raft::EntryId covered;
   if (out.checkpoint.has_value()) covered = out.checkpoint->applied;
   auto start = ReadMeta(database, options, group, MetaKind::kLogStart, DecodeNumber);

@@ -31,6 +31,9 @@ enum class MetaKind : char {
   kHardState = 'h',
   kLogStart = 'l',  // Headers below were compacted away.
   kCheckpoint = 'c',
+  kQuarantine = 'q',    // This replica was given up; there only if it was.
+  kEndedThrough = 'e',  // What bodies lack had been settled by this committed index.
+  kStaging = 's',       // A snapshot is on its way in.
 };
 using MetaKey = std::array<char, 5>;
 MetaKey MakeMetaKey(base::GroupId group, MetaKind kind);

@@ -17,12 +17,17 @@ size_t BytesOf(const raft::StorageTask& task) {
   size_t bytes = 64;
   for (const raft::Entry& entry : task.append)
     bytes += 64 + entry.header.size() + entry.body.size();
+  if (task.install != nullptr) {
+    bytes += task.install->checkpoint.root.size() +
+             task.install->live_bodies.size() * sizeof(raft::IndexRun);
+  }
   return bytes;
 }
 
 size_t BytesOf(const raft::StateTask& task) {
   size_t bytes = 64 + 16 * (task.drop_bodies.size() + task.drop_pages.size());
   for (const auto& [page, content] : task.put_pages) bytes += 32 + content.size();
+  for (const raft::BodyImage& image : task.put_bodies) bytes += 64 + image.bytes.size();
   if (task.checkpoint) bytes += task.checkpoint->root.size();
   return bytes;
 }
@@ -57,6 +62,8 @@ void LogWriter::Submit(CutResult result) {
   const size_t bytes = 64 + result.value.size();
   Enqueue(std::move(result), bytes, /*urgent=*/false);
 }
+
+void LogWriter::Submit(Sweep sweep) { Enqueue(sweep, 64, /*urgent=*/false); }
 
 void LogWriter::Enqueue(Task task, size_t bytes, bool urgent) {
   base::MutexLock lock(&mutex_);
@@ -164,6 +171,9 @@ void LogWriter::WriteTasks(std::vector<QueuedTask>* tasks) {
     if (!early) {
       for (const auto& [group, seq] : report.done) hooks_.events->OnStorageDone(group, seq);
     }
+    for (const auto& [group, ticket] : report.tickets)
+      hooks_.events->OnStateWritten(group, ticket);
+    for (const base::GroupId group : report.cleared) hooks_.on_cleared(group);
     if (!report.cuts.empty()) hooks_.on_cuts(std::move(report.cuts));
   }
 }

@@ -39,6 +39,8 @@ class LogWriter {
     std::function<void(std::vector<CutJob>)> on_cuts;  // Likewise.
     std::function<void(uint64_t)>
         on_synced;  // Likewise: all batches up to this number are on the disk.
+    // Likewise: much of the group was removed at one stroke; its space is worth getting back.
+    std::function<void(base::GroupId)> on_cleared;
   };
 
   // `last_batch`: the newest that the database holds. Everything passed must outlive the writer.
@@ -52,6 +54,7 @@ class LogWriter {
   void Submit(raft::StorageTask task);
   void Submit(raft::StateTask task);
   void Submit(CutResult result);
+  void Submit(Sweep sweep);
 
   // Writes and syncs what was submitted, reports it and ends the thread. Nothing may be submitted
   // afterwards.
@@ -61,7 +64,7 @@ class LogWriter {
   std::pair<uint64_t, uint64_t> Queued();
 
  private:
-  using Task = std::variant<raft::StorageTask, raft::StateTask, CutResult>;
+  using Task = std::variant<raft::StorageTask, raft::StateTask, CutResult, Sweep>;
   struct QueuedTask {
     Task task;
     size_t bytes;

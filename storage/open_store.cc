@@ -126,35 +126,92 @@ absl::Status CheckIdentity(const RocksLogStoreOptions& options, const Database& 
                    absl::Hex(options.identity.node.value, absl::kZeroPad16), ")"));
 }
 
-absl::StatusOr<GroupLog> ReadGroupLog(const Database& database, base::GroupId group,
-                                      uint64_t epoch) {
-  GroupLog log;
-  log.epoch = {static_cast<uint16_t>(epoch)};
-  const MetaKey key = MakeMetaKey(group, MetaKind::kLogStart);
-  absl::StatusOr<std::string> value = database.GetMeta(AsView(key));
-  if (value.ok()) {
-    absl::StatusOr<uint64_t> first = DecodeNumber(AsView(key), *value);
-    if (!first.ok()) return first.status();
-    log.first = {*first};
-  } else if (!absl::IsNotFound(value.status())) {
-    return value.status();
-  }
-  log.last = log.first - 1;
+// The newest key of the group in the family, at or above `from`; nullopt if there is none.
+absl::StatusOr<std::optional<uint64_t>> LastKey(const Database& database,
+                                                rocksdb::ColumnFamilyHandle* family,
+                                                base::GroupId group, uint64_t from) {
   // Bounded below, so that the tombstones of what was compacted away are not walked through.
-  const ItemKey lower = MakeItemKey(group, log.first.value);
+  const ItemKey lower = MakeItemKey(group, from);
   const ItemKey upper = MakeItemKey({group.value + 1}, 0);
   const rocksdb::Slice lower_slice = ToRocks(lower);
   const rocksdb::Slice upper_slice = ToRocks(upper);
   rocksdb::ReadOptions read;
   read.iterate_lower_bound = &lower_slice;
   read.iterate_upper_bound = &upper_slice;
-  const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read, database.log()));
+  const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read, family));
   it->SeekToLast();
   if (!it->status().ok()) return FromRocks(it->status(), "reading from the store");
-  if (it->Valid()) {
+  if (!it->Valid()) return std::optional<uint64_t>();
+  const auto parsed = ParseItemKey(FromRocks(it->key()));
+  if (!parsed) return absl::DataLossError("a key of the store is none of ours");
+  return std::optional<uint64_t>(parsed->number);
+}
+
+// Of all pages of the group; their keys are looked at, one per generation.
+absl::StatusOr<std::vector<uint16_t>> PageGenerations(const Database& database,
+                                                      base::GroupId group) {
+  const ItemKey upper = MakeItemKey({group.value + 1}, 0);
+  const rocksdb::Slice upper_slice = ToRocks(upper);
+  rocksdb::ReadOptions read;
+  read.iterate_upper_bound = &upper_slice;
+  const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read, database.page()));
+  std::vector<uint16_t> generations;
+  for (it->Seek(ToRocks(MakeItemKey(group, 0))); it->Valid();) {
     const auto parsed = ParseItemKey(FromRocks(it->key()));
-    if (!parsed) return absl::DataLossError("a key of the log is none of ours");
-    log.last = {parsed->number};
+    if (!parsed) return absl::DataLossError("a key of the store is none of ours");
+    const auto generation = static_cast<uint16_t>(parsed->number >> 48);
+    generations.push_back(generation);
+    if (generation == UINT16_MAX) break;
+    it->Seek(ToRocks(
+        MakeItemKey(group, raft::StoredPage(static_cast<uint16_t>(generation + 1), {0}).value)));
+  }
+  if (!it->status().ok()) return FromRocks(it->status(), "reading from the store");
+  return generations;
+}
+
+// A record of the group; nullopt if there is none.
+template <typename T>
+absl::StatusOr<std::optional<T>> ReadRecord(const Database& database, base::GroupId group,
+                                            MetaKind kind,
+                                            absl::StatusOr<T> (*decode)(absl::string_view,
+                                                                        absl::string_view)) {
+  const MetaKey key = MakeMetaKey(group, kind);
+  absl::StatusOr<std::string> value = database.GetMeta(AsView(key));
+  if (absl::IsNotFound(value.status())) return std::optional<T>();
+  if (!value.ok()) return value.status();
+  absl::StatusOr<T> decoded = decode(AsView(key), *value);
+  if (!decoded.ok()) return decoded.status();
+  return std::optional<T>(*std::move(decoded));
+}
+
+absl::StatusOr<GroupLog> ReadGroupLog(const Database& database, base::GroupId group,
+                                      uint64_t epoch) {
+  GroupLog log;
+  log.epoch = {static_cast<uint16_t>(epoch)};
+  const auto first = ReadRecord(database, group, MetaKind::kLogStart, DecodeNumber);
+  if (!first.ok()) return first.status();
+  log.first = {first->value_or(1)};
+  const auto last = LastKey(database, database.log(), group, log.first.value);
+  if (!last.ok()) return last.status();
+  log.last = last->has_value() ? raft::Index{**last} : log.first - 1;
+  const auto last_body = LastKey(database, database.body(), group, log.last.value + 1);
+  if (!last_body.ok()) return last_body.status();
+  log.last_body = {last_body->value_or(log.last.value)};
+  // What is damaged of these is told when the group is recovered; until then all its pages stay.
+  const auto ended = ReadRecord(database, group, MetaKind::kEndedThrough, DecodeNumber);
+  if (ended.ok()) log.ended_through = {ended->value_or(0)};
+  const auto checkpoint = ReadRecord(database, group, MetaKind::kCheckpoint, DecodeCheckpoint);
+  const auto staging = ReadRecord(database, group, MetaKind::kStaging, DecodeStaging);
+  log.staging = !staging.ok() || staging->has_value();
+  if (!checkpoint.ok() || !staging.ok()) return log;
+  if (checkpoint->has_value()) log.page_generation = (*checkpoint)->page_generation;
+  const auto generations = PageGenerations(database, group);
+  if (!generations.ok()) return generations.status();
+  for (const uint16_t generation : *generations) {
+    if (generation != log.page_generation &&
+        !(staging->has_value() && (*staging)->generation == generation)) {
+      log.stray_generations.push_back(generation);
+    }
   }
   return log;
 }

@@ -284,6 +284,7 @@ absl::StatusOr<raft::HardState> DecodeHardState(string_view key, string_view val
 
 std::string EncodeCheckpoint(string_view key, const raft::Checkpoint& checkpoint) {
   std::string out = BeginSealed();
+  PutLittle<uint16_t>(&out[2], checkpoint.page_generation);
   AppendLittle<uint64_t>(&out, checkpoint.applied.term.value);
   AppendLittle<uint64_t>(&out, checkpoint.applied.index.value);
   AppendReplicas(&out, checkpoint.membership.voters);
@@ -297,6 +298,7 @@ absl::StatusOr<raft::Checkpoint> DecodeCheckpoint(string_view key, string_view v
   absl::StatusOr<LittleReader> reader = OpenSealed("checkpoint", key, value);
   if (!reader.ok()) return reader.status();
   raft::Checkpoint checkpoint;
+  checkpoint.page_generation = GetLittle<uint16_t>(&value[2]);
   checkpoint.applied.term = {reader->Take<uint64_t>()};
   checkpoint.applied.index = {reader->Take<uint64_t>()};
   checkpoint.membership.voters = TakeReplicas(&*reader);
@@ -305,6 +307,27 @@ absl::StatusOr<raft::Checkpoint> DecodeCheckpoint(string_view key, string_view v
   if (!reader->ok()) return Damaged("checkpoint", "cut short");
   checkpoint.root = std::string(reader->rest());
   return checkpoint;
+}
+
+std::string EncodeStaging(string_view key, const raft::Staging& staging) {
+  std::string out = BeginSealed();
+  AppendLittle<uint64_t>(&out, staging.sender.node.value);
+  AppendLittle<uint32_t>(&out, staging.sender.incarnation);
+  AppendLittle<uint16_t>(&out, staging.sender_generation);
+  AppendLittle<uint16_t>(&out, staging.generation);
+  return Seal(key, std::move(out));
+}
+
+absl::StatusOr<raft::Staging> DecodeStaging(string_view key, string_view value) {
+  absl::StatusOr<LittleReader> reader = OpenSealed("staging", key, value);
+  if (!reader.ok()) return reader.status();
+  raft::Staging staging;
+  staging.sender.node = {reader->Take<uint64_t>()};
+  staging.sender.incarnation = reader->Take<uint32_t>();
+  staging.sender_generation = reader->Take<uint16_t>();
+  staging.generation = reader->Take<uint16_t>();
+  if (!reader->ok() || !reader->rest().empty()) return Damaged("staging", "wrong length");
+  return staging;
 }
 
 std::string EncodeNumber(string_view key, uint64_t number) {

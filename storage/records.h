@@ -40,11 +40,7 @@ struct StoredEntry {
 absl::StatusOr<StoredEntry> DecodeEntry(absl::string_view key, absl::string_view value);
 
 // A part of a body that is still there, with its own checksum.
-struct StoredExtent {
-  uint32_t offset;  // In the body as it was proposed.
-  uint32_t size;
-  uint32_t crc;
-};
+using StoredExtent = raft::BodyImage::Extent;
 // What stands before the extents' bytes in a body's value.
 std::string EncodeBodyPrefix(absl::string_view key, uint32_t body_bytes,
                              absl::Span<const StoredExtent> extents);
@@ -94,7 +90,10 @@ absl::StatusOr<raft::HardState> DecodeHardState(absl::string_view key, absl::str
 std::string EncodeCheckpoint(absl::string_view key, const raft::Checkpoint& checkpoint);
 absl::StatusOr<raft::Checkpoint> DecodeCheckpoint(absl::string_view key, absl::string_view value);
 
-// One number: the log's first index, a batch's number, a group's recovery epoch.
+std::string EncodeStaging(absl::string_view key, const raft::Staging& staging);
+absl::StatusOr<raft::Staging> DecodeStaging(absl::string_view key, absl::string_view value);
+
+// One number: the log's first index, a batch's number, a group's recovery epoch and the like.
 std::string EncodeNumber(absl::string_view key, uint64_t number);
 absl::StatusOr<uint64_t> DecodeNumber(absl::string_view key, absl::string_view value);
 

@@ -109,6 +109,22 @@ TEST(RecordsTest, CutBodyKeepsOnlyWhatLivesUnderItsOldOffsets) {
   EXPECT_FALSE(view->Part(9, 1).ok());
 }
 
+TEST(RecordsTest, ImageOfABodyJoinsPartsThatTouchAndVerifiesAll) {
+  const ItemKey key = MakeItemKey({1}, 1);
+  const std::vector<StoredExtent> extents = {
+      {0, 2, base::Crc32c("01")}, {2, 3, base::Crc32c("234")}, {7, 1, base::Crc32c("7")}};
+  const std::string value = EncodeBodyPrefix(AsView(key), 10, extents) + "012347";
+  const auto image = BodyView::Parse(AsView(key), value)->Image({1}, /*with_bytes=*/true);
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_EQ(image->bytes.Flatten().view(), "012347");
+  ASSERT_EQ(image->extents.size(), 2u);
+  EXPECT_EQ(image->extents[0], (StoredExtent{0, 5, base::Crc32c("01234")}));
+  EXPECT_EQ(image->extents[1], (StoredExtent{7, 1, base::Crc32c("7")}));
+  std::string damaged = value;
+  damaged.back() = '8';
+  EXPECT_FALSE(BodyView::Parse(AsView(key), damaged)->Image({1}, /*with_bytes=*/false).ok());
+}
+
 TEST(RecordsTest, FlippedBitInABodyIsNoticedWhenItIsRead) {
   const ItemKey key = MakeItemKey({1}, 1);
   const std::string value = BodyValue(key, "0123456789");
@@ -142,6 +158,9 @@ TEST(RecordsTest, SmallRecordsComeBackAndNoticeDamage) {
     EXPECT_FALSE(DecodeCheckpoint("key", damaged).ok()) << i;
     EXPECT_FALSE(DecodeCheckpoint("key", absl::string_view(value).substr(0, i)).ok()) << i;
   }
+  const raft::Staging staging{.sender = {{8}, 2}, .sender_generation = 3, .generation = 4};
+  EXPECT_EQ(*DecodeStaging("key", EncodeStaging("key", staging)), staging);
+  EXPECT_FALSE(DecodeStaging("other", EncodeStaging("key", staging)).ok());
   EXPECT_EQ(*DecodeNumber("key", EncodeNumber("key", 77)), 77u);
   EXPECT_FALSE(DecodeNumber("other", EncodeNumber("key", 77)).ok());
 }

@@ -35,8 +35,8 @@ struct RocksLogStore::Parts {
   std::vector<base::GroupId> groups;
   std::unique_ptr<MarkKeeper> mark;
   std::unique_ptr<ReaderPool> readers;
-  std::unique_ptr<LogWriter> writer;
   std::unique_ptr<SpaceReclaimer> reclaimer;
+  std::unique_ptr<LogWriter> writer;
 };
 
 namespace {
@@ -83,8 +83,9 @@ absl::StatusOr<std::unique_ptr<RocksLogStore>> RocksLogStore::OpenBlocking(
   const LogWriter::Options writer_options{
       .state_task_wait = p->options.state_task_wait,
       .checkpoint_sync_after = p->options.checkpoint_sync_after};
-  LogWriter::Hooks hooks{.events = events, .on_cuts = {}, .on_synced = {}};
+  LogWriter::Hooks hooks{.events = events, .on_cuts = {}, .on_synced = {}, .on_cleared = {}};
   hooks.on_synced = [p](uint64_t batch) { p->mark->PostSynced(batch); };
+  hooks.on_cleared = [p](base::GroupId group) { p->reclaimer->PostCleared(group); };
   hooks.on_cuts = [p](std::vector<CutJob> jobs) {
     p->readers->Post([p, jobs = std::move(jobs)] {
       for (const CutJob& job : jobs) {
@@ -101,12 +102,18 @@ absl::StatusOr<std::unique_ptr<RocksLogStore>> RocksLogStore::OpenBlocking(
       }
     });
   };
-  p->writer =
-      std::make_unique<LogWriter>(p->database.get(), std::move(opened->groups), opened->last_batch,
-                                  writer_options, std::move(hooks), &p->counters, &p->fatal);
   SpaceReclaimer::Options reclaim;
   reclaim.interval = p->options.reclaim_interval;
   p->reclaimer = std::make_unique<SpaceReclaimer>(p->database.get(), reclaim, &p->counters, logger);
+  std::vector<base::GroupId> to_sweep;
+  for (const auto& [group, log] : opened->groups) {
+    if (!log.stray_generations.empty() || (!log.staging && log.last_body > log.last))
+      to_sweep.push_back(group);
+  }
+  p->writer =
+      std::make_unique<LogWriter>(p->database.get(), std::move(opened->groups), opened->last_batch,
+                                  writer_options, std::move(hooks), &p->counters, &p->fatal);
+  for (const base::GroupId group : to_sweep) p->writer->Submit(Sweep{group});
   return std::unique_ptr<RocksLogStore>(new RocksLogStore(std::move(parts)));
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/keys.h"
 
 namespace pontoon::storage {
 
@@ -44,7 +45,40 @@ void SpaceReclaimer::ThreadMain() {
   }
 }
 
+void SpaceReclaimer::PostCleared(base::GroupId group) {
+  base::MutexLock lock(&mutex_);
+  cleared_.insert(group);
+}
+
+// Rare: a snapshot took the place of what the group had, or was given up.
+void SpaceReclaimer::CompactClearedBlocking() {
+  std::set<base::GroupId> cleared;
+  {
+    base::MutexLock lock(&mutex_);
+    cleared.swap(cleared_);
+  }
+  if (cleared.empty()) return;
+  FlushBlocking();
+  for (const base::GroupId group : cleared) {
+    const ItemKey lower = MakeItemKey(group, 0);
+    const ItemKey upper = MakeItemKey({group.value + 1}, 0);
+    const rocksdb::Slice begin = ToRocks(lower);
+    const rocksdb::Slice end = ToRocks(upper);
+    for (rocksdb::ColumnFamilyHandle* family :
+         {database_->body(), database_->page(), database_->log()}) {
+      rocksdb::CompactRangeOptions compact;
+      compact.exclusive_manual_compaction = false;
+      compact.canceled = &cancel_;
+      const rocksdb::Status status =
+          database_->db()->CompactRange(compact, family, &begin, &end);
+      if (cancel_) return;
+      if (!status.ok()) return PostCleared(group);  // For want of space perhaps: try again.
+    }
+  }
+}
+
 void SpaceReclaimer::LookBlocking() {
+  CompactClearedBlocking();
   const uint64_t written = counters_->wal_bytes;
   const uint64_t in_interval = written - seen_wal_bytes_;
   seen_wal_bytes_ = written;

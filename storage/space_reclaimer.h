@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <set>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "base/ids.h"
 #include "base/logger.h"
 #include "base/mutex.h"
 #include "base/time.h"
@@ -34,6 +36,10 @@ class SpaceReclaimer {
                  base::Logger* logger);
   ~SpaceReclaimer();
 
+  // Much of the group was removed by deletions of ranges, which RocksDB's counts do not tell. Any
+  // thread; does not wait.
+  void PostCleared(base::GroupId group);
+
   // Ends the thread; a compaction under way is broken off.
   void StopBlocking();
 
@@ -41,6 +47,7 @@ class SpaceReclaimer {
   void ThreadMain();
   void LookBlocking();
   void FlushBlocking();
+  void CompactClearedBlocking();
   // What the write buffers hold; at least enough for a flush if a body was deleted in them.
   uint64_t UnflushedBytes() const;
   // Estimated bytes of values in the family's files that deletions in its files have ended.
@@ -65,6 +72,7 @@ class SpaceReclaimer {
   base::Mutex mutex_;
   base::CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<base::GroupId> cleared_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> cancel_{false};
   std::thread thread_;
 };

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "base/random.h"
 #include "raft/node/memory_log_store.h"
 #include "storage/rocks_log_store.h"
@@ -125,7 +126,8 @@ class LogStoreTest : public ::testing::TestWithParam<const char*> {
  protected:
   static constexpr GroupId kGroup{1};
 
-  LogStoreTest() {
+  // A new, empty store.
+  void SetUp() override {
     if (std::string(GetParam()) == "memory") {
       under_test_ = std::make_unique<MemoryStoreUnderTest>();
     } else {
