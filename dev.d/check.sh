@@ -56,9 +56,10 @@ verb_fuzz() {  # ./dev fuzz [TARGET...] [--for 1m|1h]
   PONTOON_ROOT=$ROOT PONTOON_BUILD=$ROOT/build/fuzz PONTOON_FUZZ_FOR=$for_how_long "$ROOT/tests/fuzz/run" "${names[@]}"
 }
 
-verb_bench() {  # ./dev bench [what bench/run takes]
-  [ -x "$ROOT/bench/run" ] || die "bench/run is missing"
+verb_bench() {  # ./dev bench [what bench/run takes], ./dev bench raft [what bench/raft/run takes]
+  local run=bench/run
+  if [ -n "${1:-}" ] && [ -x "$ROOT/bench/$1/run" ]; then run=bench/$1/run; shift; fi
   need_packages build bench
-  build release $(header "$ROOT/bench/run" targets) || die "the build failed"
-  cd "$ROOT" && PONTOON_ROOT=$ROOT PONTOON_BUILD=$ROOT/build/release PONTOON_BIN=$ROOT/build/release/bin exec bench/run "$@"
+  build release $(header "$ROOT/$run" targets) || die "the build failed"
+  cd "$ROOT" && PONTOON_ROOT=$ROOT PONTOON_BUILD=$ROOT/build/release PONTOON_BIN=$ROOT/build/release/bin exec "$run" "$@"
 }
