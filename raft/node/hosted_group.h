@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "raft/core/core.h"
 #include "raft/node/multi_raft.h"
@@ -21,6 +22,10 @@ struct MultiRaft::Group {
   StateMachine* machine;
   uint64_t opening;  // The how-manieth OpenGroup of this loop.
   uint16_t page_generation = 0;
+  EntryId checkpoint;  // The newest that is durable.
+  std::pair<IoSeq, EntryId> installed;  // The newest that came from a peer, and its task.
+  // Pages that an earlier life of the process had begun to receive.
+  std::optional<uint16_t> drop_generation;
   size_t place = 0;             // In in_order_ and due_.
   bool dirty = false;           // Is in dirty_.
   base::MonotonicTime ticked;   // When its core was last told the time.

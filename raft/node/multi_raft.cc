@@ -6,13 +6,18 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "raft/node/hosted_group.h"
+#include "raft/node/hosted_snapshots.h"
 
 namespace pontoon::raft {
 
 MultiRaft::MultiRaft(MultiRaftOptions options, LogStore* store, Transport* transport,
                      base::Random* random)
-    : options_(std::move(options)), store_(store), transport_(transport), random_(random),
-      watchdog_(options_.disk) {}
+    : options_(std::move(options)),
+      store_(store),
+      transport_(transport),
+      random_(random),
+      watchdog_(options_.disk),
+      snapshots_(std::make_unique<Snapshots>(this)) {}
 
 MultiRaft::~MultiRaft() = default;
 
@@ -34,8 +39,12 @@ absl::Status MultiRaft::OpenGroup(GroupId group, RecoveredGroup recovered, State
   opened->id = group;
   opened->machine = machine;
   opened->opening = ++openings_;
-  if (recovered.checkpoint.has_value())
+  if (recovered.checkpoint.has_value()) {
     opened->page_generation = recovered.checkpoint->page_generation;
+    opened->checkpoint = recovered.checkpoint->applied;
+  }
+  if (recovered.staging.has_value() && recovered.staging->generation != opened->page_generation)
+    opened->drop_generation = recovered.staging->generation;
   absl::StatusOr<std::unique_ptr<Core>> core = Core::Create(options, std::move(recovered), random_);
   if (!core.ok()) return core.status();
   if (nothing && founders.has_value()) {
@@ -60,6 +69,7 @@ void MultiRaft::CloseGroup(GroupId group) {
   if (it == groups_.end()) return;
   Group* closing = it->second.get();
   closed_[group] = closing->core->last_io_seq();
+  CloseSnapshots(group);
   dirty_.erase(std::remove(dirty_.begin(), dirty_.end(), closing), dirty_.end());
   due_.erase(due_.begin() + static_cast<ptrdiff_t>(closing->place));
   in_order_.erase(in_order_.begin() + static_cast<ptrdiff_t>(closing->place));
@@ -108,6 +118,7 @@ void MultiRaft::Tick(base::MonotonicTime now) {
     Leave(in_order_[place]);
   }
   WatchDisk();
+  TickSnapshots();
 }
 
 void MultiRaft::WatchDisk() {
@@ -174,10 +185,13 @@ void MultiRaft::Drain(Group* group) {
   Touch(group);
   group->core->TakeOutput(&output_);
   due_[group->place] = group->core->next_due();
-  for (StorageTask& task : output_.storage) {
-    if (task.must_sync) watchdog_.OnSubmit(group->id, task.seq);
+  if (group->drop_generation.has_value()) {
+    StateTask task;
+    task.group = group->id;
+    task.drop_generation = std::exchange(group->drop_generation, std::nullopt);
     store_->Submit(std::move(task));
   }
+  for (StorageTask& task : output_.storage) SubmitStorage(group, std::move(task));
   SendAll(group, &output_.send_now);
   for (HeldMessage& message : output_.send_after) group->held.push_back(std::move(message));
   if (output_.role.has_value()) TellRole(group, *output_.role);
@@ -194,11 +208,23 @@ void MultiRaft::Drain(Group* group) {
   }
   for (const EntryRead& read : output_.entry_reads) ReadEntries(group, read);
   if (output_.fetch.has_value()) FetchSnapshot(group, *output_.fetch);
+  InstallFetched(group);
+}
+
+void MultiRaft::SubmitStorage(Group* group, StorageTask task) {
+  std::optional<Index> changed = task.truncate_from;
+  if (!changed.has_value() && !task.append.empty()) changed = task.append.front().id.index;
+  if (task.install != nullptr) group->installed = {task.seq, task.install->checkpoint.applied};
+  if (task.must_sync) watchdog_.OnSubmit(group->id, task.seq);
+  store_->Submit(std::move(task));
+  if (changed.has_value()) NoteLogChange(group, *changed);
 }
 
 void MultiRaft::TakeOver(Group* group, const Install& install) {
   group->applied = install.checkpoint.applied;
   group->page_generation = install.checkpoint.page_generation;
+  group->checkpoint = {};  // OnStorageDone knows when the new one is durable.
+  snapshots_->server.Forget(group->id);
   group->machine->Install(install.checkpoint);
 }
 

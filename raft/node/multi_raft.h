@@ -146,6 +146,7 @@ class MultiRaft {
 
  private:
   struct Group;
+  class Snapshots;
 
   Group* Find(GroupId id) const;
   // The same for an input: its core is told the time first.
@@ -159,6 +160,7 @@ class MultiRaft {
   void MarkDirty(Group* group);
   void Drain(Group* group);
   void TellRole(Group* group, const RoleChange& change);
+  void SubmitStorage(Group* group, StorageTask task);
   void TakeOver(Group* group, const Install& install);
   void ApplyCommitted(Group* group, std::vector<Entry>* committed);
   void Send(Message message);
@@ -168,6 +170,11 @@ class MultiRaft {
   // kSnapshotRequest and kSnapshotPart, which are the hosts' and not the core's.
   void OnSnapshotMessage(Group* group, Message message);
   void FetchSnapshot(Group* group, const SnapshotWanted& wanted);
+  void TickSnapshots();
+  void NoteLogChange(Group* group, Index from);
+  void AfterSnapshotInput(GroupId group);
+  void InstallFetched(Group* group);
+  void CloseSnapshots(GroupId group);
   void ReadEntries(Group* group, const EntryRead& read);
   void OnEntriesRead(GroupId group, uint64_t opening, const EntryRead& read,
                      absl::StatusOr<std::vector<Entry>> entries);
@@ -196,6 +203,7 @@ class MultiRaft {
   bool has_room_ = true;
   uint64_t openings_ = 0;
   RaftCounters counters_;
+  std::unique_ptr<Snapshots> snapshots_;
   // What the store calls back later looks here whether this object is still there.
   std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };

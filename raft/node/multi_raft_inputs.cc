@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "raft/node/hosted_group.h"
+#include "raft/node/hosted_snapshots.h"
 #include "raft/node/multi_raft.h"
 
 // What comes in: from the state machines, from peers, and from the log store.
@@ -36,6 +38,8 @@ void MultiRaft::SubmitState(StateTask task) {
   PONTOON_CHECK_MSG(group != nullptr, "state of a group that is not open");
   for (auto& [page, bytes] : task.put_pages) page = StoredPageOf(task.group, page);
   for (PageId& page : task.drop_pages) page = StoredPageOf(task.group, page);
+  // What a peer is fetching stays for as long.
+  task.drop_pages = snapshots_->server.HoldDrops(task.group, std::move(task.drop_pages));
   if (!task.drop_bodies.empty() || !task.cut_bodies.empty())
     task.ended_through = group->applied.index;
   if (task.checkpoint.has_value()) {
@@ -153,6 +157,7 @@ void MultiRaft::OnStorageDone(GroupId group, IoSeq seq) {
   Group* to = Enter(group);
   if (to == nullptr) return;
   to->core->OnStorageDone(seq);
+  if (seq >= to->installed.first) to->checkpoint = std::max(to->checkpoint, to->installed.second);
   while (!to->held.empty() && to->held.front().after <= seq) {
     Send(std::move(to->held.front().message));
     to->held.pop_front();
@@ -164,23 +169,8 @@ void MultiRaft::OnCheckpointDurable(GroupId group, EntryId applied) {
   Group* to = Enter(group);
   if (to == nullptr) return;
   to->core->OnCheckpointDurable(applied);
+  to->checkpoint = std::max(to->checkpoint, applied);
   Leave(to);
-}
-
-void MultiRaft::OnSnapshotMessage(Group* group, Message message) {
-  (void)group;
-  (void)message;
-  ++counters_.unasked_snapshot;
-}
-
-void MultiRaft::FetchSnapshot(Group* group, const SnapshotWanted& wanted) {
-  (void)group;
-  (void)wanted;
-}
-
-void MultiRaft::OnStateWritten(GroupId group, uint64_t ticket) {
-  (void)group;
-  (void)ticket;
 }
 
 void MultiRaft::ReadEntries(Group* group, const EntryRead& read) {

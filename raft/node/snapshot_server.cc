@@ -400,6 +400,14 @@ void SnapshotServer::ReleaseDrops(GroupId group, Group* pins) {
   if (!task.drop_pages.empty()) host_->SubmitDrops(std::move(task));
 }
 
+void SnapshotServer::Close(GroupId group) {
+  const auto pins = groups_.find(group);
+  if (pins == groups_.end()) return;
+  pins->second.pins.clear();
+  ReleaseDrops(group, &pins->second);
+  groups_.erase(pins);
+}
+
 void SnapshotServer::Forget(GroupId group) { groups_.erase(group); }
 
 }  // namespace pontoon::raft

@@ -74,7 +74,9 @@ class SnapshotServer {
   // Pages that the group's state machine needs no more, as the store knows them: what of them may go
   // now. The rest goes when those have had them who are fetching now.
   std::vector<PageId> HoldDrops(GroupId group, std::vector<PageId> pages);
-  // The group was closed, or its pages are others now.
+  // The group is about to be closed.
+  void Close(GroupId group);
+  // A snapshot was installed: all pages of before are gone.
   void Forget(GroupId group);
 
   const Counters& counters() const { return counters_; }

@@ -21,7 +21,8 @@ inline const Membership kTestThree{.voters = {TestReplica(1), TestReplica(2), Te
 
 // Several nodes of one loop each in one thread, with a network that keeps order and loses only what
 // a test cuts off. Nothing happens but in Step and what it is made of.
-class TestCluster {
+template <typename Machine>
+class BasicTestCluster {
  public:
   struct Batch {
     NodeId from;
@@ -31,7 +32,7 @@ class TestCluster {
 
   class Node final : public StorageEvents, public Transport {
    public:
-    Node(TestCluster* cluster, NodeId id, uint64_t seed)
+    Node(BasicTestCluster* cluster, NodeId id, uint64_t seed)
         : id(id), random(seed), store(this), cluster_(cluster) {}
 
     void OnStorageDone(GroupId group, IoSeq seq) override { raft->OnStorageDone(group, seq); }
@@ -58,8 +59,9 @@ class TestCluster {
     MemoryLogStore store;
     NodeTable table;
     std::unique_ptr<MultiRaft> raft;  // Null: down.
-    std::map<GroupId, std::unique_ptr<RecordingMachine>> machines;
+    std::map<GroupId, std::unique_ptr<Machine>> machines;
     uint64_t boot = 0;
+    uint32_t incarnation = 1;
     bool disk_stalled = false;
     bool frozen = false;  // Neither hears nor does anything.
     std::map<NodeId, std::vector<Message>> sending;
@@ -68,11 +70,11 @@ class TestCluster {
     int turns = 0;
 
    private:
-    TestCluster* const cluster_;
+    BasicTestCluster* const cluster_;
   };
 
   // `adapt` may change a node's options, each time it starts.
-  TestCluster(uint64_t seed, std::vector<GroupId> groups, int nodes = 3,
+  BasicTestCluster(uint64_t seed, std::vector<GroupId> groups, int nodes = 3,
               MultiRaftOptions options = {},
               std::function<void(uint64_t, MultiRaftOptions*)> adapt = nullptr)
       : groups_(std::move(groups)), options_(std::move(options)), adapt_(std::move(adapt)) {
@@ -87,20 +89,26 @@ class TestCluster {
   Node& node(uint64_t n) { return *nodes_[n - 1]; }
   size_t size() const { return nodes_.size(); }
 
-  void Start(uint64_t n) {
+  // As the `incarnation`th life of its disk; only the first one is a founder.
+  void Start(uint64_t n, uint32_t incarnation = 1) {
     Node& node = this->node(n);
     ++node.boot;
+    if (std::exchange(node.incarnation, incarnation) != incarnation) node.invariants.clear();
     MultiRaftOptions options = options_;
-    options.self = TestReplica(n);
+    options.self = {NodeId{n}, incarnation};
     options.nodes = &node.table;
     if (adapt_) adapt_(n, &options);
     node.raft = std::make_unique<MultiRaft>(options, &node.store, &node, &node.random);
     for (const GroupId group : groups_) {
       absl::StatusOr<RecoveredGroup> recovered = node.store.RecoverBlocking(group);
       ASSERT_TRUE(recovered.ok());
-      auto machine = std::make_unique<RecordingMachine>();
+      auto machine = std::make_unique<Machine>();
       machine->Restore(recovered->checkpoint);
-      ASSERT_EQ(node.raft->OpenGroup(group, *std::move(recovered), machine.get(), founders_),
+      if constexpr (requires { machine->Bind(node.raft.get(), group); })
+        machine->Bind(node.raft.get(), group);
+      const auto founders =
+          incarnation == 1 ? std::optional<Membership>(founders_) : std::nullopt;
+      ASSERT_EQ(node.raft->OpenGroup(group, *std::move(recovered), machine.get(), founders),
                 absl::OkStatus());
       node.machines[group] = std::move(machine);
       node.invariants[group].OnRestart();
@@ -175,6 +183,14 @@ class TestCluster {
     }
   }
 
+  // Hears nobody.
+  bool IsCut(uint64_t n) const {
+    for (uint64_t other = 1; other <= size(); ++other) {
+      if (other != n && !cut_.contains({other, n})) return false;
+    }
+    return true;
+  }
+
   base::MonotonicTime now;
   // May lose a message: false does.
   std::function<bool(const Message&)> filter;
@@ -210,6 +226,8 @@ class TestCluster {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::set<std::pair<uint64_t, uint64_t>> cut_;
 };
+
+using TestCluster = BasicTestCluster<RecordingMachine>;
 
 }  // namespace pontoon::raft
 

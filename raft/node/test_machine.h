@@ -23,7 +23,7 @@ namespace pontoon::raft {
 // that names immutable pages for what is old, and the bodies that live.
 //
 // Who hosts it submits TakeStateTask() after each Apply and MakeCheckpoint() when it likes.
-class TestMachine final : public StateMachine {
+class TestMachine : public StateMachine {
  public:
   static constexpr size_t kMessagesPerEntryMax = 64;
   // Entries that one page holds, and how many of the newest are on none yet.
