@@ -104,8 +104,7 @@ std::string ScriptCommands::Seen(const ScriptReplica& replica, const std::string
   if (what == "durable") return number(core.durable());
   if (what == "base") return raft::Show(core.log().base());
   if (what == "last") return raft::Show(core.log().last());
-  if (what == "members")
-    return absl::StrReplaceAll(raft::Show(core.membership()), {{" ", "_"}});
+  if (what == "members") return absl::StrReplaceAll(raft::Show(core.membership()), {{" ", "_"}});
   if (what == "ready") return core.ready() ? "yes" : "no";
   if (what == "lease") return core.LeaseHolds(world_->ClockOf(replica)) ? "yes" : "no";
   if (what == "permitted") {
@@ -193,7 +192,8 @@ absl::Status ScriptCommands::Must(const Line& line) {
     if (first == nullptr) first = replica.get();
     if (first->state().applied != replica->state().applied ||
         first->state().text != replica->state().text) {
-      world_->Say("!! ", first->id.node.value, " and ", node.value, " have applied different things");
+      world_->Say("!! ", first->id.node.value, " and ", node.value,
+                  " have applied different things");
     }
   }
   if (!any) return absl::InvalidArgumentError("of whom?");

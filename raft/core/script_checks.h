@@ -29,9 +29,7 @@ class ScriptChecks {
   absl::Status OnRead(ScriptReplica* replica, const ReadReady& read) const;
 
   // What was committed anywhere.
-  Index committed() const {
-    return committed_.empty() ? Index{0} : committed_.rbegin()->first;
-  }
+  Index committed() const { return committed_.empty() ? Index{0} : committed_.rbegin()->first; }
 
  private:
   absl::Status CheckCommitted(const Replicas& replicas, ScriptReplica* replica);

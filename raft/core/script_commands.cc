@@ -138,8 +138,8 @@ absl::Status ScriptCommands::Nodes(const Line& line) {
   return absl::OkStatus();
 }
 
-// disk 2 terms=1,1,2 [term=3 vote=1] [voters=1,2,3] [body=9]: what it finds when it starts. The first entry
-// founds the group, the others are normal ones.
+// disk 2 terms=1,1,2 [term=3 vote=1] [voters=1,2,3] [body=9]: what it finds when it starts. The
+// first entry founds the group, the others are normal ones.
 absl::Status ScriptCommands::Disk(const Line& line) {
   const auto terms = line.named.find("terms");
   if (terms == line.named.end()) return NotUnderstood("disk without terms");
@@ -150,8 +150,8 @@ absl::Status ScriptCommands::Disk(const Line& line) {
   std::vector<Entry> entries;
   for (const uint64_t term : NumbersOf(terms->second)) {
     const Index index{entries.size() + 1};
-    const std::string header = entries.empty() ? EncodeMembership(members)
-                                               : absl::StrCat("e", index.value, ".", term);
+    const std::string header =
+        entries.empty() ? EncodeMembership(members) : absl::StrCat("e", index.value, ".", term);
     const std::string body(entries.empty() ? 0 : line.Number("body", 0), 'b');
     entries.push_back(MakeEntry(base::SliceChain(base::Slice::Copy(header)),
                                 base::SliceChain(base::Slice::Copy(body))));
@@ -186,9 +186,9 @@ absl::Status ScriptCommands::Time(const Line& line) {
   world_->Pass(DurationOf(last));
   if (line.name == "pass") return absl::OkStatus();
   for (const auto& [node, replica] : world_->replicas()) {
-    const bool named = line.words.size() == 1 ||
-                       std::find(line.words.begin(), line.words.end(),
-                                 std::to_string(node.value)) != line.words.end();
+    const bool named =
+        line.words.size() == 1 || std::find(line.words.begin(), line.words.end(),
+                                            std::to_string(node.value)) != line.words.end();
     if (named && replica->core != nullptr) world_->Tick(node);
   }
   return absl::OkStatus();
@@ -230,9 +230,9 @@ absl::Status ScriptCommands::Links(const Line& line) {
   std::vector<ScriptWorld::Link> links;
   for (const std::string& word : line.words) {
     const std::string both = word.find("->") == std::string::npos ? word : "";
-    for (const std::string& named :
-         both.empty() ? std::vector<std::string>{word}
-                      : std::vector<std::string>{both + "->*", "*->" + both}) {
+    for (const std::string& named : both.empty()
+                                        ? std::vector<std::string>{word}
+                                        : std::vector<std::string>{both + "->*", "*->" + both}) {
       for (const ScriptWorld::Link& link : LinksOf(named, *world_)) links.push_back(link);
     }
   }
@@ -256,9 +256,9 @@ absl::Status ScriptCommands::Links(const Line& line) {
   return absl::OkStatus();
 }
 
-// sync 1 [count=1] [at-once]; crash 1 [keep=1]; restart 1; wipe 1; lose 1 from=5; lose 1 at=5; drop-body 1 at=5
-// [ended=7]; cut-body 1 at=5 offset=0 size=10 ended=7; answer-reads 1 [stale|needed|fail] [count=1]; hold-reads 1; hold-apply
-// 1; apply 1.
+// sync 1 [count=1] [at-once]; crash 1 [keep=1]; restart 1; wipe 1; lose 1 from=5; lose 1 at=5;
+// drop-body 1 at=5 [ended=7]; cut-body 1 at=5 offset=0 size=10 ended=7; hold-reads 1;
+// answer-reads 1 [stale|needed|fail] [count=1]; hold-apply 1; apply 1.
 absl::Status ScriptCommands::Storage(const Line& line) {
   const NodeId node = NodeOf(line.words[0]);
   ScriptReplica* replica = world_->Find(node);

@@ -106,13 +106,14 @@ TEST_P(RaftScript, GivesTheExpectedTrace) {
   EXPECT_FALSE(outcome.broken) << "a promise is broken";
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Core, RaftScript, ::testing::ValuesIn(Scripts()),
-    [](const ::testing::TestParamInfo<std::filesystem::path>& info) {
-      std::string name = info.param.stem().string();
-      std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Core, RaftScript, ::testing::ValuesIn(Scripts()),
+                         [](const ::testing::TestParamInfo<std::filesystem::path>& info) {
+                           std::string name = info.param.stem().string();
+                           std::replace_if(
+                               name.begin(), name.end(), [](char c) { return !std::isalnum(c); },
+                               '_');
+                           return name;
+                         });
 
 TEST(RaftScriptTest, TheTableNamesEveryScriptAndNoOther) {
   const std::filesystem::path folder = PONTOON_RAFT_SCRIPTS;
@@ -148,8 +149,8 @@ TEST(RaftScriptTest, AnotherTraceThanExpectedFails) {
 }
 
 TEST(RaftScriptTest, WhatMustHoldAndDoesNotFailsWhateverIsExpected) {
-  const Outcome outcome = RunScript(absl::StrCat(
-      kSmall, "\nmust 1 role=leader\n----\n!! 1 has role=candidate, not leader\n"));
+  const Outcome outcome = RunScript(
+      absl::StrCat(kSmall, "\nmust 1 role=leader\n----\n!! 1 has role=candidate, not leader\n"));
   EXPECT_EQ(outcome.mismatch, "");
   EXPECT_TRUE(outcome.broken);
 }

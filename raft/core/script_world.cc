@@ -340,9 +340,8 @@ void ScriptWorld::Stabilize(const std::set<NodeId>& nodes) {
 }
 
 void ScriptWorld::CheckAll() {
-  Check(checks_.Check(replicas_, [this](const ScriptReplica& replica) {
-    return ClockOf(replica);
-  }));
+  Check(
+      checks_.Check(replicas_, [this](const ScriptReplica& replica) { return ClockOf(replica); }));
 }
 
 }  // namespace pontoon::raft
