@@ -159,7 +159,9 @@ void MultiRaft::OnStorageDone(GroupId group, IoSeq seq) {
   to->core->OnStorageDone(seq);
   if (seq >= to->installed.first) to->checkpoint = std::max(to->checkpoint, to->installed.second);
   while (!to->held.empty() && to->held.front().after <= seq) {
-    Send(std::move(to->held.front().message));
+    // Whoever has given itself up since takes back what it was about to promise.
+    Message& message = to->held.front().message;
+    if (message.quarantined || !to->core->quarantined()) Send(std::move(message));
     to->held.pop_front();
   }
   Leave(to);

@@ -168,6 +168,27 @@ TEST(PeersTest, AQuarantinedReplicaStaysSoAfterARestart) {
   EXPECT_EQ(cluster.node(leader).machines[kA]->state, "3=x;");
 }
 
+// Its disk may have lost what it is about to acknowledge, and what lies before it.
+TEST(PeersTest, WhatAReplicaWasAboutToPromiseIsTakenBackByItsQuarantine) {
+  TestCluster cluster(29, {kA});
+  const uint64_t leader = cluster.AwaitLeader(kA);
+  cluster.Run(base::Millis(200));
+  const uint64_t bad = leader % 3 + 1;
+  cluster.node(bad).disk_stalled = true;
+  ASSERT_TRUE(cluster.node(leader).Propose(kA, "x").ok());
+  cluster.Run(base::Millis(20));
+  ASSERT_EQ(cluster.node(bad).store.unsynced(), 1u);
+  std::vector<MessageKind> sent;
+  cluster.filter = [&](const Message& message) {
+    if (message.from == TestReplica(bad) && !message.quarantined) sent.push_back(message.kind);
+    return true;
+  };
+  ASSERT_EQ(cluster.node(bad).raft->Quarantine(kA), absl::OkStatus());
+  cluster.node(bad).disk_stalled = false;
+  cluster.Run(base::Millis(500));
+  EXPECT_TRUE(sent.empty()) << static_cast<int>(sent.front());
+}
+
 // Design section 5: after a refused connection nobody waits for an election timeout (300 ms at
 // least), but where both that are left stand for election at once.
 TEST(PeersTest, ABrokenConnectionToTheLeaderStartsTheElectionAtOnce) {
