@@ -24,7 +24,8 @@ ONLY_IN = {
     r'#include [<"]boost/(asio|beast)': ("server/net/", "client/amqp/", "server/app/", "tests/", "bench/"),
     r'#include [<"]grpc(pp)?/|#include [<"]grpc': ("proto/", "server/net/", "server/admin/", "server/app/", "client/ctl/", "tests/", "bench/"),
     r'#include [<"]spdlog/': ("server/app/",),
-    r'#include [<"]absl/synchronization/': ("server/app/main.cc",),  # Switches its deadlock detector off for gRPC.
+    # Switches its deadlock detector off for gRPC.
+    r'#include [<"]absl/synchronization/': ("server/app/main.cc", "tests/wire/", "bench/"),
     r'#include [<"]absl/log/': (),
 }
 
