@@ -43,13 +43,23 @@ void Nap() { std::this_thread::sleep_for(std::chrono::nanoseconds(kPoll.nanos));
 
 class Node::LoopFabric final : public cluster::Fabric {
  public:
-  explicit LoopFabric(const std::vector<std::unique_ptr<LoopRuntime>>* loops) : loops_(loops) {}
+  // `end_at_once` does not return.
+  LoopFabric(const std::vector<std::unique_ptr<LoopRuntime>>* loops, base::Logger* logger, std::function<void()> end_at_once)
+      : loops_(loops), logger_(logger), end_at_once_(std::move(end_at_once)) {}
   void Send(base::LoopId to, cluster::LoopMessage message) override {
     (*loops_)[to.value]->Post(std::move(message));
+  }
+  void OnDiskDead(base::Duration waited) override {
+    logger_->Log(base::LogLevel::kCritical, 0,
+                 absl::StrCat("The disk has completed no write for ", waited.nanos / 1000000000,
+                              " seconds, this node stops at once; look for errors of the device in the system's log"));
+    end_at_once_();
   }
 
  private:
   const std::vector<std::unique_ptr<LoopRuntime>>* const loops_;
+  base::Logger* const logger_;
+  const std::function<void()> end_at_once_;
 };
 
 // Takes what the store reports, on its threads, to the loop that owns the group.
@@ -61,6 +71,9 @@ class Node::StorageRouter final : public raft::StorageEvents {
   }
   void OnCheckpointDurable(base::GroupId group, raft::EntryId applied) override {
     fabric_->Send(facts_->LoopOf(group), cluster::CheckpointDurable{group, applied});
+  }
+  void OnStateWritten(base::GroupId group, uint64_t ticket) override {
+    fabric_->Send(facts_->LoopOf(group), cluster::StateWritten{group, ticket});
   }
 
  private:
@@ -82,17 +95,18 @@ absl::StatusOr<std::unique_ptr<Node>> Node::StartBlocking(NodeOptions options, s
 }
 
 absl::Status Node::Open(storage::NodeDirectory* directory) {
-  fabric_ = std::make_unique<LoopFabric>(&loops_);
+  // The log is written by a thread of its own, which an immediate end would not wait for.
+  const std::function<void()> end_at_once = [flush_logs = options_.flush_logs] {
+    if (flush_logs != nullptr) flush_logs();
+    std::_Exit(1);
+  };
+  fabric_ = std::make_unique<LoopFabric>(&loops_, logger_, end_at_once);
   storage_router_ = std::make_unique<StorageRouter>(&facts_, fabric_.get());
   storage::RocksLogStoreOptions store_options;
   store_options.data_dir = directory->path();
   store_options.identity = directory->identity();
   store_options.on_free_disk = options_.on_free_disk;
-  // The log is written by a thread of its own, which an immediate end would not wait for.
-  store_options.on_fatal = [flush_logs = options_.flush_logs](const absl::Status&) {
-    if (flush_logs != nullptr) flush_logs();
-    std::_Exit(1);
-  };
+  store_options.on_fatal = [end_at_once](const absl::Status&) { end_at_once(); };
   store_options.may_create = !directory->store_made();
   struct statvfs disk {};
   if (statvfs(directory->path().c_str(), &disk) == 0) {

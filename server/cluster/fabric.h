@@ -58,6 +58,10 @@ struct CheckpointDurable {
   base::GroupId group;
   raft::EntryId applied;
 };
+struct StateWritten {
+  base::GroupId group;
+  uint64_t ticket = 0;
+};
 struct BodiesRead {
   base::GroupId group;
   uint64_t read = 0;
@@ -78,13 +82,15 @@ struct Call {
 };
 
 using LoopMessage = std::variant<ToShard, ToSession, ToCatalog, CatalogApplied, CatalogInstalled, CatalogAnswers,
-                                 StorageDone, CheckpointDurable, BodiesRead, PageRead, DirectReply, Call>;
+                                 StorageDone, CheckpointDurable, StateWritten, BodiesRead, PageRead, DirectReply, Call>;
 
 class Fabric {
  public:
   virtual ~Fabric() = default;
   // Any thread; never blocks. The loop gets it in its next turn, with all else that was sent to it meanwhile.
   virtual void Send(base::LoopId to, LoopMessage message) = 0;
+  // The disk has completed nothing for so long that this node is only in the way of others: ends the process. Any thread.
+  virtual void OnDiskDead(base::Duration waited) = 0;
 };
 
 // What is the same for all loops of this boot of the node.

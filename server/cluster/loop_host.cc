@@ -1,5 +1,7 @@
 #include "server/cluster/loop_host.h"
 
+#include <utility>
+
 #include "base/check.h"
 
 namespace pontoon::cluster {
@@ -11,6 +13,17 @@ raft::Membership Alone(const NodeFacts& facts) {
   raft::Membership membership;
   membership.voters.push_back({facts.node, facts.incarnation});
   return membership;
+}
+
+raft::MultiRaftOptions RaftOptions(const NodeFacts& facts, base::LoopId loop, Fabric* fabric) {
+  raft::MultiRaftOptions options;
+  options.self = {facts.node, facts.incarnation};
+  options.loop = loop.value;
+  options.post = [fabric, loop](std::function<void()> run) {
+    fabric->Send(loop, Call{[run = std::move(run)](LoopHost*) { run(); }});
+  };
+  options.on_disk_dead = [fabric, waited = options.disk.dead] { fabric->OnDiskDead(waited); };
+  return options;
 }
 
 template <typename... Ts>
@@ -28,7 +41,7 @@ LoopHost::LoopHost(const NodeFacts& facts, base::LoopId loop, raft::LogStore* st
       loop_(loop),
       store_(store),
       fabric_(fabric),
-      raft_({.self = {facts.node, facts.incarnation}}, store, nullptr, random),
+      raft_(RaftOptions(facts, loop, fabric), store, nullptr, random),
       catalog_client_(facts.SessionOf(loop)),
       front_end_(facts, loop, &catalog_client_,
                  [this](base::LoopId to, DirectReply reply) { SendToLoop(to, std::move(reply)); }),
@@ -111,6 +124,7 @@ void LoopHost::OnMessage(LoopMessage message) {
               catalog_host_->OnCheckpointDurable();
             }
           },
+          [this](StateWritten& m) { raft_.OnStateWritten(m.group, m.ticket); },
           [this](BodiesRead& m) {
             if (const auto it = shards_.find(m.group); it != shards_.end()) {
               it->second->shard()->OnBodies(m.read, std::move(m.parts));

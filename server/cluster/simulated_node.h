@@ -119,12 +119,16 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
 
   // Fabric.
   void Send(base::LoopId to, LoopMessage message) override { mail_[to.value].push_back(std::move(message)); }
+  void OnDiskDead(base::Duration) override { PONTOON_CHECK_MSG(false, "the simulated disk never stands still for so long"); }
   // raft::StorageEvents.
   void OnStorageDone(base::GroupId group, raft::IoSeq seq) override {
     Send(facts_.LoopOf(group), StorageDone{group, seq});
   }
   void OnCheckpointDurable(base::GroupId group, raft::EntryId applied) override {
     Send(facts_.LoopOf(group), CheckpointDurable{group, applied});
+  }
+  void OnStateWritten(base::GroupId group, uint64_t ticket) override {
+    Send(facts_.LoopOf(group), StateWritten{group, ticket});
   }
 
   base::SeededRandom random_;
