@@ -150,7 +150,7 @@ absl::StatusOr<AcceptedLoss> AcceptDataLossBlocking(const std::string& data_dir,
   const MetaKey number_key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
   batch.Put(database.meta(), ToRocks(identity_key), EncodeIdentity(AsView(identity_key), identity));
   batch.Put(database.meta(), ToRocks(number_key),
-            EncodeNumber(AsView(number_key), out.recovered_batch + 1));
+            EncodeBatchMark(AsView(number_key), {.number = out.recovered_batch + 1, .synced = 0}));
   rocksdb::WriteOptions write;
   write.sync = true;
   absl::Status status = FromRocks(database.db()->Write(write, &batch), "writing to the store");

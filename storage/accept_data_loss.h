@@ -17,8 +17,8 @@ struct AcceptedLoss {
   std::vector<std::string> lost;  // What is known to be gone, one line each.
 };
 
-// How the groups go on: as the truth, which a node alone is, or given up (RecoveredGroup::quarantined)
-// where there are peers that have the rest (design section 4).
+// How the groups go on: as the truth, which a node alone is, or given up
+// (RecoveredGroup::quarantined) where there are peers that have the rest (design section 4).
 enum class AfterLoss { kServe, kQuarantine };
 
 // What `pontoon-server --data-dir DIR --accept-data-loss` does: copies the directory aside, opens

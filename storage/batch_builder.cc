@@ -260,9 +260,9 @@ void BatchBuilder::Add(const CutResult& result) {
              result.value);
 }
 
-rocksdb::WriteBatch* BatchBuilder::Finish(uint64_t batch_number) {
+rocksdb::WriteBatch* BatchBuilder::Finish(const BatchMark& mark) {
   const MetaKey key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
-  PutMeta(AsView(key), EncodeNumber(AsView(key), batch_number));
+  PutMeta(AsView(key), EncodeBatchMark(AsView(key), mark));
   return &batch_;
 }
 

@@ -75,8 +75,8 @@ class BatchBuilder {
   void Add(const CutResult& result);
   void Add(const Sweep& sweep);
 
-  // Adds the batch's number; then it can be written.
-  rocksdb::WriteBatch* Finish(uint64_t batch_number);
+  // Adds the batch's mark; then it can be written.
+  rocksdb::WriteBatch* Finish(const BatchMark& mark);
   bool must_sync() const { return must_sync_; }
   Report TakeReport() { return std::exchange(report_, Report()); }
   // Empties the batch for the next one.

@@ -49,16 +49,30 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     rocksdb::IOStatus status = target()->NewWritableFile(name, options, &file, debug);
     if (status.ok()) {
       NoteSynced(name, 0);
-      result->reset(new File(this, name, std::move(file)));
+      result->reset(new File(this, name, std::move(file), 0));
     }
+    return status;
+  }
+  rocksdb::IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                       std::unique_ptr<rocksdb::FSWritableFile>* result,
+                                       rocksdb::IODebugContext* debug) override {
+    std::unique_ptr<rocksdb::FSWritableFile> file;
+    uint64_t size = 0;
+    rocksdb::IOStatus status = target()->GetFileSize(name, rocksdb::IOOptions(), &size, debug);
+    if (status.ok()) status = target()->ReopenWritableFile(name, options, &file, debug);
+    if (status.ok()) result->reset(new File(this, name, std::move(file), size));
     return status;
   }
 
  private:
   class File final : public rocksdb::FSWritableFileOwnerWrapper {
    public:
-    File(FaultyFileSystem* fs, std::string name, std::unique_ptr<rocksdb::FSWritableFile> file)
-        : FSWritableFileOwnerWrapper(std::move(file)), fs_(fs), name_(std::move(name)) {}
+    File(FaultyFileSystem* fs, std::string name, std::unique_ptr<rocksdb::FSWritableFile> file,
+         uint64_t size)
+        : FSWritableFileOwnerWrapper(std::move(file)),
+          fs_(fs),
+          name_(std::move(name)),
+          appended_(size) {}
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* debug) override {
       if (rocksdb::IOStatus fault = fs_->Ask(Operation::kAppend, name_); !fault.ok()) return fault;
@@ -86,7 +100,7 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
    private:
     FaultyFileSystem* const fs_;
     const std::string name_;
-    uint64_t appended_ = 0;
+    uint64_t appended_;
   };
 
   void NoteSynced(const std::string& name, uint64_t bytes) {

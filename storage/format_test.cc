@@ -76,6 +76,8 @@ std::map<std::string, std::pair<std::string, std::string>> Today() {
        [](auto key) { return EncodeStaging(key, kStaging); });
   meta("number_v1", MakeNodeMetaKey(NodeMetaKind::kBatchNumber),
        [](auto key) { return EncodeNumber(key, 4711); });
+  meta("batch_mark_v1", MakeNodeMetaKey(NodeMetaKind::kBatchNumber),
+       [](auto key) { return EncodeBatchMark(key, {.number = 4712, .synced = 4710}); });
   meta("identity_v1", MakeNodeMetaKey(NodeMetaKind::kIdentity), [](auto key) {
     return EncodeIdentity(key, {0xabcdef, {0x1122334455667788}});
   });
@@ -94,7 +96,7 @@ std::map<std::string, std::pair<std::string, std::string>> Fixtures() {
 
 TEST(FormatTest, WhatVersion1WroteIsReadForEver) {
   const auto fixtures = Fixtures();
-  ASSERT_EQ(fixtures.size(), 10u);
+  ASSERT_EQ(fixtures.size(), 11u);
   const auto& [entry_key, entry_value] = fixtures.at("entry_v1");
   const auto entry = DecodeEntry(entry_key, entry_value);
   ASSERT_TRUE(entry.ok()) << entry.status();
@@ -134,6 +136,13 @@ TEST(FormatTest, WhatVersion1WroteIsReadForEver) {
   EXPECT_EQ(*DecodeStaging(fixtures.at("staging_v1").first, fixtures.at("staging_v1").second),
             kStaging);
   EXPECT_EQ(*DecodeNumber(fixtures.at("number_v1").first, fixtures.at("number_v1").second), 4711u);
+  for (const auto& [name, mark] : {std::pair("batch_mark_v1", BatchMark{4712, 4710}),
+                                   std::pair("number_v1", BatchMark{4711, 0})}) {
+    const auto decoded = DecodeBatchMark(fixtures.at(name).first, fixtures.at(name).second);
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(decoded->number, mark.number);
+    EXPECT_EQ(decoded->synced, mark.synced);
+  }
   EXPECT_EQ(*DecodeIdentity(fixtures.at("identity_v1").first, fixtures.at("identity_v1").second),
             (StoreIdentity{0xabcdef, {0x1122334455667788}}));
 }

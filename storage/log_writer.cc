@@ -44,6 +44,7 @@ LogWriter::LogWriter(const Database* database, absl::btree_map<base::GroupId, Gr
       fatal_(fatal),
       builder_(database, std::move(groups), counters),
       last_batch_(last_batch),
+      synced_batch_(last_batch),
       thread_([this] { ThreadMain(); }) {}
 
 LogWriter::~LogWriter() { StopBlocking(); }
@@ -149,7 +150,8 @@ void LogWriter::WriteTasks(std::vector<QueuedTask>* tasks) {
       // The batch holds its own copy: buffers go back at once.
       (*tasks)[i].task = CutResult{};
     }
-    rocksdb::WriteBatch* const batch = builder_.Finish(last_batch_ + 1);
+    rocksdb::WriteBatch* const batch =
+        builder_.Finish({.number = last_batch_ + 1, .synced = synced_batch_});
     const bool sync = builder_.must_sync();
     const bool early = negative_controls::ReportBeforeSync();
     if (early) {
@@ -171,8 +173,7 @@ void LogWriter::WriteTasks(std::vector<QueuedTask>* tasks) {
     if (!early) {
       for (const auto& [group, seq] : report.done) hooks_.events->OnStorageDone(group, seq);
     }
-    for (const auto& [group, ticket] : report.tickets)
-      hooks_.events->OnStateWritten(group, ticket);
+    for (const auto& [group, ticket] : report.tickets) hooks_.events->OnStateWritten(group, ticket);
     for (const base::GroupId group : report.cleared) hooks_.on_cleared(group);
     if (!report.cuts.empty()) hooks_.on_cuts(std::move(report.cuts));
   }
@@ -214,6 +215,7 @@ void LogWriter::SyncLog() {
 
 void LogWriter::ReportSynced() {
   unsynced_ = false;
+  synced_batch_ = last_batch_;
   hooks_.on_synced(last_batch_);
   for (const auto& [group, applied] : unsynced_checkpoints_)
     hooks_.events->OnCheckpointDurable(group, applied);

@@ -43,7 +43,8 @@ class LogWriter {
     std::function<void(base::GroupId)> on_cleared;
   };
 
-  // `last_batch`: the newest that the database holds. Everything passed must outlive the writer.
+  // `last_batch`: the newest that the database holds, synced like all before. Everything passed
+  // must outlive the writer.
   LogWriter(const Database* database, absl::btree_map<base::GroupId, GroupLog> groups,
             uint64_t last_batch, Options options, Hooks hooks, StorageCounters* counters,
             FatalError* fatal);
@@ -97,6 +98,7 @@ class LogWriter {
   // Of the writer's thread alone.
   BatchBuilder builder_;
   uint64_t last_batch_;
+  uint64_t synced_batch_;
   std::vector<std::pair<base::GroupId, raft::EntryId>> unsynced_checkpoints_;
   base::MonotonicTime unsynced_since_;
   bool unsynced_ = false;

@@ -1,5 +1,9 @@
 #include "storage/open_store.h"
 
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -82,6 +86,8 @@ absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint6
   }
   absl::StatusOr<WalContents> wal = ScanWalBlocking(store);
   if (!wal.ok()) return wal.status();
+  // The mark lags behind; a batch that was written later may know better.
+  const uint64_t vouched = std::max(marked, wal->proved_synced);
   // Mostly the log is whole and goes beyond the mark: then there is no need to replay it only to
   // judge it.
   if (wal->trouble.empty() && wal->last_batch > 0 && wal->last_batch >= marked) {
@@ -102,15 +108,36 @@ absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint6
     }
     absl::StatusOr<uint64_t> recovered = ReadBatchNumber(**database);
     if (!recovered.ok()) return recovered.status();
-    if (*recovered >= marked) return mode;
+    if (*recovered >= vouched) return mode;
     return absl::DataLossError(
         absl::StrCat("The store has lost data that this node had vouched for: batches ",
-                     *recovered + 1, " to ", marked, " are missing from the write-ahead log (",
-                     MarkPath(options.data_dir), " says that they were synced). Damaged: ",
+                     *recovered + 1, " to ", vouched, " are missing from the write-ahead log (",
+                     vouched == marked ? MarkPath(options.data_dir) : "a later batch",
+                     " says that they were synced). Damaged: ",
                      wal->trouble.empty() ? LogFileNames(store) : wal->trouble, ".",
                      HowToAccept(options.data_dir)));
   }
   return Damaged(options, first_refusal);
+}
+
+// What a killed process had written and not synced is found again at the start, and counts as
+// durable from then on.
+absl::Status SyncWalBlocking(const RocksLogStoreOptions& options) {
+  rocksdb::Env* const env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  const std::string store = StorePath(options.data_dir);
+  absl::StatusOr<std::vector<std::string>> names = ListBlocking(store);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    if (!absl::EndsWith(name, ".log")) continue;
+    const std::string path = absl::StrCat(store, "/", name);
+    std::unique_ptr<rocksdb::FSWritableFile> file;
+    rocksdb::Status status = env->GetFileSystem()->ReopenWritableFile(path, rocksdb::FileOptions(),
+                                                                      &file, /*dbg=*/nullptr);
+    if (status.ok()) status = file->Sync(rocksdb::IOOptions(), nullptr);
+    if (status.ok()) status = file->Close(rocksdb::IOOptions(), nullptr);
+    if (!status.ok()) return FromRocks(status, absl::StrCat("syncing ", path));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckIdentity(const RocksLogStoreOptions& options, const Database& database) {
@@ -235,7 +262,9 @@ absl::StatusOr<uint64_t> ReadBatchNumber(const Database& database) {
   absl::StatusOr<std::string> value = database.GetMeta(AsView(key));
   if (absl::IsNotFound(value.status())) return uint64_t{0};
   if (!value.ok()) return value.status();
-  return DecodeNumber(AsView(key), *value);
+  const absl::StatusOr<BatchMark> mark = DecodeBatchMark(AsView(key), *value);
+  if (!mark.ok()) return mark.status();
+  return mark->number;
 }
 
 // Beside its place and renamed once whole: a crash on the way leaves nothing that looks like a
@@ -259,7 +288,8 @@ absl::Status CreateStoreBlocking(const RocksLogStoreOptions& options, base::Logg
     const MetaKey number_key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
     batch.Put((*database)->meta(), ToRocks(identity_key),
               EncodeIdentity(AsView(identity_key), options.identity));
-    batch.Put((*database)->meta(), ToRocks(number_key), EncodeNumber(AsView(number_key), 1));
+    batch.Put((*database)->meta(), ToRocks(number_key),
+              EncodeBatchMark(AsView(number_key), {.number = 1, .synced = 0}));
     rocksdb::WriteOptions write;
     write.sync = true;
     absl::Status status =
@@ -341,6 +371,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
     if (absl::Status status = CopyWalAside(options.data_dir); !status.ok()) return status;
   }
 
+  if (absl::Status status = SyncWalBlocking(options); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(open);
   if (!database.ok()) return Damaged(options, database.status());
   out.database = *std::move(database);

@@ -344,6 +344,23 @@ absl::StatusOr<uint64_t> DecodeNumber(string_view key, string_view value) {
   return number;
 }
 
+std::string EncodeBatchMark(string_view key, const BatchMark& mark) {
+  std::string out = BeginSealed();
+  AppendLittle<uint64_t>(&out, mark.number);
+  AppendLittle<uint64_t>(&out, mark.synced);
+  return Seal(key, std::move(out));
+}
+
+absl::StatusOr<BatchMark> DecodeBatchMark(string_view key, string_view value) {
+  absl::StatusOr<LittleReader> reader = OpenSealed("batch mark", key, value);
+  if (!reader.ok()) return reader.status();
+  BatchMark mark;
+  mark.number = reader->Take<uint64_t>();
+  if (reader->ok() && !reader->rest().empty()) mark.synced = reader->Take<uint64_t>();
+  if (!reader->ok() || !reader->rest().empty()) return Damaged("batch mark", "wrong length");
+  return mark;
+}
+
 std::string EncodeIdentity(string_view key, const StoreIdentity& identity) {
   std::string out = BeginSealed();
   AppendLittle<uint64_t>(&out, identity.cluster_id);

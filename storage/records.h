@@ -93,9 +93,19 @@ absl::StatusOr<raft::Checkpoint> DecodeCheckpoint(absl::string_view key, absl::s
 std::string EncodeStaging(absl::string_view key, const raft::Staging& staging);
 absl::StatusOr<raft::Staging> DecodeStaging(absl::string_view key, absl::string_view value);
 
-// One number: the log's first index, a batch's number, a group's recovery epoch and the like.
+// One number: the log's first index, a group's recovery epoch and the like.
 std::string EncodeNumber(absl::string_view key, uint64_t number);
 absl::StatusOr<uint64_t> DecodeNumber(absl::string_view key, absl::string_view value);
+
+// What every write batch ends with.
+struct BatchMark {
+  uint64_t number = 0;  // Of this batch; without gaps, over all starts.
+  // The newest batch that was synced when this one was written: if this one is there, all up to
+  // that one was vouched for. 0: none, or an early version 1 wrote it.
+  uint64_t synced = 0;
+};
+std::string EncodeBatchMark(absl::string_view key, const BatchMark& mark);
+absl::StatusOr<BatchMark> DecodeBatchMark(absl::string_view key, absl::string_view value);
 
 // Whose store it is: the folder "store" of one node's data directory must not be put into
 // another's.

@@ -69,8 +69,7 @@ void SpaceReclaimer::CompactClearedBlocking() {
       rocksdb::CompactRangeOptions compact;
       compact.exclusive_manual_compaction = false;
       compact.canceled = &cancel_;
-      const rocksdb::Status status =
-          database_->db()->CompactRange(compact, family, &begin, &end);
+      const rocksdb::Status status = database_->db()->CompactRange(compact, family, &begin, &end);
       if (cancel_) return;
       if (!status.ok()) return PostCleared(group);  // For want of space perhaps: try again.
     }

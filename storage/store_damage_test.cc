@@ -191,12 +191,32 @@ TEST_F(StoreDamageTest, ZeroedPageBelowTheMarkStopsTheNode) {
   ExpectRefused(WalPath());
 }
 
-TEST_F(StoreDamageTest, GarbageAboveTheMarkIsCutOffAndKeptAside) {
+TEST_F(StoreDamageTest, GarbageAtTheEndAboveTheMarkIsCutOffAndKeptAside) {
   SetMarkAtEntry(kEntries - 10);
-  FlipBit(WalPath(), OffsetOf(kEntries - 3) + 500);
-  ExpectEntries(kEntries - 4);
+  FlipBit(WalPath(), OffsetOf(kEntries) + 500);
+  ExpectEntries(kEntries - 1);
   EXPECT_FALSE(ListBlocking(path_ + "/wal-aside-1")->empty());
   EXPECT_FALSE(Exists(path_ + "/wal-aside-2"));
+}
+
+// The mark lags behind by up to 100 ms; a batch that was written later knows better.
+TEST_F(StoreDamageTest, DamageThatALaterBatchProvesToHaveBeenSyncedStopsTheNode) {
+  SetMarkAtEntry(kEntries - 10);
+  FlipBit(WalPath(), OffsetOf(kEntries - 3) + 500);
+  ExpectRefused(WalPath());
+}
+
+TEST_F(StoreDamageTest, DamagedLengthThatLooksLikeATornEndStopsTheNode) {
+  SetMarkAtEntry(kEntries - 20);
+  // The length of the record lies before its body; whichever bit of the bytes between the records
+  // is flipped, nothing is cut off silently.
+  const size_t body = OffsetOf(kEntries - 2);
+  const std::string bytes = *ReadFileBlocking(WalPath());
+  for (size_t at = OffsetOf(kEntries - 3) + 1000; at < body; ++at) {
+    Rewrite(WalPath(), bytes);
+    FlipBit(WalPath(), at);
+    ExpectRefused(WalPath());
+  }
 }
 
 TEST_F(StoreDamageTest, ZeroedEndAboveTheMarkIsCutOff) {

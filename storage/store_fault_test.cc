@@ -188,5 +188,45 @@ TEST_F(StoreFaultTest, PowerCutLosesNothingReported) {
   }
 }
 
+// A killed process leaves writes that no sync followed; the next start finds them and counts on
+// them, so a power cut after that must not take them back.
+TEST_F(StoreFaultTest, WhatAStartFoundSurvivesAPowerCut) {
+  Open();
+  SubmitEntries(1, 10);
+  ASSERT_TRUE(events_.AwaitDone(1, 10));
+  raft::StorageTask lazy = Append(1, 11, {MakeEntry(1, 11, "h", "body")});
+  lazy.must_sync = false;
+  store_->Submit(std::move(lazy));
+  ASSERT_TRUE(events_.AwaitDone(1, 11));
+  const std::string killed = dir_ / "killed";
+  ASSERT_EQ(mkdir(killed.c_str(), 0755), 0);
+  for (const char* const name : {"store", "durable.mark"})
+    ASSERT_TRUE(CopyBlocking(dir_ / name, absl::StrCat(killed, "/", name)).ok());
+  store_.reset();
+  RocksLogStoreOptions options = testing::TestOptions(killed);
+  options.env = env_.get();
+  testing::RecordingEvents events;
+  auto started = RocksLogStore::OpenBlocking(options, &logger_, &events);
+  ASSERT_TRUE(started.ok()) << started.status();
+  EXPECT_EQ((*started)->RecoverBlocking({1})->entries.size(), 11u);
+  const std::string cut = dir_ / "cut";
+  ASSERT_TRUE(CopyBlocking(killed, cut).ok());
+  for (const auto& [name, bytes] : file_system_->SyncedBytes()) {
+    const std::string copy =
+        absl::StrCat(cut, "/store/", std::filesystem::path(name).filename().string());
+    if (absl::StartsWith(name, killed) && Exists(copy)) std::filesystem::resize_file(copy, bytes);
+  }
+  // A log file that nobody synced would be gone.
+  const std::vector<std::string> files = *ListBlocking(cut + "/store");
+  for (const std::string& name : files) {
+    if (!absl::EndsWith(name, ".log")) continue;
+    EXPECT_TRUE(file_system_->SyncedBytes().contains(absl::StrCat(killed, "/store/", name)));
+  }
+  testing::RecordingEvents after;
+  auto store = RocksLogStore::OpenBlocking(testing::TestOptions(cut), &logger_, &after);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->RecoverBlocking({1})->entries.size(), 11u);
+}
+
 }  // namespace
 }  // namespace pontoon::storage

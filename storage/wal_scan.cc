@@ -27,21 +27,26 @@ constexpr size_t kBlockBytes = 32768;
 constexpr size_t kFragmentHeaderBytes = 7;  // Masked checksum, length, type.
 enum FragmentType : uint8_t { kZero = 0, kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
-// Every batch ends with the put of its number: value tag of a family, family 1 ("meta"), key and
-// value with their lengths.
-constexpr size_t kNumberValueBytes = 16;
-constexpr size_t kNumberPutBytes = 1 + 1 + 1 + sizeof(MetaKey) + 1 + kNumberValueBytes;
+// Every batch ends with the put of its mark: value tag of a family, family 1 ("meta"), key and
+// value with their lengths. The mark of an early version 1 is shorter.
+constexpr size_t kMarkBytes = 24;
+constexpr size_t kShortMarkBytes = 16;
+constexpr size_t kMarkPutHeaderBytes = 1 + 1 + 1 + sizeof(MetaKey) + 1;
+constexpr size_t kMarkPutBytes = kMarkPutHeaderBytes + kMarkBytes;
 
-std::optional<uint64_t> NumberAtEnd(absl::string_view tail) {
-  if (tail.size() < kNumberPutBytes) return std::nullopt;
-  tail.remove_prefix(tail.size() - kNumberPutBytes);
+std::optional<BatchMark> MarkAtEnd(absl::string_view tail) {
   const MetaKey key = MakeNodeMetaKey(NodeMetaKind::kBatchNumber);
-  const std::string expected =
-      absl::StrCat(absl::string_view("\x05\x01\x05", 3), AsView(key), "\x10");
-  if (tail.substr(0, expected.size()) != expected) return std::nullopt;
-  const absl::StatusOr<uint64_t> number = DecodeNumber(AsView(key), tail.substr(expected.size()));
-  if (!number.ok()) return std::nullopt;
-  return *number;
+  for (const size_t size : {kMarkBytes, kShortMarkBytes}) {
+    if (tail.size() < kMarkPutHeaderBytes + size) continue;
+    const absl::string_view put = tail.substr(tail.size() - kMarkPutHeaderBytes - size);
+    const std::string expected = absl::StrCat(absl::string_view("\x05\x01\x05", 3), AsView(key),
+                                              std::string(1, static_cast<char>(size)));
+    if (put.substr(0, expected.size()) != expected) continue;
+    const absl::StatusOr<BatchMark> mark =
+        DecodeBatchMark(AsView(key), put.substr(expected.size()));
+    if (mark.ok()) return *mark;
+  }
+  return std::nullopt;
 }
 
 bool ChecksumMatches(const char* fragment, size_t length) {
@@ -88,14 +93,45 @@ class Mapping {
   size_t size_ = 0;
 };
 
-enum class FileEnd { kWhole, kCutShort, kTrouble };
+// Adds the end of a fragment to the end of its record.
+void AddToTail(absl::string_view payload, std::string* tail) {
+  payload = payload.substr(payload.size() - std::min(payload.size(), kMarkPutBytes));
+  tail->append(payload.data(), payload.size());
+}
+
+// Looks for whole batches from `at` on, whatever lies between them, and what they prove.
+void LookForProof(absl::string_view bytes, size_t at, WalContents* contents) {
+  std::string tail;
+  while (at + kFragmentHeaderBytes <= bytes.size()) {
+    const size_t left_in_block = kBlockBytes - at % kBlockBytes;
+    const char* const fragment = bytes.data() + at;
+    const size_t length = GetLittle<uint16_t>(fragment + 4);
+    const auto type = static_cast<uint8_t>(fragment[6]);
+    const bool fits = left_in_block >= kFragmentHeaderBytes && type >= kFull && type <= kLast &&
+                      length <= left_in_block - kFragmentHeaderBytes &&
+                      length <= bytes.size() - at - kFragmentHeaderBytes;
+    if (!fits) {
+      at += left_in_block;
+      continue;
+    }
+    at += kFragmentHeaderBytes + length;
+    if (!ChecksumMatches(fragment, length)) continue;
+    if (type == kFull || type == kFirst) tail.clear();
+    AddToTail(absl::string_view(fragment + kFragmentHeaderBytes, length), &tail);
+    if (type != kFull && type != kLast) continue;
+    const std::optional<BatchMark> mark = MarkAtEnd(tail);
+    if (mark) contents->proved_synced = std::max(contents->proved_synced, mark->synced);
+  }
+}
 
 // Reads one file's records; each must carry the number behind the last one.
-FileEnd ScanFile(const std::string& path, absl::string_view bytes, WalContents* contents) {
+void ScanFile(const std::string& path, absl::string_view bytes, WalContents* contents) {
   const auto trouble = [&](size_t at, absl::string_view why) {
+    LookForProof(bytes, at, contents);
     contents->trouble = absl::StrCat(path, ", byte ", at, ": ", why);
-    return FileEnd::kTrouble;
   };
+  // Only so if nothing follows: the length may be what is damaged.
+  const auto cut_short = [&](size_t at) { LookForProof(bytes, at, contents); };
   std::string tail;  // The end of the record so far.
   bool in_record = false;
   for (size_t at = 0; at < bytes.size();) {
@@ -104,7 +140,7 @@ FileEnd ScanFile(const std::string& path, absl::string_view bytes, WalContents* 
       at += left_in_block;
       continue;
     }
-    if (bytes.size() - at < kFragmentHeaderBytes) return FileEnd::kCutShort;
+    if (bytes.size() - at < kFragmentHeaderBytes) return cut_short(at);
     const char* const fragment = bytes.data() + at;
     const size_t length = GetLittle<uint16_t>(fragment + 4);
     const auto type = static_cast<uint8_t>(fragment[6]);
@@ -112,29 +148,26 @@ FileEnd ScanFile(const std::string& path, absl::string_view bytes, WalContents* 
     if (type > kLast) return trouble(at, "a record of an unknown type");
     if (length > left_in_block - kFragmentHeaderBytes)
       return trouble(at, "a record with a wrong length");
-    if (bytes.size() - at < kFragmentHeaderBytes + length) return FileEnd::kCutShort;
+    if (bytes.size() - at < kFragmentHeaderBytes + length) return cut_short(at);
     if (!ChecksumMatches(fragment, length))
       return trouble(at, "the checksum of a record does not match");
     const bool begins = type == kFull || type == kFirst;
     if (begins == in_record) return trouble(at, "a record out of place");
     if (begins) tail.clear();
-    const absl::string_view payload(fragment + kFragmentHeaderBytes, length);
-    tail.append(payload.substr(payload.size() - std::min(payload.size(), kNumberPutBytes)).data(),
-                std::min(payload.size(), kNumberPutBytes));
+    AddToTail(absl::string_view(fragment + kFragmentHeaderBytes, length), &tail);
     in_record = type == kFirst || type == kMiddle;
     if (!in_record) {
-      const std::optional<uint64_t> number = NumberAtEnd(tail);
-      if (!number) return trouble(at, "a batch without a number");
-      if (contents->last_batch != 0 && *number != contents->last_batch + 1) {
-        return trouble(at,
-                       absl::StrCat("batch ", *number, " follows batch ", contents->last_batch));
+      const std::optional<BatchMark> mark = MarkAtEnd(tail);
+      if (!mark) return trouble(at, "a batch without a number");
+      if (contents->last_batch != 0 && mark->number != contents->last_batch + 1) {
+        return trouble(
+            at, absl::StrCat("batch ", mark->number, " follows batch ", contents->last_batch));
       }
-      if (contents->first_batch == 0) contents->first_batch = *number;
-      contents->last_batch = *number;
+      if (contents->first_batch == 0) contents->first_batch = mark->number;
+      contents->last_batch = mark->number;
     }
     at += kFragmentHeaderBytes + length;
   }
-  return in_record ? FileEnd::kCutShort : FileEnd::kWhole;
 }
 
 }  // namespace
@@ -155,7 +188,11 @@ absl::StatusOr<WalContents> ScanWalBlocking(const std::string& store_path) {
   for (const auto& [number, path] : files) {
     absl::StatusOr<Mapping> mapping = Mapping::Map(path);
     if (!mapping.ok()) return mapping.status();
-    if (ScanFile(path, mapping->bytes(), &contents) == FileEnd::kTrouble) break;
+    if (contents.trouble.empty()) {
+      ScanFile(path, mapping->bytes(), &contents);
+    } else {
+      LookForProof(mapping->bytes(), 0, &contents);
+    }
   }
   return contents;
 }

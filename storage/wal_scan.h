@@ -19,6 +19,9 @@ struct WalContents {
   // record that is cut short by the end of its file is no trouble if the next file goes on behind
   // it: that is what a crash leaves.
   std::string trouble;
+  // Behind the trouble, or behind what looks cut short, there are batches that say that all up to
+  // this one had been synced when they were written; 0 if there is none. A torn tail has none.
+  uint64_t proved_synced = 0;
 };
 
 // Reads all write-ahead log files in a store's folder (RocksDB's log format: blocks of 32 KiB,
