@@ -10,7 +10,9 @@ set(PONTOON_ALLOWED_storage base raft_core absl rocksdb threads)
 set(PONTOON_ALLOWED_server_amqp base absl)
 set(PONTOON_ALLOWED_server_broker base server_amqp absl)
 set(PONTOON_ALLOWED_server_catalog base server_amqp server_broker proto absl protobuf pcre2 openssl)
-set(PONTOON_ALLOWED_server_cluster base raft_core raft_node storage server_amqp server_broker server_catalog proto absl protobuf)
+# server_net only for raft_transport, which ties Raft's messages to the bytes between nodes: neither room knows the other.
+set(PONTOON_ALLOWED_server_cluster base raft_core raft_node storage server_amqp server_broker server_catalog server_net proto
+    absl protobuf)
 set(PONTOON_ALLOWED_server_session base server_amqp server_broker server_catalog server_cluster absl)
 set(PONTOON_ALLOWED_server_net base proto absl asio openssl grpc protobuf threads)
 set(PONTOON_ALLOWED_server_admin base proto server_amqp server_broker server_catalog server_cluster absl grpc protobuf json openssl)

@@ -17,6 +17,7 @@ absl::StatusOr<std::unique_ptr<BenchCluster>> BenchCluster::StartBlocking(
 
 BenchCluster::~BenchCluster() {
   // No loop may still send to one that is gone.
+  for (auto& wire : wires_) wire->Stop();
   for (auto& node : nodes_) node->Stop();
 }
 
@@ -36,12 +37,19 @@ absl::Status BenchCluster::OpenBlocking() {
     groups.push_back({static_cast<uint32_t>(group)});
   for (auto& node : nodes_) {
     raft::Transport* transport = nullptr;
-    if (options_.voters > 1) {
+    if (options_.voters > 1 && options_.wire == Wire::kGrpc) {
+      wires_.push_back(std::make_unique<GrpcWire>(node.get()));
+      if (absl::Status started = wires_.back()->StartBlocking(); !started.ok()) return started;
+      transport = wires_.back()->transport();
+    } else if (options_.voters > 1) {
       transports_.push_back(std::make_unique<LocalTransport>(node->replica().node, &network_));
       transport = transports_.back().get();
     }
     if (absl::Status opened = node->OpenBlocking(transport, groups, founders); !opened.ok())
       return opened;
+  }
+  for (auto& from : wires_) {
+    for (auto& to : wires_) from->Connect(*to);
   }
   return absl::OkStatus();
 }

@@ -8,12 +8,13 @@
 
 #include "absl/status/statusor.h"
 #include "bench/raft/bench_node.h"
+#include "bench/raft/grpc_wire.h"
 #include "bench/raft/measure.h"
 
 namespace pontoon::bench {
 
 // How the nodes of the benchmark talk.
-enum class Wire { kInProcess };
+enum class Wire { kInProcess, kGrpc };
 
 struct ClusterOptions {
   int voters = 3;
@@ -45,6 +46,7 @@ class BenchCluster {
   std::vector<std::unique_ptr<ScratchFolder>> folders_;
   LocalNetwork network_;
   std::vector<std::unique_ptr<raft::Transport>> transports_;
+  std::vector<std::unique_ptr<GrpcWire>> wires_;
   std::vector<std::unique_ptr<BenchNode>> nodes_;
 };
 

@@ -109,8 +109,9 @@ void BenchNode::RunBlocking(const std::function<void()>& run) {
 }
 
 void BenchNode::PostMessages(raft::NodeId from, uint64_t boot,
-                             std::vector<raft::Message> messages) {
-  mailbox_.Post(Arrived{from, boot, std::move(messages)});
+                             std::vector<raft::Message> messages,
+                             std::shared_ptr<const void> unread) {
+  mailbox_.Post(Arrived{from, boot, std::move(messages), std::move(unread)});
 }
 
 void BenchNode::OnStorageDone(raft::GroupId group, raft::IoSeq seq) {

@@ -55,7 +55,9 @@ class BenchNode final : public raft::StorageEvents {
   // Any thread. `run` runs on the loop; RunBlocking waits until it has.
   void Post(std::function<void()> run);
   void RunBlocking(const std::function<void()>& run);
-  void PostMessages(raft::NodeId from, uint64_t boot, std::vector<raft::Message> messages);
+  // `unread` is let go once they were delivered.
+  void PostMessages(raft::NodeId from, uint64_t boot, std::vector<raft::Message> messages,
+                    std::shared_ptr<const void> unread = nullptr);
 
   // Called once per turn on the loop, after what was committed is applied and before what was
   // proposed leaves. Set before Start.
@@ -89,6 +91,7 @@ class BenchNode final : public raft::StorageEvents {
     raft::NodeId from;
     uint64_t boot;
     std::vector<raft::Message> messages;
+    std::shared_ptr<const void> unread;
   };
   using Mail =
       std::variant<StorageDone, CheckpointDurable, StateWritten, Arrived, std::function<void()>>;

@@ -41,7 +41,8 @@ int Main(int argc, char** argv) {
   CLI::App* command = app.add_subcommand("load", "proposals, each with a body, on a cluster");
   command->add_option("--voters", cluster.voters, "nodes, each with a RocksDB, in this process")
       ->check(CLI::Range(1, 5));
-  const std::map<std::string, Wire> wires{{"in-process", Wire::kInProcess}};
+  const std::map<std::string, Wire> wires{{"in-process", Wire::kInProcess},
+                                          {"grpc", Wire::kGrpc}};
   command->add_option("--wire", cluster.wire, "between them")
       ->transform(CLI::CheckedTransformer(wires));
   command->callback([&] {
