@@ -10,6 +10,8 @@
 namespace pontoon::raft {
 namespace {
 
+constexpr uint64_t kHighestNumber = uint64_t{1} << 62;
+
 bool IsReply(MessageKind kind) {
   return kind == MessageKind::kPreVoteReply || kind == MessageKind::kVoteReply ||
          kind == MessageKind::kAppendReply || kind == MessageKind::kHeartbeatReply;
@@ -29,6 +31,12 @@ absl::Status Core::CheckSender(const Message& message) const {
   }
   if (message.from == options_.self || message.term == Term{0}) {
     return absl::InvalidArgumentError("a message that nobody sends");
+  }
+  // What no history reaches, and counting on from which would begin again at zero.
+  for (const uint64_t number : {message.term.value, message.log.term.value, message.log.index.value,
+                                message.probe.value, message.commit.value}) {
+    if (number > kHighestNumber)
+      return absl::InvalidArgumentError("a term or index that cannot be");
   }
   // An unknown replica may be a member of a later membership than is known here, and lead it; one
   // whose disk was replaced since is not, and nobody answers a stranger.
