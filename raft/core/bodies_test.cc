@@ -41,7 +41,7 @@ TEST_F(BodiesTest, ImpossibleRemainsAreRefusedAndChangeNothing) {
         Step(Append(2, {Term{1}, Index{2}}, {std::move(entry)}, commit)));
   };
   EXPECT_TRUE(refused(WithRemains(2, 3, 7), 6)) << "settled by what is not committed";
-  EXPECT_TRUE(refused(WithRemains(2, 3, 3), 9)) << "settled before it was there";
+  EXPECT_TRUE(refused(WithRemains(2, 3, 2), 9)) << "settled before it was there";
   EXPECT_TRUE(refused(WithRemains(2, 3, 0), 9));
   EXPECT_TRUE(refused(WithRemains(2, 3, 7, {{8, 2}, {0, 2}}), 9)) << "out of order";
   Entry longer = WithRemains(2, 3, 7, {{0, 4}});

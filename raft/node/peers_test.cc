@@ -66,6 +66,14 @@ TEST_F(LeftOutBodiesTest, ASettledBodyIsLeftOutWithTheIndexThatEndedIt) {
   EXPECT_EQ(away().store.RecoverBlocking(kA)->ended_through, Index{5});
 }
 
+// A publish that no queue took: the entry that brings the body ends it as well.
+TEST_F(LeftOutBodiesTest, ABodyThatItsOwnEntryEndedIsLeftOut) {
+  Drop(Index{5});
+  cluster_.Isolate(away_, false);
+  ASSERT_TRUE(cluster_.RunUntil([&] { return cluster_.AllHave(kA, kState); }));
+  EXPECT_FALSE(away().store.HasBody(kA, Index{5}));
+}
+
 // "Missing" never means "settled".
 TEST_F(LeftOutBodiesTest, ABodyThatIsLostIsNotPassedOffAsSettled) {
   Drop(Index{4});
