@@ -62,13 +62,23 @@ base::MonotonicTime Core::next_due() const {
   return IsSoleVoter() && role_ != Role::kCandidate ? now_ : election_due_;
 }
 
-// How long each waits is drawn, so that not all who notice stand for election at once.
+// All who are left notice at about the same time, and those who stand for election at once split
+// the votes: each gives those before it a heartbeat's time. Who is first depends on the group, so
+// that one node does not inherit all that another one led.
 void Core::OnPeerUnreachable(NodeId node) {
   if (role_ == Role::kLeader || !leader_.has_value() || leader_->node != node) return;
   leader_heard_ = {now_.nanos - options_.election_min.nanos};
-  const uint64_t most = static_cast<uint64_t>(options_.heartbeat.nanos) / 2 + 1;
-  election_due_ =
-      std::min(election_due_, now_ + base::Duration{static_cast<int64_t>(random_->Below(most))});
+  uint64_t left = 0;
+  uint64_t before = 0;
+  for (const ReplicaId& voter : AllVoters(membership())) {
+    if (voter.node == node) continue;
+    if (voter == options_.self) before = left;
+    ++left;
+  }
+  if (left > 0) before = (before + options_.group.value) % left;
+  const uint64_t jitter = random_->Below(static_cast<uint64_t>(options_.heartbeat.nanos) / 5 + 1);
+  election_due_ = std::min(election_due_, now_ + options_.heartbeat * static_cast<int64_t>(before) +
+                                              base::Duration{static_cast<int64_t>(jitter)});
 }
 
 absl::Status Core::Campaign() {

@@ -126,6 +126,8 @@ TEST_F(ElectionTest, ARefusedConnectionToTheLeaderStartsThePreVoteAtOnceAndOneTo
   ASSERT_EQ(Step(ask), absl::OkStatus());
   EXPECT_FALSE(Settle().back().refused) << "it still counts the leader as heard";
   Pass(base::Millis(30));
+  EXPECT_EQ(core_->role(), Role::kFollower) << "in this group it is the other one's turn first";
+  Pass(base::Millis(40));
   EXPECT_EQ(core_->role(), Role::kPreCandidate);
 }
 
