@@ -134,15 +134,10 @@ void BatchBuilder::AddInstall(base::GroupId group, GroupLog* log, const raft::In
     if (run.first > from) DropBodies(group, from, run.first - 1);
     from = run.first + run.count;
   }
-  DropBodies(group, from, install.keep_tail ? applied : end);
-  DropRange(database_->log(), group, log->first.value,
-            install.keep_tail ? applied.value : log->last.value);
-  if (install.keep_tail) {
-    PONTOON_CHECK_MSG(applied >= log->first && applied <= log->last, "a tail of this log");
-  } else {
-    log->last = applied;
-    log->last_body = applied;
-  }
+  DropBodies(group, from, end);
+  DropRange(database_->log(), group, log->first.value, log->last.value);
+  log->last = applied;
+  log->last_body = applied;
   log->first = applied + 1;
   PutNumber(group, MetaKind::kLogStart, log->first.value);
   const MetaKey key = MakeMetaKey(group, MetaKind::kCheckpoint);
@@ -166,6 +161,8 @@ void BatchBuilder::Add(const raft::StorageTask& task) {
     log.epoch = *task.epoch;
     PutNumber(task.group, MetaKind::kGroup, log.epoch.value);
     DeleteMeta(task.group, MetaKind::kQuarantine);
+    log.ended_through = task.ended_through;
+    PutNumber(task.group, MetaKind::kEndedThrough, log.ended_through.value);
   }
   if (task.quarantine) PutNumber(task.group, MetaKind::kQuarantine, 1);
   NoteEnded(task.group, &log, task.ended_through);

@@ -109,7 +109,7 @@ struct SnapshotWanted {
 // counts for nothing any more and comes back only as a new incarnation.
 struct Astray {
   ReplicaId replica;
-  enum class Why : uint8_t { kSaidSo, kDigestDiffers } why;
+  enum class Why : uint8_t { kSaidSo, kDigestDiffers, kDamaged } why;
   Index index;
 };
 
@@ -224,8 +224,8 @@ class Core {
   // election need not wait for silence (design section 5).
   void OnPeerUnreachable(NodeId node);
 
-  // All of a snapshot is in the store but for `install` itself. AlreadyExists: this replica has got
-  // further meanwhile. FailedPrecondition: it leads, or is quarantined. InvalidArgument: it
+  // All of a snapshot is in the store but for `install` itself. AlreadyExists: the log here has its
+  // last entry by now, and goes on from there. FailedPrecondition: it leads, or is quarantined. InvalidArgument: it
   // contradicts what is committed here, or is no valid checkpoint. On an error nothing has changed.
   absl::Status InstallSnapshot(std::shared_ptr<const Install> install);
 
@@ -237,7 +237,9 @@ class Core {
   // acknowledges no more, for good.
   void Quarantine();
 
-  // Whether the disk has room for bodies; entries with one are not taken over while it has none.
+  // Whether the disk has room for bodies beside its reserve. While it has none, entries with one are
+  // not taken over unless the leader says that they must be; and a leader proposes none unless a
+  // majority has room.
   void SetRoom(bool has_room);
 
   // The answer to an EntryRead. An entry without its whole body has `remains`; `ended` is the index
@@ -290,7 +292,8 @@ class Core {
   // Nobody else can lead at `now`: what only the leader may do (dispatch) is safe. A sole voter
   // always holds it.
   bool LeaseHolds(base::MonotonicTime now) const;
-  // From then on nobody who led an earlier term can still hold a lease. Only of a leader.
+  // From then on nobody who led an earlier term can still hold a lease. Only of a leader; not known
+  // (and far away) until its first tick as one.
   base::MonotonicTime PredecessorLeaseEnd() const { return predecessor_lease_end_; }
   std::optional<ReplicaId> transfer_target() const { return transfer_target_; }
   // Leader: what it knows of each other member.
@@ -308,6 +311,8 @@ class Core {
   uint64_t uncommitted_bytes() const { return uncommitted_bytes_; }
 
  private:
+  static constexpr base::MonotonicTime kNever{INT64_MAX};
+
   // A storage task that was handed out and is not yet done.
   struct InFlight {
     IoSeq seq;
@@ -363,12 +368,17 @@ class Core {
   void NoteAnswer(const Message& message, Progress* progress);
   void MaybeHandOver();
   void OnTimeoutNow(const Message& message);
+  // The others that are heard suffice to go on without this replica.
+  bool MajorityWithoutSelf() const;
   // The voter that could take over at once, or else soonest; nullopt: none is heard.
   std::optional<ReplicaId> BestSuccessor() const;
 
   // replication.cc
   void AppendOwn(EntryKind kind, Entry entry);
   void AppendOwnMembership(const Membership& members);  // reconfiguration.cc
+  // Without room at a majority no more bodies are proposed, and what is in the log already is taken
+  // by all, also from their reserve: what frees room comes behind it.
+  bool MajorityHasRoom() const;
   void SyncProgress();
   void Replicate();
   bool SendAppend(const ReplicaId& peer, Progress* progress);

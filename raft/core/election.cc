@@ -10,11 +10,6 @@
 // vote counts, also the own one.
 
 namespace pontoon::raft {
-namespace {
-
-constexpr base::MonotonicTime kNever{INT64_MAX};
-
-}  // namespace
 
 bool Core::IsSoleVoter() const {
   return membership().voters.size() == 1 && !IsJoint(membership()) &&
@@ -55,6 +50,7 @@ void Core::Tick(base::MonotonicTime now) {
 
 base::MonotonicTime Core::next_due() const {
   if (role_ == Role::kLeader) {
+    if (predecessor_lease_end_ == kNever) return now_;
     if (progress_.empty()) return kNever;
     return transfer_target_.has_value() ? std::min(heartbeat_due_, transfer_undo_) : heartbeat_due_;
   }
@@ -179,10 +175,9 @@ void Core::BecomeLeader() {
   commit_ = std::max(commit_, std::min(ended_through_, log_.last().index));
   // Also where this is the only voter: it may have become that a moment ago. Nobody led the term of
   // the founding.
-  predecessor_lease_end_ = now_;
-  if (term() > Term{2}) {
-    predecessor_lease_end_ = now_ + options_.lease * (100 + options_.clock_drift_percent) / 100;
-  }
+  // Counted from the next tick: now_ may be older than the votes, and than what the predecessor's
+  // lease was renewed by in between.
+  predecessor_lease_end_ = term() > Term{2} ? kNever : now_;
   term_start_ = log_.last().index + 1;
   progress_.clear();
   SyncProgress();

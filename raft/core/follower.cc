@@ -97,7 +97,7 @@ void Core::OnAppend(Message message) {
   }
   for (Entry& entry : message.entries) {
     if (entry.id.index <= log_.base().index || log_.Contains(entry.id)) continue;
-    if (!has_room_ && !entry.body.empty()) {
+    if (!has_room_ && !message.must_take && !entry.body.empty()) {
       matched = entry.id.index - 1;
       reply.no_room = true;
       break;

@@ -10,6 +10,8 @@
 namespace pontoon::raft {
 
 void Core::TickLeader() {
+  if (predecessor_lease_end_ == kNever)
+    predecessor_lease_end_ = now_ + options_.lease * (100 + options_.clock_drift_percent) / 100;
   if (transfer_target_.has_value() && now_ >= transfer_undo_) transfer_target_.reset();
   if (progress_.empty() || now_ < heartbeat_due_) return;
   if (!MajorityAnswers()) return BecomeFollower(term(), std::nullopt);
@@ -89,14 +91,16 @@ void Core::OnHeartbeatReply(const Message& message) {
   progress.applied = std::max(progress.applied, message.commit);
   OnPeerDigest(message, &progress);
   if (role_ != Role::kLeader || progress.state == Progress::State::kQuarantined) return;
-  if (progress.no_room && !message.no_room) {
-    progress.no_room = false;
+  if (progress.no_room || message.no_room) {
+    progress.no_room = message.no_room;
+    progress.try_without_bodies = message.no_room;
     replicate_ = true;
   }
   if (MutantIs(Mutant::kReadAnsweredByOldHeartbeat)) progress.round = read_round_;
   if (message.round <= read_round_) progress.round = std::max(progress.round, message.round);
   AnswerReads();
-  if (progress.state == Progress::State::kNeedsSnapshot && message.log.index > log_.base().index) {
+  if (progress.state == Progress::State::kNeedsSnapshot &&
+      message.log.index > log_.base().index && message.log.index >= progress.unreadable) {
     // It has come by more (an append that was under way, another leader in between): look again.
     progress.state = Progress::State::kProbe;
     progress.next = std::max(progress.match, log_.base().index) + 1;
@@ -146,6 +150,15 @@ absl::Status Core::TransferTo(ReplicaId target) {
   replicate_ = true;
   MaybeHandOver();
   return absl::OkStatus();
+}
+
+bool Core::MajorityWithoutSelf() const {
+  return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
+           const auto progress = progress_.find(voter);
+           return progress != progress_.end() &&
+                  progress->second.state != Progress::State::kQuarantined &&
+                  now_ - progress->second.heard < options_.election_max;
+         }) == VoteResult::kWon;
 }
 
 std::optional<ReplicaId> Core::BestSuccessor() const {

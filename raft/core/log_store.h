@@ -31,7 +31,8 @@ struct StorageTask {
   std::optional<base::RecoveryEpoch> epoch;
   bool quarantine = false;
   // Some appended bodies lack what was settled by this committed index. Kept as the highest ever
-  // given (also by StateTasks): what the log holds up to it is committed.
+  // given (also by StateTasks): what the log holds up to it is committed. A task with an epoch
+  // replaces it.
   Index ended_through;
   std::shared_ptr<const Install> install;
   // Delete headers and bodies at and above this index, before `append`.
@@ -71,13 +72,13 @@ struct IndexRun {
   friend bool operator==(const IndexRun&, const IndexRun&) = default;
 };
 
-// A snapshot from another replica takes the place of what this one had. Its pages (under
+// A snapshot from another replica takes the place of what this one had: the whole log goes, and all
+// bodies behind the checkpoint. Its pages (under
 // checkpoint.page_generation) and bodies were written before, in StateTasks.
 struct Install {
   Checkpoint checkpoint;
-  // Headers and bodies behind the checkpoint stay; otherwise the whole log goes with all bodies
-  // behind it.
-  bool keep_tail = false;
+  // The newest term of those who sent its parts: what `ended_through` names was committed by then.
+  Term term;
   // Of the bodies up to the checkpoint these stay.
   std::vector<IndexRun> live_bodies;
   uint16_t old_page_generation = 0;  // All pages of this generation go.

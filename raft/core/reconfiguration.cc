@@ -33,6 +33,8 @@ absl::StatusOr<Index> Core::ProposeConfig(Term expected_term, const Membership& 
     if (IsVoter(membership(), voter)) continue;
     const auto progress = progress_.find(voter);
     if (progress == progress_.end() ||
+        progress->second.state != Progress::State::kReplicate || progress->second.no_room ||
+        now_ - progress->second.heard >= options_.election_max ||
         progress->second.match + options_.promotion_lag_max < log_.last().index) {
       return absl::FailedPreconditionError(absl::StrCat(
           "node ", voter.node.value, " has to learn what there is before it may vote"));
@@ -53,6 +55,7 @@ void Core::AppendOwnMembership(const Membership& members) {
   AppendOwn(EntryKind::kConfig, std::move(entry));
   SyncProgress();
   replicate_ = !progress_.empty();
+  AnswerReads();  // Those who have answered may be enough now.
 }
 
 // Called when commit has advanced: leaves a joint membership that is committed, and leadership

@@ -10,7 +10,8 @@
 namespace pontoon::raft {
 
 absl::StatusOr<StorageTask> MakeReopenTask(GroupId group, const RecoveredGroup& copy,
-                                           ReplicaId self, base::RecoveryEpoch epoch) {
+                                           ReplicaId self, base::RecoveryEpoch epoch,
+                                           bool although_incomplete) {
   if (epoch <= copy.epoch) {
     return absl::InvalidArgumentError(absl::StrCat("group ", group.value, " is in epoch ",
                                                    copy.epoch.value, " already, not below ",
@@ -22,7 +23,14 @@ absl::StatusOr<StorageTask> MakeReopenTask(GroupId group, const RecoveredGroup& 
   if (last.index == Index{0}) {
     return absl::InvalidArgumentError(absl::StrCat("group ", group.value, " has no log here"));
   }
+  if (copy.ended_through > last.index && !although_incomplete) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this copy of group ", group.value, " ends at ", last.index.value,
+        " and lacks bodies of messages that were settled as late as by ",
+        copy.ended_through.value));
+  }
   StorageTask task;
+  task.ended_through = std::min(copy.ended_through, last.index);
   task.group = group;
   task.seq = {1};
   task.epoch = epoch;

@@ -106,7 +106,7 @@ class ReplicaTest : public ::testing::Test {
   }
   Message Accepted(uint64_t node, uint64_t index) {
     Message reply = From(node, MessageKind::kAppendReply, core_->term().value);
-    reply.log = {core_->term(), Index{index}};
+    reply.log = {core_->log().TermAt(Index{index}).value_or(core_->term()), Index{index}};
     return reply;
   }
   // Leads, and everything so far is committed.

@@ -35,6 +35,10 @@ absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entrie
     PONTOON_CHECK(entry.kind == EntryKind::kNormal && IsComplete(entry));
     cost += EntryCost(entry);
   }
+  const bool has_body = std::any_of(entries.begin(), entries.end(),
+                                    [](const Entry& entry) { return !entry.body.empty(); });
+  if (room == Room::kBounded && has_body && !MajorityHasRoom())
+    return absl::ResourceExhaustedError("the disks of a majority have no room for bodies");
   // What is alone is let in whatever its size, or it would wait for ever.
   if (room == Room::kBounded && uncommitted_bytes_ > 0 &&
       uncommitted_bytes_ + cost > options_.uncommitted_bytes_max) {
@@ -44,6 +48,15 @@ absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entrie
   const Index first = log_.last().index + 1;
   for (Entry& entry : entries) AppendOwn(EntryKind::kNormal, std::move(entry));
   return first;
+}
+
+bool Core::MajorityHasRoom() const {
+  if (has_room_ && IsSoleVoter()) return true;
+  return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
+           if (voter == options_.self) return has_room_;
+           const auto progress = progress_.find(voter);
+           return progress != progress_.end() && !progress->second.no_room;
+         }) == VoteResult::kWon;
 }
 
 void Core::AppendOwn(EntryKind kind, Entry entry) {
@@ -83,7 +96,11 @@ void Core::Replicate() {
 // Sends the next append that `peer` may get now. False: none.
 bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   if (progress->state == Progress::State::kNeedsSnapshot ||
-      progress->state == Progress::State::kQuarantined || progress->reading || progress->no_room)
+      progress->state == Progress::State::kQuarantined || progress->reading)
+    return false;
+  const bool spare = progress->no_room && MajorityHasRoom();
+  // What is not on the own disk yet cannot be read without its body.
+  if (spare && (progress->next > durable_ || !std::exchange(progress->try_without_bodies, false)))
     return false;
   const bool probe = progress->state == Progress::State::kProbe;
   if (probe && progress->waiting) return false;
@@ -103,7 +120,8 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   std::vector<Entry> entries;
   uint64_t bytes = 0;
   for (Index index = progress->next;
-       may_feed && index <= log_.last().index && index >= log_.held_from(); index = index + 1) {
+       may_feed && !spare && index <= log_.last().index && index >= log_.held_from();
+       index = index + 1) {
     const Entry& entry = log_.At(index);
     if (!IsComplete(entry) ||
         (!entries.empty() && bytes + EntryCost(entry) > options_.append_bytes_max))
@@ -115,7 +133,7 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   if (entries.empty() && !probe) {
     progress->reading = true;
     output_.entry_reads.push_back(
-        {term(), peer, progress->next, log_.last().index, options_.append_bytes_max});
+        {term(), peer, progress->next, durable_, options_.append_bytes_max});
     return false;
   }
   SendEntries(peer, progress, std::move(entries));
@@ -130,6 +148,7 @@ void Core::SendEntries(const ReplicaId& peer, Progress* progress, std::vector<En
     return OfferSnapshot(peer, progress);
   }
   Message message = Make(MessageKind::kAppend, peer);
+  message.must_take = !MajorityHasRoom();
   message.log = {log_.TermAt(before).value_or(Term{0}), before};
   message.commit = commit_;
   progress->sent = now_;
@@ -166,8 +185,23 @@ void Core::OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry
     }
   }
   if (complete.empty()) {
+    // Offered with the next heartbeats only: it may be that the newest checkpoint does not help.
     progress.state = Progress::State::kNeedsSnapshot;
-    return OfferSnapshot(read.peer, &progress);
+    const bool damaged = read.from > log_.base().index &&
+                         (entries.ok() ? !entries->empty() : absl::IsDataLoss(entries.status()));
+    if (!damaged) return;
+    progress.unreadable = read.from;
+    if (MajorityWithoutSelf()) {
+      output_.astray.push_back({options_.self, Astray::Why::kDamaged, read.from});
+      Quarantine();
+    }
+    return;
+  }
+  if (progress.no_room && MajorityHasRoom()) {
+    const auto body = std::find_if(complete.begin(), complete.end(),
+                                   [](const Entry& entry) { return !entry.body.empty(); });
+    complete.erase(body, complete.end());
+    if (complete.empty()) return;
   }
   SendEntries(read.peer, &progress, std::move(complete));
 }
@@ -175,7 +209,10 @@ void Core::OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry
 absl::Status Core::OnAppendReply(const Message& message) {
   const auto it = progress_.find(message.from);
   if (role_ != Role::kLeader || it == progress_.end()) return absl::OkStatus();
-  if (message.log.index > log_.last().index || (message.refused && message.probe == Index{0})) {
+  const bool other = !message.refused && message.log.index >= log_.base().index &&
+                     message.log.term > Term{0} && !log_.Contains(message.log);
+  if (other || message.log.index > log_.last().index ||
+      (message.refused && message.probe == Index{0})) {
     return absl::InvalidArgumentError(
         absl::StrCat("an answer about entry ", message.log.index.value, ", which does not exist"));
   }
@@ -188,6 +225,7 @@ absl::Status Core::OnAppendReply(const Message& message) {
   NoteAnswer(message, &progress);
   replicate_ = true;
   if (message.refused) {
+    if (progress.no_room) return absl::OkStatus();  // It follows what was left out.
     if (progress.state == Progress::State::kReplicate) {
       if (message.probe <= progress.match) return absl::OkStatus();  // Overtaken by a later answer.
       progress.BecomeProbe();
@@ -208,11 +246,16 @@ absl::Status Core::OnAppendReply(const Message& message) {
   }
   progress.Advance(MutantIs(Mutant::kAnyAnswerCountsForAll) ? progress.next - 1
                                                             : message.log.index);
-  if (message.no_room) {
+  const bool fetches = progress.state == Progress::State::kNeedsSnapshot &&
+                       progress.match < progress.unreadable;
+  if (message.no_room && !fetches) {
     progress.no_room = true;
     progress.BecomeProbe();
-  } else if (progress.state != Progress::State::kReplicate && progress.match >= log_.base().index)
     progress.BecomeReplicate();
+  } else if (progress.state != Progress::State::kReplicate && !fetches &&
+             progress.match >= log_.base().index) {
+    progress.BecomeReplicate();
+  }
   AdvanceCommit();
   if (role_ != Role::kLeader) return absl::OkStatus();
   ReleaseHeld();
@@ -220,12 +263,14 @@ absl::Status Core::OnAppendReply(const Message& message) {
   return absl::OkStatus();
 }
 
-// Applied entries stay in memory for those who lack them, within bounds.
+// Applied entries stay in memory for those who lack them, within bounds; and until they are on the
+// own disk, from which they are read afterwards.
 void Core::ReleaseHeld() {
-  Index to = handed_out_;
+  const Index most = std::min(handed_out_, durable_);
+  Index to = most;
   for (const auto& [peer, progress] : progress_) to = std::min(to, progress.match);
   log_.ReleaseThrough(to);
-  while (log_.held_bytes() > options_.held_bytes_max && log_.held_from() <= handed_out_) {
+  while (log_.held_bytes() > options_.held_bytes_max && log_.held_from() <= most) {
     log_.ReleaseThrough(log_.held_from());
   }
 }

@@ -36,11 +36,7 @@ void ScriptDisk::Write(const StorageTask& task) {
   ended_through_ = std::max(ended_through_, task.ended_through);
   if (task.install != nullptr) {
     checkpoint_ = task.install->checkpoint;
-    if (task.install->keep_tail) {
-      entries_.erase(entries_.begin(), entries_.upper_bound(checkpoint_->applied.index));
-    } else {
-      entries_.clear();
-    }
+    entries_.clear();
   }
   if (task.truncate_from.has_value()) LoseFrom(*task.truncate_from);
   for (const Entry& entry : task.append) {

@@ -149,7 +149,7 @@ std::string Show(const StorageTask& task) {
     absl::StrAppend(&out, " ended-through=", task.ended_through.value);
   if (task.install != nullptr) {
     absl::StrAppend(&out, " install=", Show(task.install->checkpoint.applied),
-                    task.install->keep_tail ? " with its tail" : "");
+                    "");
   }
   if (task.truncate_from.has_value())
     absl::StrAppend(&out, " truncate-from=", task.truncate_from->value);

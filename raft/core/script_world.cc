@@ -260,7 +260,7 @@ bool ScriptWorld::AnswerReads(NodeId node, Answer answer, size_t count) {
     absl::StatusOr<std::vector<Entry>> entries = std::move(reads.front().then);
     reads.pop_front();
     if (answer != Answer::kStale) entries = replica->disk.Read(read.from, read.to, read.bytes_max);
-    if (answer == Answer::kFailed) entries = absl::DataLossError("a flipped bit");
+    if (answer == Answer::kFailed) entries = absl::UnavailableError("try again");
     for (size_t i = 0; entries.ok() && i < entries->size(); ++i) {
       Entry& entry = (*entries)[i];
       if (entry.remains == nullptr || answer == Answer::kNeeded) continue;
@@ -299,10 +299,11 @@ void ScriptWorld::TakeCheckpoint(NodeId node, Index at) {
 void ScriptWorld::Install(NodeId node, NodeId from) {
   const std::optional<Checkpoint>& checkpoint = Find(from)->disk.checkpoint();
   if (!checkpoint.has_value()) return Say(from.value, " has no checkpoint");
-  Act(node, [&checkpoint](Core& core) {
+  const Term term = Find(from)->core == nullptr ? Term{0} : Find(from)->core->term();
+  Act(node, [&checkpoint, term](Core& core) {
     auto install = std::make_shared<raft::Install>();
     install->checkpoint = *checkpoint;
-    install->keep_tail = core.log().Contains(checkpoint->applied);
+    install->term = term;
     return core.InstallSnapshot(std::move(install));
   });
 }

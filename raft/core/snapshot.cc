@@ -42,41 +42,36 @@ absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
   const EntryId applied = install->checkpoint.applied;
   if (role_ == Role::kLeader) return absl::FailedPreconditionError("a leader needs no snapshot");
   if (quarantined_) return absl::FailedPreconditionError("this replica is quarantined");
-  if (applied.index <= commit_ && !MutantIs(Mutant::kSnapshotOfThePastAccepted))
+  const bool has_it = applied.index <= commit_ || log_.Contains(applied);
+  if (has_it && MutantIs(Mutant::kSnapshotResetsNewerMembers) && log_.Contains(applied))
+    memberships_.Reset(applied, install->checkpoint.membership);
+  if (has_it && !MutantIs(Mutant::kSnapshotOfThePastAccepted))
     return absl::AlreadyExistsError("this replica has got further");
-  if (applied.term > term() || applied.term < log_.TermAt(commit_).value_or(Term{0}) ||
-      applied.term == Term{0}) {
+  if (applied.term > std::max(term(), install->term) ||
+      applied.term < log_.TermAt(commit_).value_or(Term{0}) || applied.term == Term{0}) {
     return absl::InvalidArgumentError("a snapshot that contradicts what is committed");
   }
   if (absl::Status valid = ValidateMembership(install->checkpoint.membership); !valid.ok())
     return absl::InvalidArgumentError(valid.message());
 
   SealPending();
-  auto mine = std::make_shared<Install>(*install);
-  mine->keep_tail = log_.Contains(applied) || (MutantIs(Mutant::kSnapshotBesideConflictingLog) &&
-                                               log_.last().index > applied.index);
-  if (mine->keep_tail) {
-    log_.ReleaseThrough(applied.index);
-    log_.CompactTo(applied);
-    memberships_.CompactTo(applied.index);
-    if (MutantIs(Mutant::kSnapshotResetsNewerMembers))
-      memberships_.Reset(applied, mine->checkpoint.membership);
-  } else {
-    // Of the old log only what was committed is in the new one.
-    durable_ = std::min(durable_, commit_);
-    for (InFlight& task : in_flight_) task.durable_to = std::min(task.durable_to, commit_);
-    if (MutantIs(Mutant::kDurableAheadOfSnapshot)) durable_ = applied.index;
-    log_.Reset(MutantIs(Mutant::kWrongTermOfSnapshot) ? EntryId{term(), applied.index} : applied);
-    memberships_.Reset(applied, mine->checkpoint.membership);
-  }
+  // What ended its bodies is committed in every later term, but an older leader may lack it: from
+  // here on nothing more is taken from one.
+  if (install->term > term()) BecomeFollower(install->term, std::nullopt);
+  // Of the old log only what was committed is in the new one.
+  durable_ = std::min(durable_, commit_);
+  for (InFlight& task : in_flight_) task.durable_to = std::min(task.durable_to, commit_);
+  if (MutantIs(Mutant::kDurableAheadOfSnapshot)) durable_ = applied.index;
+  log_.Reset(MutantIs(Mutant::kWrongTermOfSnapshot) ? EntryId{term(), applied.index} : applied);
+  memberships_.Reset(applied, install->checkpoint.membership);
   commit_ = handed_out_ = applied_ = applied.index;
   checkpoint_ = applied;
-  ended_through_ = std::max(ended_through_, mine->ended_through);
+  ended_through_ = std::max(ended_through_, install->ended_through);
   StorageTask& task = Pending();
   task.must_sync = true;
-  task.install = mine;
-  task.ended_through = mine->ended_through;
-  output_.installed = std::move(mine);
+  task.install = install;
+  task.ended_through = install->ended_through;
+  output_.installed = std::move(install);
   if (leader_.has_value()) {
     Message reply = Make(MessageKind::kAppendReply, *leader_);
     reply.stamp = {};

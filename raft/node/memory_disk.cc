@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "raft/core/entry.h"
+#include "raft/core/mutants.h"
 
 namespace pontoon::raft {
 namespace {
@@ -45,6 +46,7 @@ void MemoryDisk::WriteTask(const StorageTask& task) {
     PONTOON_CHECK_MSG(*task.epoch > group.epoch, "a recovery epoch never comes back");
     group.epoch = *task.epoch;
     group.quarantined = false;
+    group.ended_through = task.ended_through;
   }
   group.quarantined = group.quarantined || task.quarantine;
   group.ended_through = std::max(group.ended_through, task.ended_through);
@@ -119,17 +121,12 @@ void MemoryDisk::WriteInstall(const Install& install, Group* group) {
     for (auto body = group->bodies.lower_bound(run.first); body != end;)
       live.insert(group->bodies.extract(body++));
   }
-  if (install.keep_tail) {
-    const auto header = group->headers.find(applied.index);
-    PONTOON_CHECK_MSG(header != group->headers.end() && header->second.entry.id == applied,
-                      "the tail of another log");
-    group->headers.erase(group->headers.begin(), std::next(header));
-    group->bodies.erase(group->bodies.begin(), group->bodies.upper_bound(applied.index));
-    group->bodies.merge(live);
+  if (MutantIs(Mutant::kSnapshotBesideConflictingLog)) {
+    group->headers.erase(group->headers.begin(), group->headers.upper_bound(applied.index));
   } else {
     group->headers.clear();
-    group->bodies = std::move(live);
   }
+  group->bodies = std::move(live);
   if (install.old_page_generation != install.checkpoint.page_generation)
     DropGeneration(install.old_page_generation, group);
   group->checkpoint = install.checkpoint;

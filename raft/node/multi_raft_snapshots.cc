@@ -85,7 +85,7 @@ void MultiRaft::OnSnapshotMessage(Group* group, Message message) {
     return;
   }
   ++counters_.messages_in;
-  fetcher->second->OnPart(message.from, *message.snapshot);
+  fetcher->second->OnPart(message.from, message.term, *message.snapshot);
   AfterSnapshotInput(group->id);
 }
 

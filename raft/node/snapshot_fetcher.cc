@@ -258,6 +258,7 @@ std::shared_ptr<const Install> SnapshotFetcher::MakeInstall() const {
   }
   install->old_page_generation = host_->PageGeneration(group_);
   install->ended_through = ended_through_;
+  install->term = term_;
   return install;
 }
 

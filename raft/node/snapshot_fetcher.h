@@ -84,7 +84,8 @@ class SnapshotFetcher {
   // `at_least`. Again and again while that is so; another `from` goes on with that one.
   void Start(const ReplicaId& from, EntryId at_least);
   // A kSnapshotPart for this group.
-  void OnPart(const ReplicaId& from, const SnapshotPart& part);
+  // `term`: the sender's.
+  void OnPart(const ReplicaId& from, Term term, const SnapshotPart& part);
   // From the log store; implies all earlier tickets.
   void OnStateWritten(uint64_t ticket);
   // A storage task that truncates or appends from `from` on was submitted: bodies there may be
@@ -169,6 +170,7 @@ class SnapshotFetcher {
   std::vector<IndexRun> live_;
   IndexSet have_;   // The own store has, or is about to, what the checkpoint needs of them.
   IndexSet ended_;  // Not needed once ended_through_ is applied.
+  Term term_;  // The newest of those who sent parts.
   Index ended_through_;
   std::deque<BodyWanted> bodies_wanted_;
   size_t body_batch_;

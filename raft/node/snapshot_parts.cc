@@ -55,7 +55,8 @@ bool IsSound(const StateMachine::Contents& contents, Index applied) {
 
 }  // namespace
 
-void SnapshotFetcher::OnPart(const ReplicaId& from, const SnapshotPart& part) {
+void SnapshotFetcher::OnPart(const ReplicaId& from, Term term, const SnapshotPart& part) {
+  term_ = std::max(term_, term);
   const auto asked = asked_.find(part.request);
   if (from != from_ || asked == asked_.end() || asked->second.request.kind != part.kind) {
     ++counters_.dropped;

@@ -38,7 +38,8 @@ enum MessageFlag : uint16_t {
   kHasDigest = 1 << 11,
   kHasEntries = 1 << 12,
   kHasSnapshot = 1 << 13,
-  kAllMessageFlags = (1 << 14) - 1,
+  kMustTake = 1 << 14,
+  kAllMessageFlags = (1 << 15) - 1,
 };
 inline constexpr size_t kMessageBytesMin = 6;
 

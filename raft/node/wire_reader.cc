@@ -256,6 +256,7 @@ Message ReadMessage(MetaReader* in, const BatchHeader& header, base::MonotonicTi
   message.transfer = flags & kTransfer;
   message.quarantined = flags & kQuarantined;
   message.no_room = flags & kNoRoom;
+  message.must_take = flags & kMustTake;
   message.group.value = in->VarintOf<uint32_t>();
   message.from = header.sender;
   message.to = {header.receiver, in->VarintOf<uint32_t>()};

@@ -81,7 +81,7 @@ inline std::string Describe(const Message& m) {
                    m.epoch.value, " from ", m.from.node.value, "/", m.from.incarnation, " to ",
                    m.to.node.value, "/", m.to.incarnation, " term ", m.term.value, " log ",
                    m.log.term.value, "/", m.log.index.value, " probe ", m.probe.value, " commit ",
-                   m.commit.value, " flags ", m.refused, m.transfer, m.quarantined, m.no_room);
+                   m.commit.value, " flags ", m.refused, m.transfer, m.quarantined, m.no_room, m.must_take);
   absl::StrAppend(&out, " stamp ", m.stamp.nanos, " round ", m.round, " digest ",
                   m.digest_index.value, "/", m.digest);
   for (const Entry& entry : m.entries) absl::StrAppend(&out, "\n  ", Describe(entry));
@@ -128,6 +128,7 @@ class MessageMaker {
     m.transfer = Flip();
     m.quarantined = Flip();
     m.no_room = Flip();
+    m.must_take = Flip();
     if (header_.traffic == TrafficClass::kAppend) {
       for (uint64_t n = random_.Below(6); n > 0; --n) m.entries.push_back(MakeEntryOf(m.log));
     }

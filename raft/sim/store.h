@@ -108,7 +108,6 @@ class Store final : public LogStore {
     std::vector<EntryId> append;
     std::optional<EntryId> checkpoint;  // A StateTask's, or an install's.
     bool install = false;
-    bool keep_tail = false;
     bool quarantine = false;
   };
 
