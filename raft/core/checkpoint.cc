@@ -10,8 +10,9 @@ namespace pontoon::raft {
 
 void Core::OnCheckpointDurable(EntryId applied) {
   if (applied.index <= checkpoint_.index) return;
-  PONTOON_CHECK_MSG(applied.index <= applied_ && log_.Contains(applied),
-                    "a checkpoint of another history");
+  // Of a life before this opening of the group.
+  if (applied.index > applied_) return;
+  PONTOON_CHECK_MSG(log_.Contains(applied), "a checkpoint of another history");
   checkpoint_ = applied;
   Compact();
 }
@@ -21,9 +22,7 @@ void Core::Compact() {
   Index to = checkpoint_.index;
   if (log_.header_bytes() <= options_.kept_header_bytes_max) {
     for (const auto& [peer, progress] : progress_) {
-      if (progress.state == Progress::State::kQuarantined ||
-          now_ - progress.heard >= options_.election_max)
-        continue;
+      if (!IsHeard(progress)) continue;
       const bool fetches = progress.state == Progress::State::kNeedsSnapshot;
       to = std::min(to, fetches ? progress.offered : progress.match);
     }

@@ -27,9 +27,20 @@ void Output::Clear() {
 
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(CoreOptions options, RecoveredGroup recovered,
                                                    base::Random* random) {
-  options.epoch = std::max(options.epoch, recovered.epoch);
+  const base::RecoveryEpoch stored = recovered.epoch;
+  const bool empty = !recovered.checkpoint.has_value() && recovered.entries.empty();
+  if (options.epoch > stored && !empty) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "group ", options.group.value, ": a copy of recovery epoch ", stored.value,
+        " cannot join epoch ", options.epoch.value, "; it comes back as a new incarnation"));
+  }
+  options.epoch = std::max(options.epoch, stored);
   std::unique_ptr<Core> core(new Core(options, random));
   if (absl::Status status = core->Restore(std::move(recovered)); !status.ok()) return status;
+  if (core->epoch() > stored) {
+    core->Pending().epoch = core->epoch();
+    core->Pending().must_sync = true;
+  }
   return core;
 }
 

@@ -171,6 +171,7 @@ struct Output {
 class Core {
  public:
   // A replica as its log store recovered it. DataLoss: what was recovered contradicts itself.
+  // InvalidArgument: options.epoch is above that of a copy that is not empty.
   // `random` is borrowed; only election timeouts draw from it.
   static absl::StatusOr<std::unique_ptr<Core>> Create(CoreOptions options, RecoveredGroup recovered,
                                                       base::Random* random);
@@ -361,6 +362,8 @@ class Core {
 
   // leadership.cc
   void TickLeader();
+  // It answers, and what it says counts.
+  bool IsHeard(const Progress& progress) const;
   bool MajorityAnswers() const;
   void SendHeartbeats();
   void OnHeartbeat(const Message& message);

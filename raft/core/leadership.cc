@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "raft/core/core.h"
 #include "raft/core/mutants.h"
 
@@ -16,24 +17,30 @@ void Core::TickLeader() {
   if (progress_.empty() || now_ < heartbeat_due_) return;
   if (!MajorityAnswers()) return BecomeFollower(term(), std::nullopt);
   SendHeartbeats();
+  for (auto& [peer, progress] : progress_) {
+    if (progress.state == Progress::State::kNeedsSnapshot) OfferSnapshot(peer, &progress);
+  }
   MaybeHandOver();
   if (checkpoint_.index > log_.base().index) Compact();
+}
+
+bool Core::IsHeard(const Progress& progress) const {
+  return progress.state != Progress::State::kQuarantined &&
+         now_ - progress.heard < options_.election_max;
 }
 
 bool Core::MajorityAnswers() const {
   return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            if (voter == options_.self) return true;
            const auto progress = progress_.find(voter);
-           return progress != progress_.end() &&
-                  progress->second.state != Progress::State::kQuarantined &&
-                  now_ - progress->second.heard < options_.election_max;
+           return progress != progress_.end() && IsHeard(progress->second);
          }) == VoteResult::kWon;
 }
 
 void Core::SendHeartbeats() {
   // The groups of a loop keep step, so that their heartbeats travel together.
   heartbeat_due_ = {(now_.nanos / options_.heartbeat.nanos + 1) * options_.heartbeat.nanos};
-  for (auto& [peer, progress] : progress_) {
+  for (const auto& [peer, progress] : progress_) {
     Message message = Make(MessageKind::kHeartbeat, peer);
     // No further than where the logs are known to agree (R11).
     message.commit = std::min(commit_, progress.match);
@@ -44,7 +51,6 @@ void Core::SendHeartbeats() {
     AddDigest(progress, &message);
     message.quarantined = progress.state == Progress::State::kQuarantined;
     Send(std::move(message));
-    if (progress.state == Progress::State::kNeedsSnapshot) OfferSnapshot(peer, &progress);
   }
 }
 
@@ -145,6 +151,11 @@ absl::Status Core::TransferTo(ReplicaId target) {
       !MutantIs(Mutant::kTransferToLearner)) {
     return absl::FailedPreconditionError("only a voter can lead");
   }
+  if (const auto progress = progress_.find(target);
+      progress == progress_.end() || !IsHeard(progress->second)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("node ", target.node.value, " does not answer"));
+  }
   transfer_target_ = target;
   transfer_undo_ = now_ + options_.election_max;
   replicate_ = true;
@@ -155,9 +166,7 @@ absl::Status Core::TransferTo(ReplicaId target) {
 bool Core::MajorityWithoutSelf() const {
   return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            const auto progress = progress_.find(voter);
-           return progress != progress_.end() &&
-                  progress->second.state != Progress::State::kQuarantined &&
-                  now_ - progress->second.heard < options_.election_max;
+           return progress != progress_.end() && IsHeard(progress->second);
          }) == VoteResult::kWon;
 }
 
@@ -166,8 +175,10 @@ std::optional<ReplicaId> Core::BestSuccessor() const {
   Index match;
   for (const ReplicaId& voter : membership().voters) {
     const auto it = progress_.find(voter);
-    if (it == progress_.end() || it->second.state == Progress::State::kQuarantined ||
-        now_ - it->second.heard >= options_.election_max)
+    if (it == progress_.end() || !IsHeard(it->second)) continue;
+    // Never to one that is astray in the same way.
+    const uint64_t* digest = dispute_ > Index{0} ? DigestAt(dispute_) : nullptr;
+    if (digest != nullptr && it->second.digest_index == dispute_ && it->second.digest == *digest)
       continue;
     if (best.has_value() && it->second.match <= match) continue;
     best = voter;

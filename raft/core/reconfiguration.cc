@@ -34,7 +34,7 @@ absl::StatusOr<Index> Core::ProposeConfig(Term expected_term, const Membership& 
     const auto progress = progress_.find(voter);
     if (progress == progress_.end() ||
         progress->second.state != Progress::State::kReplicate || progress->second.no_room ||
-        now_ - progress->second.heard >= options_.election_max ||
+        !IsHeard(progress->second) ||
         progress->second.match + options_.promotion_lag_max < log_.last().index) {
       return absl::FailedPreconditionError(absl::StrCat(
           "node ", voter.node.value, " has to learn what there is before it may vote"));

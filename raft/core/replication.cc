@@ -268,7 +268,9 @@ absl::Status Core::OnAppendReply(const Message& message) {
 void Core::ReleaseHeld() {
   const Index most = std::min(handed_out_, durable_);
   Index to = most;
-  for (const auto& [peer, progress] : progress_) to = std::min(to, progress.match);
+  for (const auto& [peer, progress] : progress_) {
+    if (IsHeard(progress)) to = std::min(to, progress.match);
+  }
   log_.ReleaseThrough(to);
   while (log_.held_bytes() > options_.held_bytes_max && log_.held_from() <= most) {
     log_.ReleaseThrough(log_.held_from());

@@ -14,7 +14,8 @@ namespace pontoon::raft {
 // in the log, or the peer would need the next snapshot as soon as it has this one.
 void Core::OfferSnapshot(const ReplicaId& peer, Progress* progress) {
   if (progress->offered < log_.base().index) progress->offered = checkpoint_.index;
-  if (checkpoint_.index == Index{0}) return;
+  // A state that others dispute is not passed on.
+  if (checkpoint_.index == Index{0} || dispute_ > Index{0}) return;
   Message message = Make(MessageKind::kSnapshotOffer, peer);
   message.log = checkpoint_;
   message.commit = commit_;
