@@ -25,16 +25,25 @@ void Simulation::StartHost(Host* host) {
         absl::StrCat("S1: node ", number, " does not start: ", started.message()));
   }
   checker_.OnStart(host);
-  if (now_us_ < host->full_until_us) host->raft().SetRoom(false);
+  if (now_us_ < host->full_until_us) {
+    host->store().FillUp();
+    host->raft().SetRoom(false);
+  }
   ArmTick(host);
   AfterHost(host);
 }
 
-void Simulation::CrashHost(Host* host, int64_t down_us) {
+void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
   if (!host->up()) return;
   trace_.Say(now_us_, "node ", host->number(), " crashes");
   ++outcome_.steps;
-  checker_.Fail(host->Crash(now_us_));
+  using LogDamage = MemoryLogStore::LogDamage;
+  LogDamage log = damage == Damage::kNone ? LogDamage::kNone : LogDamage::kAboveMark;
+  if (damage == Damage::kVouched && checker_.CanLose(*host)) {
+    log = LogDamage::kBelowMark;
+    checker_.OnLost(*host);
+  }
+  checker_.Fail(host->Crash(log));
   checker_.OnCrash(host);
   Push(std::min(now_us_ + down_us, heal_at_us_), What::kStart, host->number());
 }
@@ -113,7 +122,9 @@ void Simulation::Happen(const Event& event) {
       break;
     case Happening::kCrash:
       took_effect = host != nullptr && host->up();
-      if (took_effect) CrashHost(host, static_cast<int64_t>(args[1]));
+      if (took_effect)
+        CrashHost(host, static_cast<int64_t>(args[1]),
+                  static_cast<Damage>(args[2] % static_cast<uint64_t>(Damage::kCount)));
       break;
     case Happening::kFreeze:
       took_effect = host != nullptr && host->up();
@@ -165,9 +176,16 @@ void Simulation::Happen(const Event& event) {
       if (!took_effect) break;
       host->full_until_us = Until(args[1]);
       Push(host->full_until_us, What::kRoom, host->number());
+      host->store().FillUp();
       if (!host->up()) break;
       host->raft().SetRoom(false);
       AfterHost(host);
+      break;
+    case Happening::kFailWrite:
+      took_effect = host != nullptr && host->up();
+      if (!took_effect) break;
+      host->store().FailNextWrite();
+      host->down_after_failure_us = static_cast<int64_t>(args[1]);
       break;
     case Happening::kClockRate:
       took_effect = host != nullptr;

@@ -114,7 +114,7 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
   return absl::OkStatus();
 }
 
-std::string Host::Crash(int64_t) {
+std::string Host::Crash(MemoryLogStore::LogDamage damage) {
   PONTOON_CHECK(up());
   raft_.reset();
   machines_.clear();
@@ -122,7 +122,7 @@ std::string Host::Crash(int64_t) {
   outbox_.clear();
   std::vector<GroupId> groups;
   for (const auto& [group, incarnation] : incarnation_) groups.push_back(group);
-  return store_->Crash(&disk_chance_, this, groups);
+  return store_->Crash(&disk_chance_, this, groups, damage);
 }
 
 void Host::Wipe() {

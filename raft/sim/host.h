@@ -45,7 +45,7 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   // there is nothing yet.
   absl::Status Start(int64_t now_us, const std::map<GroupId, Membership>& founders);
   // It dies. An invariant (S1, S2) that is broken by what is left, or the empty string.
-  std::string Crash(int64_t now_us);
+  std::string Crash(MemoryLogStore::LogDamage damage = MemoryLogStore::LogDamage::kNone);
   // The disk is replaced by an empty one, or by this copy of what it once was; either way it belongs
   // to the next incarnation. Only while it is down.
   void Wipe();
@@ -80,6 +80,7 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   uint64_t disk_slow_factor = 1;
   int64_t disk_stalled_until_us = 0;
   int64_t full_until_us = 0;
+  int64_t down_after_failure_us = 0;  // Once a write has failed.
 
  private:
   class Machine;

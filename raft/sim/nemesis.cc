@@ -24,6 +24,7 @@ constexpr Kind kKinds[] = {
     {Happening::kScramble, 400, 3},    {Happening::kRefuse, 300, 3},
     {Happening::kLoseKind, 300, 4},    {Happening::kSlowDisk, 300, 3},
     {Happening::kStallDisk, 300, 3},   {Happening::kFullDisk, 250, 2},
+    {Happening::kFailWrite, 200, 2},
     {Happening::kClockRate, 300, 2},   {Happening::kClockJump, 150, 1},
     {Happening::kTransfer, 400, 6},    {Happening::kCampaign, 250, 3},
     {Happening::kChange, 450, 8},      {Happening::kWipe, 350, 3},
@@ -86,7 +87,7 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
   event.what = what;
   switch (what) {
     case Happening::kCrash:
-      event.args = {node, us, chance->Permille(700) ? 0 : chance->Below(static_cast<uint64_t>(Damage::kCount)), dice};
+      event.args = {node, us, chance->Permille(600) ? 0 : chance->Below(static_cast<uint64_t>(Damage::kCount)), 0};
       break;
     case Happening::kCut:
     case Happening::kClog:

@@ -71,6 +71,7 @@ constexpr HappeningName kHappenings[] = {
     {"slow-disk", Happening::kSlowDisk},
     {"stall-disk", Happening::kStallDisk},
     {"full-disk", Happening::kFullDisk},
+    {"fail-write", Happening::kFailWrite},
     {"clock-rate", Happening::kClockRate},
     {"clock-jump", Happening::kClockJump},
     {"transfer", Happening::kTransfer},

@@ -60,7 +60,7 @@ enum class Happening : uint8_t {
   kRead,        // group, dice
   kCheckpoint,  // node, group
   // Faults.
-  kCrash,        // node, us, damage (Damage), dice
+  kCrash,        // node, us, damage (Damage)
   kFreeze,       // node, us: the process gets no time, its clock runs on
   kCut,          // from mask, to mask, us: nothing arrives
   kSplit,        // mask, us: nothing between the mask and the rest, either way
@@ -74,6 +74,7 @@ enum class Happening : uint8_t {
   kSlowDisk,     // node, factor, us
   kStallDisk,    // node, us
   kFullDisk,     // node, us
+  kFailWrite,    // node, us: the next write fails, which ends the process
   kClockRate,    // node, parts per million + 1000000
   kClockJump,    // node, milliseconds + 1000000: the wall clock steps
   kTransfer,     // group, dice
@@ -89,7 +90,9 @@ enum class Happening : uint8_t {
 };
 constexpr size_t kArguments = 4;
 
-enum class Damage : uint8_t { kNone, kTornBatch, kZeroedPage, kFlippedBit, kCount };
+// Of the log, with a crash. kTail: a torn batch, a zeroed page or a flipped bit behind what was
+// vouched for. kVouched: the same in what was; only where the rest has everything.
+enum class Damage : uint8_t { kNone, kTail, kVouched, kCount };
 
 struct Event {
   int64_t at_us = 0;

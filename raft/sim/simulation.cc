@@ -10,6 +10,8 @@ namespace {
 
 // So many steps, and it goes round in circles.
 constexpr uint64_t kStepsMax = 5'000'000;
+// What needs no sync of its own gets one after so long, where nothing else does.
+constexpr int64_t kIdleSyncUs = 5000;
 
 }  // namespace
 
@@ -77,11 +79,11 @@ void Simulation::Handle(const Item& item) {
     case What::kStart:
       return StartHost(host);
     case What::kRoom:
-      if (host->up() && now_us_ >= host->full_until_us) {
-        host->raft().SetRoom(true);
-        AfterHost(host);
-      }
-      return;
+      if (now_us_ < host->full_until_us) return;
+      host->store().MakeRoom();
+      if (!host->up()) return;
+      host->raft().SetRoom(true);
+      return AfterHost(host);
     case What::kOperator:
       return Operate();
     case What::kHeal:
@@ -136,7 +138,11 @@ void Simulation::Handle(const Item& item) {
       host->raft().OnPeerUnreachable(NodeId{item.slot});
       break;
     case What::kSynced: {
-      host->store().Sync(item.slot);
+      if (!host->store().Write(item.slot)) {
+        // Fail-stop: nobody knows what is on the disk now.
+        trace_.Say(now_us_, "a write fails");
+        return CrashHost(host, host->down_after_failure_us);
+      }
       checker_.OnSynced(host);
       if (host->disk_chance().Permille(phase_ == Phase::kDisasters ? options_.late_permille : 0)) {
         Push(now_us_ + static_cast<int64_t>(host->disk_chance().Below(100000)), What::kReport,
@@ -213,6 +219,9 @@ void Simulation::ArmDisk(Host* host) {
     size_t count = host->store().unsynced();
     if (host->disk_chance().Permille(200)) count = 1 + host->disk_chance().Below(count);
     Push(latency(), What::kSynced, host->number(), static_cast<uint32_t>(count), host->boot());
+  } else if (!host->disk_busy && host->store().has_unsynced_writes()) {
+    host->disk_busy = true;
+    Push(latency() + kIdleSyncUs, What::kSynced, host->number(), 0, host->boot());
   }
   if (!host->reads_busy && host->store().has_reads()) {
     host->reads_busy = true;

@@ -87,7 +87,7 @@ class Simulation {
   // faults.cc
   void Happen(const Event& event);
   void StartHost(Host* host);
-  void CrashHost(Host* host, int64_t down_us);
+  void CrashHost(Host* host, int64_t down_us, Damage damage = Damage::kNone);
   bool LoseDisk(Host* host, int64_t down_us);
   Host* LeaderOf(GroupId group, uint64_t dice);
   bool Change(GroupId group, uint64_t dice);

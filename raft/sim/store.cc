@@ -15,7 +15,8 @@ void Store::Submit(StorageTask task) {
             .truncate_from = task.truncate_from,
             .append = {},
             .checkpoint = {},
-            .quarantine = task.quarantine};
+            .quarantine = task.quarantine,
+            .must_sync = task.must_sync};
   kept.append.reserve(task.append.size());
   for (const Entry& entry : task.append) kept.append.push_back(entry.id);
   if (task.install != nullptr) {
@@ -34,7 +35,7 @@ void Store::Submit(StateTask task) {
   store_.Submit(std::move(task));
 }
 
-void Store::Write(const Task& task) {
+void Store::Record(const Task& task) {
   Durable* const durable = &durable_[task.group];
   if (task.hard_state.has_value()) {
     durable->hard_state = *task.hard_state;
@@ -55,13 +56,23 @@ void Store::Write(const Task& task) {
   durable->most = std::max(durable->most, durable->last());
 }
 
-void Store::Sync(size_t count) {
-  count = std::min(count, tasks_.size());
-  store_.Sync(count);
-  for (; count > 0; --count) {
-    Write(tasks_.front());
+bool Store::Write(size_t count) {
+  count = std::min(count, tasks_.size() - written_);
+  if (count == 0) {
+    store_.Sync(0);
+  } else {
+    store_.Write(count);
+  }
+  if (store_.failed()) return false;
+  bool synced = count == 0;
+  for (size_t i = written_; i < written_ + count; ++i) synced = synced || tasks_[i].must_sync;
+  written_ += count;
+  if (!synced) return true;
+  for (; written_ > 0; --written_) {
+    Record(tasks_.front());
     tasks_.pop_front();
   }
+  return true;
 }
 
 std::string Store::Match(const std::map<GroupId, RecoveredGroup>& found) const {
@@ -88,21 +99,42 @@ std::string Store::Match(const std::map<GroupId, RecoveredGroup>& found) const {
   return "";
 }
 
-std::string Store::Crash(base::Random* random, StorageEvents* events,
-                         const std::vector<GroupId>& groups) {
-  store_.Crash(random, events);
-  reads_ = 0;
-  std::map<GroupId, RecoveredGroup> found;
+std::string Store::Recover(const std::vector<GroupId>& groups,
+                           std::map<GroupId, RecoveredGroup>* found) {
   for (const GroupId group : groups) {
     absl::StatusOr<RecoveredGroup> recovered = store_.RecoverBlocking(group);
     if (!recovered.ok()) return absl::StrCat("S1: ", recovered.status().message());
-    found.emplace(group, *std::move(recovered));
+    found->emplace(group, *std::move(recovered));
   }
+  return "";
+}
+
+std::string Store::Crash(base::Random* random, StorageEvents* events,
+                         const std::vector<GroupId>& groups, MemoryLogStore::LogDamage damage) {
+  store_.Crash(random, events, damage);
+  reads_ = 0;
+  written_ = 0;
+  std::map<GroupId, RecoveredGroup> found;
+  if (damage == MemoryLogStore::LogDamage::kBelowMark) {
+    if (!store_.lost()) return "S5: a damage below the durable mark is not noticed";
+    store_.AcceptLoss(random);
+    tasks_.clear();
+    durable_.clear();
+    std::string why = Recover(groups, &found);
+    for (const auto& [group, recovered] : found) {
+      if (!recovered.quarantined)
+        why = absl::StrCat("S5: group ", group.value, " goes on with a damaged log");
+      durable_[group].quarantined = true;
+      durable_[group].hard_state = recovered.hard_state;
+    }
+    return why;
+  }
+  if (std::string why = Recover(groups, &found); !why.empty()) return why;
   // All that was synced, and some first few of the rest.
   std::string first_why = Match(found);
   std::string why = first_why;
   while (!why.empty() && !tasks_.empty()) {
-    Write(tasks_.front());
+    Record(tasks_.front());
     tasks_.pop_front();
     why = Match(found);
   }

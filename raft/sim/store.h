@@ -81,8 +81,15 @@ class Store final : public LogStore {
   // What the simulation decides.
 
   size_t unsynced() const { return store_.unsynced(); }
+  bool has_unsynced_writes() const { return store_.has_unsynced_writes(); }
   bool has_reads() const { return reads_ > 0; }
-  void Sync(size_t count);
+  // The first `count` tasks are written; synced if one of them has to be, or if there are none.
+  // False: the write failed, and the process has to end.
+  [[nodiscard]] bool Write(size_t count);
+  void FailNextWrite() { store_.FailNextWrite(); }
+  // Full but for a reserve that suffices for what is not a body.
+  void FillUp() { store_.FillUp(uint64_t{1} << 30); }
+  void MakeRoom() { store_.MakeRoom(); }
   void Report() { store_.Report(); }
   void AnswerReads() {
     reads_ = 0;
@@ -90,8 +97,10 @@ class Store final : public LogStore {
   }
 
   // The process dies. Afterwards the record is matched with what the store recovers: the empty
-  // string, or why no prefix of what was submitted explains it (S1, S2).
-  std::string Crash(base::Random* random, StorageEvents* events, const std::vector<GroupId>& groups);
+  // string, or why no prefix of what was submitted explains it (S1, S2). After a damage of what was
+  // vouched for (kBelowMark), S5: every group is quarantined, and the record begins anew.
+  std::string Crash(base::Random* random, StorageEvents* events, const std::vector<GroupId>& groups,
+                    MemoryLogStore::LogDamage damage);
 
   const Durable& durable(GroupId group) const;
   // Votes that became durable since the last call.
@@ -109,14 +118,17 @@ class Store final : public LogStore {
     std::optional<EntryId> checkpoint;  // A StateTask's, or an install's.
     bool install = false;
     bool quarantine = false;
+    bool must_sync = false;
   };
 
-  void Write(const Task& task);
+  void Record(const Task& task);
+  std::string Recover(const std::vector<GroupId>& groups, std::map<GroupId, RecoveredGroup>* found);
   std::string Match(const std::map<GroupId, RecoveredGroup>& found) const;
 
   MemoryLogStore store_;
   StoreWatcher* const watcher_;
-  std::deque<Task> tasks_;
+  std::deque<Task> tasks_;  // Submitted, not synced.
+  size_t written_ = 0;      // The first of them.
   std::map<GroupId, Durable> durable_;
   std::vector<std::pair<GroupId, HardState>> votes_;
   uint64_t reads_ = 0;
