@@ -119,13 +119,22 @@ std::string Store::Crash(base::Random* random, StorageEvents* events,
     if (!store_.lost()) return "S5: a damage below the durable mark is not noticed";
     store_.AcceptLoss(random);
     tasks_.clear();
-    durable_.clear();
+    const std::map<GroupId, Durable> before = std::exchange(durable_, {});
     std::string why = Recover(groups, &found);
     for (const auto& [group, recovered] : found) {
-      if (!recovered.quarantined)
+      const auto had = before.find(group);
+      // What never wrote anything has vouched for nothing.
+      if (!recovered.quarantined && had != before.end() &&
+          !(had->second.hard_state == HardState{} && had->second.last() == Index{0}))
         why = absl::StrCat("S5: group ", group.value, " goes on with a damaged log");
-      durable_[group].quarantined = true;
-      durable_[group].hard_state = recovered.hard_state;
+      Durable& left = durable_[group];
+      left.quarantined = recovered.quarantined;
+      left.hard_state = recovered.hard_state;
+      if (recovered.checkpoint.has_value()) left.checkpoint = recovered.checkpoint->applied;
+      left.terms.resize(left.checkpoint.index.value);
+      left.terms.push_back(left.checkpoint.term);
+      for (const Entry& entry : recovered.entries) left.terms.push_back(entry.id.term);
+      left.most = left.last();
     }
     return why;
   }
