@@ -55,6 +55,8 @@ absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
   if (absl::Status valid = ValidateMembership(install->checkpoint.membership); !valid.ok())
     return absl::InvalidArgumentError(valid.message());
 
+  // A campaign that began with another log and other members is over.
+  if (role_ != Role::kFollower) BecomeFollower(term(), std::nullopt);
   SealPending();
   // What ended its bodies is committed in every later term, but an older leader may lack it: from
   // here on nothing more is taken from one.

@@ -32,7 +32,10 @@ void Checker::OnCrash(Host* host) {
 void Checker::OnLost(const Host& host) {
   for (uint32_t id = 0; id < options_.groups; ++id) {
     const GroupId group{id};
-    lost_.emplace(std::make_pair(group, host.self(group)), host.store().durable(group));
+    const Durable& durable = host.store().durable(group);
+    // What never wrote anything has vouched for nothing.
+    if (durable.hard_state == HardState{} && durable.last() == Index{0}) continue;
+    lost_.emplace(std::make_pair(group, host.self(group)), durable);
     replicas_[host.number() - 1][id] = Replica();
   }
 }
@@ -49,18 +52,21 @@ const Durable* Checker::DurableOf(GroupId group, const ReplicaId& replica) const
   return host->self(group) == replica ? &host->store().durable(group) : nullptr;
 }
 
+bool Checker::HasMajority(GroupId group, const std::vector<ReplicaId>& voters,
+                          NodeId without) const {
+  const auto healthy = std::count_if(voters.begin(), voters.end(), [&](const ReplicaId& voter) {
+    return voter.node != without && !IsLost(group, voter);
+  });
+  return static_cast<size_t>(healthy) > voters.size() / 2;
+}
+
 bool Checker::CanLose(const Host& host) const {
   for (uint32_t id = 0; id < options_.groups; ++id) {
     const GroupId group{id};
-    const auto survives = [&](const std::vector<ReplicaId>& voters) {
-      const auto healthy = static_cast<size_t>(
-          std::count_if(voters.begin(), voters.end(), [&](const ReplicaId& voter) {
-            return voter.node != host.node() && !IsLost(group, voter);
-          }));
-      return voters.empty() || healthy > voters.size() / 2;
-    };
     for (const Membership& members : histories_[id].Configs()) {
-      if (!survives(members.voters) || !survives(members.outgoing_voters)) return false;
+      if (!HasMajority(group, members.voters, host.node())) return false;
+      if (IsJoint(members) && !HasMajority(group, members.outgoing_voters, host.node()))
+        return false;
     }
   }
   return true;

@@ -45,6 +45,8 @@ class Checker final : public HostWatcher {
   // Whether committed data outlives the loss of this host's disk: in every membership that may be in
   // force, a majority of the voters keeps what it has.
   bool CanLose(const Host& host) const;
+  // Whether a majority of these voters is neither lost nor `without`.
+  bool HasMajority(GroupId group, const std::vector<ReplicaId>& voters, NodeId without = {}) const;
   bool IsLost(GroupId group, const ReplicaId& replica) const;
   // What is durable of a replica, or was when it was lost; null: there never was one.
   const Durable* DurableOf(GroupId group, const ReplicaId& replica) const;

@@ -13,7 +13,6 @@ void Simulation::StartHost(Host* host) {
   if (put_back_[number]) {
     // Its boot number went back, and the cluster knows better: it is treated as wiped.
     put_back_[number] = false;
-    checker_.OnLost(*host);
     host->Wipe();
     ++outcome_.replaced;
   }
@@ -88,6 +87,8 @@ bool Simulation::Change(GroupId group, uint64_t dice) {
   }
   std::sort(wanted.voters.begin(), wanted.voters.end());
   std::sort(wanted.learners.begin(), wanted.learners.end());
+  // Nobody takes out who is needed.
+  if (!checker_.HasMajority(group, wanted.voters)) return false;
   const bool taken = leader->raft().ProposeConfig(group, core.term(), wanted).ok();
   outcome_.changes += taken;
   AfterHost(leader);
@@ -232,6 +233,7 @@ void Simulation::Happen(const Event& event) {
                     image_boot_[args[0]] < host->boot() && checker_.CanLose(*host);
       if (!took_effect) break;
       CrashHost(host, static_cast<int64_t>(args[1]));
+      checker_.OnLost(*host);
       put_back_[args[0]] = true;
       break;
     case Happening::kDamageBody:

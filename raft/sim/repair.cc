@@ -16,6 +16,13 @@ bool Holds(const std::vector<ReplicaId>& list, const ReplicaId& replica) {
 }  // namespace
 
 void Simulation::Operate() {
+  for (const auto& host : hosts_) {
+    // A replica in quarantine comes back with an empty disk.
+    bool quarantined = false;
+    for (uint32_t group = 0; group < options_.groups; ++group)
+      quarantined = quarantined || host->store().durable(GroupId{group}).quarantined;
+    if (quarantined && host->up()) LoseDisk(host.get(), 0);
+  }
   for (uint32_t group = 0; group < options_.groups; ++group) OperateGroup(GroupId{group});
   Push(now_us_ + static_cast<int64_t>(200000 * options_.scale), What::kOperator);
 }
@@ -131,9 +138,14 @@ std::string Simulation::WhyNotClean(GroupId group) {
     }
     if (host.store().durable(group).checkpoint.index < host.raft().applied(group).index)
       return absl::StrCat("S6: node ", host.number(), " has no checkpoint of everything");
-    if (host.store().memory().pages(group).size() != host.machine(group).pages().size())
-      return absl::StrCat("S6: node ", host.number(), " keeps ",
-                          host.store().memory().pages(group).size(), " pages");
+    for (const PageId page : host.store().memory().pages(group)) {
+      bool named = false;
+      for (const auto& [id, crc] : host.machine(group).pages())
+        named = named || host.raft().StoredPageOf(group, id) == page;
+      if (!named)
+        return absl::StrCat("S6: node ", host.number(), " keeps page ",
+                            page.value & kPageIdMax, " of generation ", page.value >> 48);
+    }
   }
   return "";
 }

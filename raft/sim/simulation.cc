@@ -213,13 +213,15 @@ void Simulation::ArmDisk(Host* host) {
     if (now_us_ < host->disk_slow_until_us) us *= host->disk_slow_factor;
     return std::max(now_us_, host->disk_stalled_until_us) + static_cast<int64_t>(us);
   };
-  if (!host->disk_busy && host->store().unsynced() > 0) {
+  const bool lazy = host->store().has_unsynced_writes();
+  if (!host->disk_busy && host->store().unsynced() > 0 &&
+      !(lazy && host->disk_chance().Permille(200))) {
     host->disk_busy = true;
     // Rarely not all that waits goes in one batch.
     size_t count = host->store().unsynced();
     if (host->disk_chance().Permille(200)) count = 1 + host->disk_chance().Below(count);
     Push(latency(), What::kSynced, host->number(), static_cast<uint32_t>(count), host->boot());
-  } else if (!host->disk_busy && host->store().has_unsynced_writes()) {
+  } else if (!host->disk_busy && lazy) {
     host->disk_busy = true;
     Push(latency() + kIdleSyncUs, What::kSynced, host->number(), 0, host->boot());
   }
