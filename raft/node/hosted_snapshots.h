@@ -30,6 +30,7 @@ class MultiRaft::Snapshots final : public SnapshotFetcher::Host, public Snapshot
   void ReadOwnBodies(GroupId group, std::vector<Index> bodies,
                      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override;
   Index CommitIndex(GroupId group) const override;
+  Index AppliedIndex(GroupId group) const override;
   uint16_t PageGeneration(GroupId group) const override;
 
   std::optional<SnapshotServer::Source> FindSource(GroupId group) const override;

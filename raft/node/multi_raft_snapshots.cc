@@ -51,6 +51,10 @@ Index MultiRaft::Snapshots::CommitIndex(GroupId group) const {
   return raft_->core(group).commit();
 }
 
+Index MultiRaft::Snapshots::AppliedIndex(GroupId group) const {
+  return raft_->applied(group).index;
+}
+
 uint16_t MultiRaft::Snapshots::PageGeneration(GroupId group) const {
   const Group* found = raft_->Find(group);
   PONTOON_CHECK(found != nullptr);

@@ -269,12 +269,19 @@ void SnapshotFetcher::OnInstalled() {
 
 void SnapshotFetcher::Abandon() {
   if (phase_ == Phase::kIdle) return;
+  StateTask drop;
+  // Bodies that this replica had settled itself by now. What is not applied yet settles its own.
+  const Index applied = host_->AppliedIndex(group_);
+  for (Index index = put_.NextPresent(Index{0}, applied + 1); index <= applied;
+       index = put_.NextPresent(index + 1, applied + 1)) {
+    if (!machine_->NeedsBody(index)) drop.drop_bodies.push_back(index);
+  }
+  if (!drop.drop_bodies.empty()) drop.ended_through = applied;
   if (staging_.has_value()) {
-    StateTask drop;
     drop.drop_generation = staging_->generation;
-    Submit(std::move(drop), 0);
     staging_.reset();
   }
+  if (drop.drop_generation.has_value() || !drop.drop_bodies.empty()) Submit(std::move(drop), 0);
   Reset();
 }
 
@@ -291,6 +298,7 @@ void SnapshotFetcher::Reset() {
   pages_wanted_.clear();
   live_.clear();
   have_.clear();
+  put_.clear();
   ended_.clear();
   ended_through_ = {};
   bodies_wanted_.clear();

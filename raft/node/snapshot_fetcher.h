@@ -57,6 +57,7 @@ class SnapshotFetcher {
         std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) = 0;
     // Where the group stands now.
     virtual Index CommitIndex(GroupId group) const = 0;
+    virtual Index AppliedIndex(GroupId group) const = 0;
     virtual uint16_t PageGeneration(GroupId group) const = 0;
   };
 
@@ -99,6 +100,7 @@ class SnapshotFetcher {
   std::shared_ptr<const Install> MakeInstall() const;
   // What MakeInstall gave was submitted, or refused because the group has got further: over.
   void OnInstalled();
+  // What was received goes, but for bodies that the group came to need by itself meanwhile.
   void Abandon();
 
   bool active() const { return phase_ != Phase::kIdle; }
@@ -169,6 +171,7 @@ class SnapshotFetcher {
 
   std::vector<IndexRun> live_;
   IndexSet have_;   // The own store has, or is about to, what the checkpoint needs of them.
+  IndexSet put_;    // Were received and submitted.
   IndexSet ended_;  // Not needed once ended_through_ is applied.
   Term term_;  // The newest of those who sent parts.
   Index ended_through_;

@@ -213,6 +213,7 @@ bool SnapshotFetcher::OnBodiesPart(const SnapshotPart& request, const SnapshotPa
     }
     ++counters_.bodies;
     bytes += answer.image.bytes.size();
+    put_.Add(answer.index);
     task.put_bodies.push_back(answer.image);
   }
   body_batch_ = NextBatch(request.bodies.size(), part.body_answers.size(), body_batch_);

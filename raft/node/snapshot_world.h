@@ -148,6 +148,7 @@ class SnapshotPeer final : public StorageEvents,
     store.ReadBodyImages(group, std::move(bodies), false, std::move(done));
   }
   Index CommitIndex(GroupId) const override { return applied.index; }
+  Index AppliedIndex(GroupId) const override { return applied.index; }
   uint16_t PageGeneration(GroupId) const override { return page_generation; }
   // SnapshotServer::Host.
   std::optional<SnapshotServer::Source> FindSource(GroupId) const override {
