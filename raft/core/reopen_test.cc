@@ -49,6 +49,22 @@ TEST_F(ReopenTest, WhatComesFromAnOlderEpochIsRefusedAndChangesNothing) {
   EXPECT_TRUE(Step(old).ok());
 }
 
+// "Other copies return as learners": of the new epoch, which their disk has to know before they say
+// anything in it.
+TEST_F(ReopenTest, AFreshReplicaJoinsInTheNewEpochAndAnOldCopyDoesNot) {
+  CoreOptions options{.group = GroupId{1}, .epoch = base::RecoveryEpoch{1}, .self = R(1)};
+  EXPECT_TRUE(absl::IsInvalidArgument(Core::Create(options, Copy(), &random_).status()));
+  core_ = *Core::Create(options, RecoveredGroup{}, &random_);
+  Pass(base::Millis(1));
+  Message beat = From(2, MessageKind::kHeartbeat, 7);
+  beat.epoch = base::RecoveryEpoch{1};
+  ASSERT_TRUE(Step(beat).ok());
+  const Output out = Take();
+  ASSERT_EQ(out.storage.size(), 1u);
+  EXPECT_EQ(out.storage[0].epoch, base::RecoveryEpoch{1});
+  EXPECT_TRUE(out.send_now.empty());
+}
+
 TEST_F(ReopenTest, TheEpochRisesAndNothingCannotBeReopened) {
   RecoveredGroup copy = Copy();
   copy.epoch = base::RecoveryEpoch{2};

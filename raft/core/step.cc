@@ -11,6 +11,8 @@ namespace pontoon::raft {
 namespace {
 
 constexpr uint64_t kHighestNumber = uint64_t{1} << 62;
+// A term ahead by more elections than there can have been: taken over, it would use up all terms.
+constexpr uint64_t kTermJumpMax = uint64_t{1} << 32;
 
 bool IsReply(MessageKind kind) {
   return kind == MessageKind::kPreVoteReply || kind == MessageKind::kVoteReply ||
@@ -38,6 +40,8 @@ absl::Status Core::CheckSender(const Message& message) const {
     if (number > kHighestNumber)
       return absl::InvalidArgumentError("a term or index that cannot be");
   }
+  if (message.term.value > term().value + kTermJumpMax)
+    return absl::InvalidArgumentError("a term that no elections lead to");
   // An unknown replica may be a member of a later membership than is known here, and lead it; one
   // whose disk was replaced since is not, and nobody answers a stranger.
   bool known = false;
@@ -53,7 +57,8 @@ absl::Status Core::CheckSender(const Message& message) const {
       }
     }
   }
-  if (!known && IsReply(message.kind) && !MutantIs(Mutant::kCountsVotesOfStrangers)) return absl::InvalidArgumentError("an answer of a stranger");
+  if (!known && IsReply(message.kind) && !MutantIs(Mutant::kCountsVotesOfStrangers))
+    return absl::InvalidArgumentError("an answer of a stranger");
   return absl::OkStatus();
 }
 

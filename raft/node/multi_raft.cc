@@ -23,12 +23,13 @@ MultiRaft::~MultiRaft() = default;
 
 absl::Status MultiRaft::OpenGroup(GroupId group, RecoveredGroup recovered, StateMachine* machine,
                                   const std::optional<Membership>& founders,
-                                  const std::optional<ReplicaId>& self) {
+                                  const std::optional<ReplicaId>& self,
+                                  base::RecoveryEpoch epoch) {
   if (groups_.contains(group))
     return absl::AlreadyExistsError(absl::StrCat("group ", group.value, " is open"));
   CoreOptions options = options_.core;
   options.group = group;
-  options.epoch = recovered.epoch;
+  options.epoch = epoch;
   options.self = self.value_or(options_.self);
   options.last_io_seq = {};
   if (const auto closed = closed_.find(group); closed != closed_.end())

@@ -67,11 +67,13 @@ class MultiRaft {
   // they are known to be committed (with one voter, soon after the next Tick). Where nothing was
   // recovered, the group is founded with `founders` (all founding members the same); without
   // `founders` it waits for a leader. `self`: this replica's id in the group, whose incarnation may
-  // differ from other groups'. AlreadyExists; DataLoss: the recovered log contradicts itself;
+  // differ from other groups'. `epoch`: of the group, for a replica that joins it with nothing; else
+  // what was recovered tells. AlreadyExists; DataLoss: the recovered log contradicts itself;
   // InvalidArgument: `founders` is no membership, or without this replica.
   absl::Status OpenGroup(GroupId group, RecoveredGroup recovered, StateMachine* machine,
                          const std::optional<Membership>& founders = std::nullopt,
-                         const std::optional<ReplicaId>& self = std::nullopt);
+                         const std::optional<ReplicaId>& self = std::nullopt,
+                         base::RecoveryEpoch epoch = {});
   // Forgets the group; its files stay. Completions that are still under way are ignored.
   void CloseGroup(GroupId group);
 

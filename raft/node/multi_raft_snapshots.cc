@@ -63,7 +63,8 @@ uint16_t MultiRaft::Snapshots::PageGeneration(GroupId group) const {
 
 std::optional<SnapshotServer::Source> MultiRaft::Snapshots::FindSource(GroupId group) const {
   const Group* found = raft_->Find(group);
-  if (found == nullptr) return std::nullopt;
+  // The state of who is given up is worth nothing to others.
+  if (found == nullptr || found->core->quarantined()) return std::nullopt;
   return SnapshotServer::Source{.self = found->core->self(),
                                 .applied = found->applied.index,
                                 .ended_through = found->core->ended_through(),
