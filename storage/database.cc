@@ -199,7 +199,7 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = absl::StrCat(doing, ": ", status.ToString());
   if (status.IsNotFound()) return absl::NotFoundError(text);
-  if (status.IsCorruption()) return absl::DataLossError(text);
+  if (status.IsCorruption() || status.IsPathNotFound()) return absl::DataLossError(text);
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
   if (status.IsInvalidArgument()) return absl::InvalidArgumentError(text);
   return absl::UnavailableError(text);

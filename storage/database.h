@@ -31,8 +31,8 @@ rocksdb::Slice ToRocks(const std::array<char, N>& bytes) {
   return rocksdb::Slice(bytes.data(), N);
 }
 
-// The same meaning in our words; `doing` begins the message. Corruption and incomplete files become
-// DataLoss.
+// The same meaning in our words; `doing` begins the message. Corruption and incomplete or missing
+// files become DataLoss.
 absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing);
 
 enum class OpenMode {

@@ -107,7 +107,7 @@ absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint6
       continue;
     }
     absl::StatusOr<uint64_t> recovered = ReadBatchNumber(**database);
-    if (!recovered.ok()) return recovered.status();
+    if (!recovered.ok()) return Damaged(options, recovered.status());
     if (*recovered >= vouched) return mode;
     return absl::DataLossError(
         absl::StrCat("The store has lost data that this node had vouched for: batches ",
@@ -376,7 +376,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
   if (!database.ok()) return Damaged(options, database.status());
   out.database = *std::move(database);
   absl::StatusOr<uint64_t> last_batch = ReadBatchNumber(*out.database);
-  if (!last_batch.ok()) return last_batch.status();
+  if (!last_batch.ok()) return Damaged(options, last_batch.status());
   out.last_batch = *last_batch;
   if (out.last_batch < out.mark.batch) {
     return absl::DataLossError(absl::StrCat("The store lost batches ", out.last_batch + 1, " to ",
@@ -393,7 +393,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
     if (!status.ok()) return status;
   }
   absl::StatusOr<absl::btree_map<base::GroupId, GroupLog>> groups = ReadGroups(*out.database);
-  if (!groups.ok()) return groups.status();
+  if (!groups.ok()) return Damaged(options, groups.status());
   out.groups = *std::move(groups);
   return out;
 }
