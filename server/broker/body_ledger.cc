@@ -93,6 +93,18 @@ uint32_t BodyLedger::ReferencesOf(uint64_t entry) const {
   return chunk == nullptr ? 0 : chunk->slots[entry % kChunkEntries].references;
 }
 
+void BodyLedger::ListRuns(std::vector<CheckpointContents::Run>* runs) const {
+  for (const auto& [number, chunk] : chunks_) {
+    for (uint64_t i = 0; i < kChunkEntries; ++i) {
+      if (chunk->slots[i].references == 0) continue;
+      const uint64_t entry = number * kChunkEntries + i;
+      if (runs->empty() || runs->back().first + runs->back().count != entry)
+        runs->push_back({entry, 0});
+      ++runs->back().count;
+    }
+  }
+}
+
 void BodyLedger::Encode(Encoder* out) const {
   out->Varint(last_opened_);
   out->Varint(live_entries_);

@@ -9,6 +9,7 @@
 
 #include "absl/container/btree_map.h"
 #include "server/broker/codec.h"
+#include "server/broker/shard.h"
 
 namespace pontoon::broker {
 
@@ -60,6 +61,9 @@ class BodyLedger {
   // sense).
   uint64_t last_opened() const { return last_opened_; }
   size_t memory_bytes() const { return chunks_.size() * (sizeof(Chunk) + 32); }
+
+  // Appends the entries with references, as stretches.
+  void ListRuns(std::vector<CheckpointContents::Run>* runs) const;
 
   // For checkpoints: entries that are alike and follow each other take a few bytes together.
   void Encode(Encoder* out) const;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "server/broker/replica.h"
 
@@ -96,6 +98,30 @@ absl::Status Replica::Restore(uint64_t applied, absl::string_view root) {
   }
   applied_ = applied;
   return absl::OkStatus();
+}
+
+CheckpointContents Replica::Contents() const {
+  CheckpointContents contents;
+  for (const auto& [id, queue] : queues_) {
+    for (const auto& [number, segment] : queue->segments()) {
+      if (segment->page() != 0) contents.pages.push_back(segment->page());
+    }
+  }
+  for (const auto& [page, segment] : orphans_) contents.pages.push_back(page);
+  std::sort(contents.pages.begin(), contents.pages.end());
+  ledger_.ListRuns(&contents.bodies);
+  return contents;
+}
+
+absl::StatusOr<CheckpointContents> ListCheckpoint(GroupId group, absl::string_view root) {
+  Replica replica(group, nullptr);
+  if (absl::Status restored = replica.Restore(0, root); !restored.ok()) return restored;
+  CheckpointContents contents = replica.Contents();
+  for (size_t i = 1; i < contents.pages.size(); ++i) {
+    if (contents.pages[i] == contents.pages[i - 1])
+      return absl::DataLossError("the checkpoint of a shard names a page twice");
+  }
+  return contents;
 }
 
 }  // namespace pontoon::broker

@@ -81,6 +81,8 @@ class Replica {
   int64_t log_time_nanos() const { return log_time_nanos_; }
   uint64_t digest() const { return digest_; }
   size_t memory_bytes() const;
+  // What a checkpoint of the state as it is now refers to.
+  CheckpointContents Contents() const;
 
   // Asks for the page of a segment on disk, unless that is under way; OnSegmentLoaded follows.
   void WantSegment(QueueState* queue, uint64_t number);

@@ -77,6 +77,9 @@ class ShardImpl final : public Shard, public ShardEnvironment {
     return replica_.memory_bytes() + (leader_ != nullptr ? leader_->memory_bytes() : 0);
   }
   uint64_t digest() const override { return replica_.digest(); }
+  bool NeedsBody(uint64_t index) const override {
+    return replica_.ledger().ReferencesOf(index) != 0;
+  }
 
  private:
   // The environment as the parts see it: bodies that are dropped leave the leader's cache too.

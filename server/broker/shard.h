@@ -127,10 +127,27 @@ class Shard {
   virtual uint64_t waiting_bytes() const = 0;  // Bodies in the log that are not settled.
   virtual uint64_t memory_bytes() const = 0;   // An estimate of what the shard keeps in memory.
   virtual uint64_t digest() const = 0;         // Rolling digest of what was applied.
+  // Whether something that waits lies in this entry's body, as far as this replica knows: of
+  // messages on a page that was not read since they were settled it may say so a little longer.
+  virtual bool NeedsBody(uint64_t index) const = 0;
 };
 
 std::unique_ptr<Shard> NewShard(GroupId group, const ShardLimits& limits,
                                 ShardEnvironment* environment);
+
+// What a checkpoint's root refers to on the disk of the replica that made it.
+struct CheckpointContents {
+  struct Run {
+    uint64_t first;
+    uint64_t count;
+    friend bool operator==(const Run&, const Run&) = default;
+  };
+  std::vector<uint64_t> pages;  // Ascending.
+  std::vector<Run> bodies;      // Of entries; ascending, not touching.
+};
+// DataLoss if the root is damaged, FailedPrecondition if it is newer than us. Takes as long, and
+// for that time as much memory, as restoring it.
+absl::StatusOr<CheckpointContents> ListCheckpoint(GroupId group, absl::string_view root);
 
 }  // namespace pontoon::broker
 

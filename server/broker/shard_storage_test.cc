@@ -264,5 +264,104 @@ TEST_F(ShardStorageTest, ForgottenMessagesCostNoMoreThanThemselves) {
   EXPECT_LT(env_.shard().memory_bytes() - memory, 300u * 1000);
 }
 
+// Everything that a checkpoint's root lists is on the disk, and the disk holds nothing else.
+void ExpectListedIsStored(const FakeEnvironment& env) {
+  const absl::StatusOr<CheckpointContents> contents = ListCheckpoint({1}, env.root);
+  ASSERT_TRUE(contents.ok()) << contents.status();
+  std::vector<uint64_t> pages;
+  for (const auto& [page, bytes] : env.pages) pages.push_back(page);
+  EXPECT_EQ(contents->pages, pages);
+  std::vector<uint64_t> listed;
+  uint64_t end = 0;
+  for (const CheckpointContents::Run& run : contents->bodies) {
+    EXPECT_GT(run.first, end) << "not ascending, or touching";
+    end = run.first + run.count;
+    for (uint64_t entry = run.first; entry < end; ++entry) listed.push_back(entry);
+  }
+  std::vector<uint64_t> bodies;
+  for (const auto& [entry, parts] : env.bodies) bodies.push_back(entry);
+  EXPECT_EQ(listed, bodies);
+}
+
+TEST_F(ShardStorageTest, ACheckpointListsWhatItNeedsOfTheDisk) {
+  for (int i = 0; i < 40; ++i) {
+    std::vector<std::string> texts;
+    for (int k = 0; k < 500; ++k) texts.push_back(absl::StrCat("message ", i * 500 + k));
+    Publish(texts);
+    Publish({std::string(600000, 'p')}, 11);  // In pieces.
+    Run();
+  }
+  Consume(1, Credit::kUnlimited);
+  Run();
+  ASSERT_THAT(deliveries_, SizeIs(20000));
+  // Holes of all sizes, in segments on disk and in memory.
+  std::vector<Delivery> settle;
+  for (size_t i = 0; i < deliveries_.size(); ++i) {
+    if (i < 3000 || i % 3 == 0 || (i > 9000 && i < 12500)) settle.push_back(deliveries_[i]);
+  }
+  deliveries_ = std::move(settle);
+  AckAll();
+  Run();
+  env_.shard().MakeCheckpoint();
+  Run();
+  env_.shard().MakeCheckpoint();  // Of which no page waits to be dropped.
+  Run();
+  EXPECT_GT(env_.pages.size(), 3u);
+  ExpectListedIsStored(env_);
+  for (const auto& [entry, logged] : env_.log)
+    EXPECT_EQ(env_.shard().NeedsBody(entry), env_.bodies.contains(entry)) << entry;
+}
+
+// A page that was not read since its last messages were settled still says which bodies to let go.
+TEST_F(ShardStorageTest, ACheckpointListsPagesThatOnlyOwe) {
+  for (int i = 0; i < 20; ++i) {
+    Publish(std::vector<std::string>(1000, "message"));
+    Run();
+  }
+  env_.shard().MakeCheckpoint();
+  Run();
+  Restart();  // Nothing is in memory any more.
+  broker::Purge purge;
+  purge.request.value = ++request_;
+  purge.queue = Queue(10);
+  Ask(s_, purge);
+  env_.Turn();
+  env_.Commit();
+  ASSERT_GT(env_.reads(), 0u) << "pages that are to be read for what they owe";
+  env_.shard().MakeCheckpoint();
+  const absl::StatusOr<CheckpointContents> contents = ListCheckpoint({1}, env_.root);
+  ASSERT_TRUE(contents.ok());
+  EXPECT_FALSE(contents->pages.empty());
+  for (const uint64_t page : contents->pages) EXPECT_TRUE(env_.pages.contains(page)) << page;
+  EXPECT_EQ(Ready(), 0u);
+  env_.Crash();
+  env_.Settle();
+  EXPECT_THAT(env_.bodies, IsEmpty());
+}
+
+TEST_F(ShardStorageTest, ADamagedRootIsRefusedAndNothingElse) {
+  for (int i = 0; i < 6; ++i) Publish(std::vector<std::string>(1000, "message"));
+  Publish({std::string(600000, 'p')}, 11);
+  Run();
+  env_.shard().MakeCheckpoint();
+  Run();
+  const std::string root = env_.root;
+  EXPECT_EQ(ListCheckpoint({2}, root).status().code(), absl::StatusCode::kDataLoss)
+      << "of another shard";
+  EXPECT_EQ(ListCheckpoint({1}, "").status().code(), absl::StatusCode::kDataLoss);
+  std::string newer = root;
+  newer[0] = 99;
+  EXPECT_EQ(ListCheckpoint({1}, newer).status().code(), absl::StatusCode::kFailedPrecondition);
+  for (size_t cut = 1; cut < root.size(); cut += 7)
+    EXPECT_FALSE(ListCheckpoint({1}, root.substr(0, cut)).ok()) << cut;
+  for (size_t at = 1; at < root.size(); ++at) {
+    for (const char flip : {'\x01', '\x80', '\xff'}) {
+      std::string bad = root;
+      bad[at] ^= flip;
+      (void)ListCheckpoint({1}, bad);  // Must not crash; some flips make another root.
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pontoon::broker

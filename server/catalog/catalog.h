@@ -217,6 +217,8 @@ class Machine {
   // FailedPrecondition: made by a newer Pontoon. DataLoss: no checkpoint, or a damaged one; then
   // nothing has changed.
   virtual absl::Status Restore(uint64_t applied, absl::string_view root) = 0;
+  // The same at run time, in place of what was applied so far; `changes` says what differs.
+  virtual absl::StatusOr<AppliedBatch> Install(uint64_t applied, absl::string_view root) = 0;
   // Entries in log order: (index, encoded command). One version for the whole batch.
   virtual AppliedBatch Apply(absl::Span<const std::pair<uint64_t, std::string>> entries) = 0;
   // The root after the last applied entry. Slow where there is much (about a microsecond for each
@@ -228,6 +230,8 @@ class Machine {
   virtual uint64_t digest() const = 0;
 };
 std::unique_ptr<Machine> NewMachine();
+// Whether Restore would take it; looks at nothing else.
+absl::Status CheckCheckpoint(uint64_t applied, absl::string_view root);
 
 // ---- checks that the front-end makes on its own version before (or instead of) a command, with
 // the same texts.

@@ -10,6 +10,7 @@
 #include "server/catalog/checkpoint.h"
 #include "server/catalog/codec.h"
 #include "server/catalog/commands.h"
+#include "server/catalog/difference.h"
 #include "server/catalog/editor.h"
 #include "server/catalog/members.h"
 
@@ -29,6 +30,16 @@ class MachineImpl final : public Machine {
     stopped_ = absl::OkStatus();
     version_ = NewVersion(editor_.state());
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<AppliedBatch> Install(uint64_t applied, absl::string_view root) override {
+    const VersionPtr before = version_;
+    const Members members = members_;
+    if (absl::Status restored = Restore(applied, root); !restored.ok()) return restored;
+    AppliedBatch batch;
+    batch.version = version_;
+    batch.changes = Difference(*before, members, *version_, members_);
+    return batch;
   }
 
   AppliedBatch Apply(absl::Span<const std::pair<uint64_t, std::string>> entries) override {
@@ -99,6 +110,10 @@ class MachineImpl final : public Machine {
 };
 
 }  // namespace
+
+absl::Status CheckCheckpoint(uint64_t applied, absl::string_view root) {
+  return ReadCheckpoint(applied, root).status();
+}
 
 std::unique_ptr<Machine> NewMachine() { return std::make_unique<MachineImpl>(); }
 

@@ -81,26 +81,38 @@ void CatalogHost::Append(const catalog::Origin& origin, const catalog::Command& 
 }
 
 void CatalogHost::Apply(absl::Span<const raft::Entry> committed) {
+  std::vector<std::pair<uint64_t, std::string>> entries;
+  entries.reserve(committed.size());
   for (const raft::Entry& entry : committed) {
     const base::Slice header = entry.header.Flatten();
-    applied_.emplace_back(entry.id.index.value, std::string(header.view().data(), header.size()));
+    entries.emplace_back(entry.id.index.value, std::string(header.view().data(), header.size()));
   }
-  applied_index_ = committed.back().id.index.value;
-}
-
-void CatalogHost::OnTurnEnd() {
-  if (applied_.empty()) return;
-  catalog::AppliedBatch batch = machine_->Apply(applied_);
+  catalog::AppliedBatch batch = machine_->Apply(entries);
   // An entry of a newer version, or none at all: to go on would be to route by something else than the others do.
   if (!batch.status.ok()) {
     base::CheckFailed(__FILE__, __LINE__, "Machine::Apply", std::string(batch.status.message()).c_str());
   }
-  const uint64_t index = applied_.back().first;
-  applied_.clear();
-  waiting_.push_back({index, std::move(batch.outcomes)});
-  for (uint16_t loop = 0; loop < facts_.loops; ++loop) {
-    send_(base::LoopId{loop}, CatalogApplied{batch.version, batch.changes});
+  applied_index_ = committed.back().id.index.value;
+  waiting_.push_back({applied_index_, std::move(batch.outcomes)});
+  Tell(std::move(batch));
+}
+
+void CatalogHost::Tell(catalog::AppliedBatch batch) {
+  version_ = std::move(batch.version);
+  if (changes_.empty()) {
+    changes_ = std::move(batch.changes);
+  } else {
+    changes_.insert(changes_.end(), batch.changes.begin(), batch.changes.end());
   }
+}
+
+void CatalogHost::OnTurnEnd() {
+  if (version_ == nullptr) return;
+  for (uint16_t loop = 0; loop < facts_.loops; ++loop) {
+    send_(base::LoopId{loop}, CatalogApplied{version_, changes_});
+  }
+  version_.reset();
+  changes_.clear();
 }
 
 void CatalogHost::OnInstalled(base::LoopId loop, uint64_t index) {
@@ -125,13 +137,16 @@ void CatalogHost::AnswerInstalled() {
 }
 
 void CatalogHost::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
-  if (!leads_) return;  // Before that the log may still hold what is committed and not applied here.
+  // While the log may still hold what is committed and not applied here it is soon worth more.
+  const raft::Core& core = raft_->core(base::kCatalogGroup);
+  const bool follows = core.role() == raft::Role::kFollower && core.leader().has_value();
+  if (!leads_ && (!follows || core.applied() < core.commit())) return;
   if (applied_index_ != seen_index_ || seen_change_at_ == base::MonotonicTime{}) {
     seen_index_ = applied_index_;
     seen_change_at_ = now;
   }
   // After a start the log waits to be applied: until then there is nothing new, and perhaps nothing at all.
-  if (checkpoint_running_ || !applied_.empty() || applied_index_ == checkpointed_index_) return;
+  if (checkpoint_running_ || applied_index_ == checkpointed_index_) return;
   const uint64_t reclaimable = raft_->reclaimable_bytes(base::kCatalogGroup);
   const bool idle = now - seen_change_at_ >= kIdle || now_or_never;
   if (reclaimable < std::max(kCheckpointBytesMin, checkpoint_size_) && !(idle && reclaimable >= kIdleCheckpointBytes)) {
@@ -149,13 +164,25 @@ void CatalogHost::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
   raft_->SubmitState(std::move(task));
 }
 
-void CatalogHost::Install(const raft::Checkpoint&) { PONTOON_CHECK_MSG(false, "not reached"); }
-
-absl::StatusOr<raft::StateMachine::Contents> CatalogHost::ListContents(absl::string_view) const {
-  return absl::UnimplementedError("ListContents");
+void CatalogHost::Install(const raft::Checkpoint& checkpoint) {
+  PONTOON_CHECK(!leads_);
+  absl::StatusOr<catalog::AppliedBatch> batch =
+      machine_->Install(checkpoint.applied.index.value, checkpoint.root);
+  PONTOON_CHECK_MSG(batch.ok(), "a snapshot whose contents were listed could not be restored");
+  checkpoint_size_ = checkpoint.root.size();
+  applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;
+  checkpoint_running_ = false;
+  // What this node asked for and is answered by entries that the snapshot covers, is asked for again.
+  Tell(*std::move(batch));
 }
 
-bool CatalogHost::NeedsBody(raft::Index) const { return true; }
+absl::StatusOr<raft::StateMachine::Contents> CatalogHost::ListContents(absl::string_view root) const {
+  // It has neither pages nor bodies.
+  if (absl::Status checked = catalog::CheckCheckpoint(UINT64_MAX, root); !checked.ok()) return checked;
+  return Contents();
+}
+
+bool CatalogHost::NeedsBody(raft::Index) const { return false; }
 
 uint64_t CatalogHost::Digest() const { return machine_->digest(); }
 

@@ -54,6 +54,7 @@ class CatalogHost final : public raft::StateMachine {
 
   void Append(const catalog::Origin& origin, const catalog::Command& command);
   void AnswerInstalled();
+  void Tell(catalog::AppliedBatch batch);
 
   const NodeFacts facts_;
   raft::MultiRaft* const raft_;
@@ -64,7 +65,9 @@ class CatalogHost final : public raft::StateMachine {
   raft::Term term_;
   bool leads_ = false;
   std::vector<std::pair<catalog::Origin, catalog::Command>> held_;  // Until this replica leads.
-  std::vector<std::pair<uint64_t, std::string>> applied_;           // In this turn.
+  // Of this turn: what the loops are to be told.
+  catalog::VersionPtr version_;
+  std::vector<catalog::Change> changes_;
   std::deque<Waiting> waiting_;                                     // By index.
   std::vector<uint64_t> installed_;                                 // By loop.
   uint64_t checkpoint_size_ = 0;

@@ -62,13 +62,16 @@ struct StateWritten {
   base::GroupId group;
   uint64_t ticket = 0;
 };
+// `life`: of the shard's object that asked (ReplicatedShard).
 struct BodiesRead {
   base::GroupId group;
+  uint64_t life = 0;
   uint64_t read = 0;
   std::vector<absl::StatusOr<base::Slice>> parts;
 };
 struct PageRead {
   base::GroupId group;
+  uint64_t life = 0;
   uint64_t read = 0;
   absl::StatusOr<base::Slice> page;
 };

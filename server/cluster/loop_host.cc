@@ -127,12 +127,12 @@ void LoopHost::OnMessage(LoopMessage message) {
           [this](StateWritten& m) { raft_.OnStateWritten(m.group, m.ticket); },
           [this](BodiesRead& m) {
             if (const auto it = shards_.find(m.group); it != shards_.end()) {
-              it->second->shard()->OnBodies(m.read, std::move(m.parts));
+              it->second->OnBodiesRead(std::move(m));
             }
           },
           [this](PageRead& m) {
             if (const auto it = shards_.find(m.group); it != shards_.end()) {
-              it->second->shard()->OnPage(m.read, std::move(m.page));
+              it->second->OnPageRead(std::move(m));
             }
           },
           [this](DirectReply& m) { front_end_.OnDirectReply(m); },

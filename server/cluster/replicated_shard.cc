@@ -51,8 +51,10 @@ void ReplicatedShard::Serve(uint64_t catalog_index, const std::vector<broker::Qu
 }
 
 void ReplicatedShard::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
-  // Before that the log may still hold what is committed and not applied here.
-  if (!serving_) return;
+  // While the log may still hold what is committed and not applied here it is soon worth more.
+  const raft::Core& core = raft_->core(ref_.group);
+  const bool follows = core.role() == raft::Role::kFollower && core.leader().has_value();
+  if (!serving_ && (!follows || core.applied() < core.commit())) return;
   const uint64_t applied = applied_index_;
   if (applied != seen_index_ || seen_change_at_ == base::MonotonicTime{}) {
     seen_index_ = applied;
@@ -118,16 +120,17 @@ void ReplicatedShard::ReadBodies(uint64_t read, std::vector<broker::BodyPart> pa
   reads.reserve(parts.size());
   for (const broker::BodyPart& part : parts) reads.push_back({raft::Index{part.index}, part.offset, part.size});
   store_->ReadBodies(ref_.group, std::move(reads),
-                     [fabric = fabric_, loop = loop_, group = ref_.group,
+                     [fabric = fabric_, loop = loop_, group = ref_.group, life = life_,
                       read](std::vector<absl::StatusOr<base::Slice>> bodies) {
-                       fabric->Send(loop, BodiesRead{group, read, std::move(bodies)});
+                       fabric->Send(loop, BodiesRead{group, life, read, std::move(bodies)});
                      });
 }
 
 void ReplicatedShard::ReadPage(uint64_t read, uint64_t page) {
   store_->ReadPage(ref_.group, raft_->StoredPageOf(ref_.group, raft::PageId{page}),
-                   [fabric = fabric_, loop = loop_, group = ref_.group, read](absl::StatusOr<base::Slice> bytes) {
-                     fabric->Send(loop, PageRead{group, read, std::move(bytes)});
+                   [fabric = fabric_, loop = loop_, group = ref_.group, life = life_,
+                    read](absl::StatusOr<base::Slice> bytes) {
+                     fabric->Send(loop, PageRead{group, life, read, std::move(bytes)});
                    });
 }
 
@@ -153,13 +156,27 @@ void ReplicatedShard::SubmitState(broker::ShardState state) {
   raft_->SubmitState(std::move(task));
 }
 
-void ReplicatedShard::Install(const raft::Checkpoint&) { PONTOON_CHECK_MSG(false, "not reached"); }
-
-absl::StatusOr<raft::StateMachine::Contents> ReplicatedShard::ListContents(absl::string_view) const {
-  return absl::UnimplementedError("ListContents");
+void ReplicatedShard::Install(const raft::Checkpoint& checkpoint) {
+  PONTOON_CHECK(!leads_);
+  shard_ = broker::NewShard(ref_.group, broker::ShardLimits{}, this);
+  ++life_;
+  const absl::Status restored = shard_->Restore(checkpoint.applied.index.value, checkpoint.root);
+  PONTOON_CHECK_MSG(restored.ok(), "a snapshot whose contents were listed could not be restored");
+  applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;
+  checkpoint_running_ = false;
 }
 
-bool ReplicatedShard::NeedsBody(raft::Index) const { return true; }
+absl::StatusOr<raft::StateMachine::Contents> ReplicatedShard::ListContents(absl::string_view root) const {
+  absl::StatusOr<broker::CheckpointContents> listed = broker::ListCheckpoint(ref_.group, root);
+  if (!listed.ok()) return listed.status();
+  Contents contents;
+  contents.pages.reserve(listed->pages.size());
+  for (const uint64_t page : listed->pages) contents.pages.push_back({page});
+  for (const auto& [first, count] : listed->bodies) contents.bodies.push_back({raft::Index{first}, count});
+  return contents;
+}
+
+bool ReplicatedShard::NeedsBody(raft::Index index) const { return shard_->NeedsBody(index.value); }
 
 uint64_t ReplicatedShard::Digest() const { return shard_->digest(); }
 

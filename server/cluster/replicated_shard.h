@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -47,6 +48,18 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   // second, and with `now_or_never` at shutdown.
   void MaybeCheckpoint(base::MonotonicTime now, bool now_or_never);
 
+  // What was read for a shard that another replica's snapshot has taken the place of is dropped.
+  void OnBodiesRead(BodiesRead read) {
+    if (read.life == life_) shard_->OnBodies(read.read, std::move(read.parts));
+  }
+  void OnPageRead(PageRead read) {
+    if (read.life == life_) shard_->OnPage(read.read, std::move(read.page));
+  }
+  void OnCheckpointDurable(uint64_t applied) {
+    checkpoint_running_ = false;
+    shard_->OnCheckpointDurable(applied);
+  }
+
   // raft::StateMachine.
   void Apply(absl::Span<const raft::Entry> committed) override;
   void OnLeader(raft::Term term) override;
@@ -73,6 +86,7 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   Fabric* const fabric_;
   ShardEvents* const events_;
   std::unique_ptr<broker::Shard> shard_;
+  uint64_t life_ = 1;  // The how-manieth shard_.
   raft::Term term_;
   bool leads_ = false;
   bool serving_ = false;
@@ -82,12 +96,6 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   base::MonotonicTime seen_change_at_;  // When it last saw something new.
   bool checkpoint_running_ = false;
   std::vector<broker::LogEntry> entries_;  // Kept for its memory.
-
- public:
-  void OnCheckpointDurable(uint64_t applied) {
-    checkpoint_running_ = false;
-    shard_->OnCheckpointDurable(applied);
-  }
 };
 
 }  // namespace pontoon::cluster
