@@ -72,6 +72,7 @@ void LogWriter::Enqueue(Task task, size_t bytes, bool urgent) {
   if (was_empty) lazy_since_ = Now();
   queue_.push_back({std::move(task), bytes});
   queue_bytes_ += bytes;
+  ++submitted_;
   // State tasks are not urgent, unless they pile up: what they hold is memory.
   urgent |= queue_bytes_ >= options_.batch_bytes_max / 2;
   if (was_empty || (urgent && !urgent_)) wake_.NotifyOne();
@@ -85,6 +86,14 @@ void LogWriter::StopBlocking() {
     wake_.NotifyOne();
   }
   if (thread_.joinable()) thread_.join();
+}
+
+void LogWriter::AwaitWrittenBlocking() {
+  base::MutexLock lock(&mutex_);
+  const uint64_t before = submitted_;
+  urgent_ = urgent_ || !queue_.empty();
+  wake_.NotifyOne();
+  while (written_ < before) written_changed_.Wait(&mutex_);
 }
 
 std::pair<uint64_t, uint64_t> LogWriter::Queued() {
@@ -118,16 +127,16 @@ bool LogWriter::AwaitWork(std::vector<QueuedTask>* taken) {
 void LogWriter::ThreadMain() {
   std::vector<QueuedTask> tasks;
   while (AwaitWork(&tasks)) {
-    if (fatal_->reported()) {
-      tasks.clear();
-      continue;
-    }
     if (tasks.empty()) {
-      SyncLog();
+      if (!fatal_->reported()) SyncLog();
     } else {
-      WriteTasks(&tasks);
+      if (!fatal_->reported()) WriteTasks(&tasks);
+      base::MutexLock lock(&mutex_);
+      written_ += tasks.size();
+      written_changed_.NotifyAll();
     }
     tasks.clear();
+    if (fatal_->reported()) continue;
     if (unsynced_ && unsynced_since_ + options_.checkpoint_sync_after <= Now()) SyncLog();
   }
   if (unsynced_) SyncLog();

@@ -61,6 +61,10 @@ class LogWriter {
   // afterwards.
   void StopBlocking();
 
+  // Until what was submitted before is in the database (not necessarily synced), or writing has
+  // failed. Not on the writer's thread.
+  void AwaitWrittenBlocking();
+
   // Tasks and their bytes that wait to be taken. Any thread.
   std::pair<uint64_t, uint64_t> Queued();
 
@@ -94,6 +98,9 @@ class LogWriter {
   bool urgent_ ABSL_GUARDED_BY(mutex_) = false;  // The queue holds a task that somebody waits for.
   base::MonotonicTime lazy_since_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t submitted_ ABSL_GUARDED_BY(mutex_) = 0;  // Tasks in all.
+  uint64_t written_ ABSL_GUARDED_BY(mutex_) = 0;    // Of them; also those that were thrown away.
+  base::CondVar written_changed_;
 
   // Of the writer's thread alone.
   BatchBuilder builder_;

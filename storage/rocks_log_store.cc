@@ -191,6 +191,8 @@ void RocksLogStore::ReadCheckpoint(base::GroupId group,
 }
 
 absl::StatusOr<raft::RecoveredGroup> RocksLogStore::RecoverBlocking(base::GroupId group) {
+  // A group that was closed a moment ago may have tasks on their way.
+  parts_->writer->AwaitWrittenBlocking();
   return RecoverGroupBlocking(*parts_->database, group);
 }
 

@@ -53,6 +53,18 @@ TEST_F(RocksLogStoreTest, WhatWasReportedDoneIsThereAfterARestart) {
   EXPECT_TRUE(absl::IsNotFound(parts[2].status()));
 }
 
+// A group that is closed and opened again in one life of the process.
+TEST_F(RocksLogStoreTest, RecoveryFindsAllThatWasSubmittedBefore) {
+  Open();
+  for (uint64_t i = 1; i <= 200; ++i) {
+    store_->Submit(Append(1, i, {MakeEntry(2, i, "h", std::string(10000, 'b'))}));
+    if (i % 50 != 0) continue;
+    const auto group = store_->RecoverBlocking({1});
+    ASSERT_TRUE(group.ok()) << group.status();
+    ASSERT_EQ(group->entries.size(), i);
+  }
+}
+
 TEST_F(RocksLogStoreTest, GroupThatWasNeverWrittenIsEmpty) {
   Open();
   const auto group = store_->RecoverBlocking({5});

@@ -203,8 +203,8 @@ class LogStore {
   virtual void ReadCheckpoint(GroupId group,
                               std::function<void(absl::StatusOr<Checkpoint>)> done) = 0;
 
-  // Before the group runs, blocking: all that is durable of it. DataLoss names what is damaged or
-  // missing.
+  // Before the group runs (again), blocking: all that is stored of it, after what was submitted for
+  // it in an earlier opening is written. DataLoss names what is damaged or missing.
   virtual absl::StatusOr<RecoveredGroup> RecoverBlocking(GroupId group) = 0;
 };
 
