@@ -8,42 +8,11 @@
 #include <fstream>
 
 #include "server/net/net_test_support.h"
+#include "server/net/test_identity.h"
 #include "server/net/tls_context.h"
 
 namespace pontoon::net {
 namespace {
-
-// A key pair with a certificate, signed by `issuer` or by itself.
-struct Identity {
-  explicit Identity(const std::string& name, const Identity* issuer = nullptr)
-      : key(EVP_EC_gen("P-256")), certificate(X509_new()) {
-    static long serial = 1;
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial++);
-    X509_set_version(certificate, 2);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_set_pubkey(certificate, key);
-    X509_NAME* subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
-    X509_set_issuer_name(certificate,
-                         issuer == nullptr ? subject : X509_get_subject_name(issuer->certificate));
-    if (issuer == nullptr) {
-      X509_EXTENSION* ca =
-          X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
-      X509_add_ext(certificate, ca, -1);
-      X509_EXTENSION_free(ca);
-    }
-    X509_sign(certificate, issuer == nullptr ? key : issuer->key, EVP_sha256());
-  }
-  ~Identity() {
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-  }
-
-  EVP_PKEY* const key;
-  X509* const certificate;
-};
 
 // A client that speaks TLS over a blocking socket.
 class TlsClient {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "server/net/peer_inside.h"
+#include "server/net/test_identity.h"
 #include "tests/wire/relay.h"
 #include "tests/wire/test_peer.h"
 
@@ -361,6 +362,31 @@ TEST(PeerTransportTest, NewerStreamOfAPeerTakesTheOldOnesPlace) {
   RawPeer second(b, 9, kTestCookie);
   ASSERT_TRUE(second.ReadsAccepted());
   EXPECT_EQ(first.AwaitEnd(), grpc::StatusCode::CANCELLED);
+}
+
+TEST(PeerTransportTest, WithCertificatesOnlyPeersWhoseAuthorityIsTheSameTalk) {
+  const Identity authority("authority"), other_authority("other");
+  const Identity ours("node", &authority, "IP:127.0.0.1");
+  const Identity theirs("node", &other_authority, "IP:127.0.0.1");
+  PeerTransportOptions with_ours, with_theirs;
+  with_ours.tls = {.authority = authority.CertificatePem(),
+                   .certificate = ours.CertificatePem(),
+                   .key = ours.KeyPem()};
+  with_theirs.tls = {.authority = authority.CertificatePem(),  // It trusts us.
+                     .certificate = theirs.CertificatePem(),
+                     .key = theirs.KeyPem()};
+  TestPeer a(1, with_ours), b(2, with_ours), c(3, with_theirs), d(4);
+  a.Connect(b);
+  c.Connect(b);
+  d.Connect(b);
+  a.Send(b, PeerLane::kControl, "friend");
+  EXPECT_TRUE(b.AwaitTexts(a, PeerLane::kControl, 1));
+  for (TestPeer* stranger : {&c, &d}) {
+    EXPECT_TRUE(stranger->AwaitLog("no connection to node"));
+    stranger->Send(b, PeerLane::kControl, "intruder");
+    EXPECT_EQ(stranger->transport->metrics().connected, 0u);
+    EXPECT_EQ(b.Bytes(*stranger, PeerLane::kControl), 0u);
+  }
 }
 
 TEST(PeerTransportTest, PortThatIsTakenIsNamed) {
