@@ -98,12 +98,13 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   if (progress->state == Progress::State::kNeedsSnapshot ||
       progress->state == Progress::State::kQuarantined || progress->reading)
     return false;
-  const bool spare = progress->no_room && MajorityHasRoom();
-  // What is not on the own disk yet cannot be read without its body.
-  if (spare && (progress->next > durable_ || !std::exchange(progress->try_without_bodies, false)))
-    return false;
   const bool probe = progress->state == Progress::State::kProbe;
   if (probe && progress->waiting) return false;
+  const bool spare = progress->no_room && MajorityHasRoom();
+  // What is not on the own disk yet cannot be read without its body. To ask takes no room.
+  if (spare && !probe &&
+      (progress->next > durable_ || !std::exchange(progress->try_without_bodies, false)))
+    return false;
   if (!probe && (progress->next > log_.last().index ||
                  progress->in_flight.size() >= options_.inflight_messages_max ||
                  progress->in_flight_bytes >= options_.inflight_bytes_max)) {
@@ -225,8 +226,8 @@ absl::Status Core::OnAppendReply(const Message& message) {
   NoteAnswer(message, &progress);
   replicate_ = true;
   if (message.refused) {
-    if (progress.no_room) return absl::OkStatus();  // It follows what was left out.
     if (progress.state == Progress::State::kReplicate) {
+      if (progress.no_room) return absl::OkStatus();  // It follows what was left out.
       if (message.probe <= progress.match) return absl::OkStatus();  // Overtaken by a later answer.
       progress.BecomeProbe();
     } else if (progress.state != Progress::State::kProbe || message.probe + 1 != progress.next) {

@@ -1,6 +1,7 @@
 #include "raft/core/script_commands.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -258,7 +259,7 @@ absl::Status ScriptCommands::Links(const Line& line) {
 
 // sync 1 [count=1] [at-once]; crash 1 [keep=1]; restart 1; wipe 1; lose 1 from=5; lose 1 at=5;
 // drop-body 1 at=5 [ended=7]; cut-body 1 at=5 offset=0 size=10 ended=7; hold-reads 1;
-// answer-reads 1 [stale|needed|fail] [count=1]; hold-apply 1; apply 1.
+// answer-reads 1 [stale|needed|fail|damaged] [count=1]; hold-apply 1; apply 1.
 absl::Status ScriptCommands::Storage(const Line& line) {
   const NodeId node = NodeOf(line.words[0]);
   ScriptReplica* replica = world_->Find(node);
@@ -291,10 +292,11 @@ absl::Status ScriptCommands::Storage(const Line& line) {
                            static_cast<uint32_t>(line.Number("size", 0))},
                           Index{line.Number("ended", 0)});
   } else if (line.name == "answer-reads") {
-    const ScriptWorld::Answer answer = line.Has("fail")     ? ScriptWorld::Answer::kFailed
-                                       : line.Has("stale")  ? ScriptWorld::Answer::kStale
-                                       : line.Has("needed") ? ScriptWorld::Answer::kNeeded
-                                                            : ScriptWorld::Answer::kNow;
+    const ScriptWorld::Answer answer = line.Has("fail")      ? ScriptWorld::Answer::kFailed
+                                       : line.Has("damaged") ? ScriptWorld::Answer::kDamaged
+                                       : line.Has("stale")   ? ScriptWorld::Answer::kStale
+                                       : line.Has("needed")  ? ScriptWorld::Answer::kNeeded
+                                                             : ScriptWorld::Answer::kNow;
     if (!world_->AnswerReads(node, answer, line.Number("count", replica->reads.size())))
       return NotUnderstood("it reads nothing");
   } else if (line.name == "hold-reads") {
@@ -307,7 +309,8 @@ absl::Status ScriptCommands::Storage(const Line& line) {
 }
 
 // forge 2->1 append-reply term=2 at=5@2 [probe=4] [commit=3] [round=1] [refused] [transfer]
-// [group=2] [epoch=1] [incarnation=2] [entry=5@2] [damaged]: a message that no core has sent.
+// [group=2] [epoch=1] [incarnation=2] [entry=5@2 [damaged] [ended=6]]: a message that no core has
+// sent.
 absl::Status ScriptCommands::Forge(const Line& line) {
   const std::vector<ScriptWorld::Link> links = LinksOf(line.words[0], *world_);
   if (links.size() != 1 || line.words.size() < 2) return NotUnderstood("forge what?");
@@ -338,6 +341,12 @@ absl::Status ScriptCommands::Forge(const Line& line) {
     Entry entry = MakeEntry(base::SliceChain(base::Slice::Copy("forged")));
     entry.id = entry_of("entry");
     if (line.Has("damaged")) entry.header_crc += 1;
+    if (line.named.contains("ended")) {
+      auto remains = std::make_shared<BodyRemains>();
+      remains->ended = Index{line.Number("ended", 0)};
+      entry.body_bytes = 100;
+      entry.remains = std::move(remains);
+    }
     message.entries.push_back(std::move(entry));
   }
   world_->Forge(std::move(message));

@@ -124,7 +124,9 @@ void ScriptWorld::TakeOver(ScriptReplica* replica, Output out) {
         dropped.term.value);
   }
   for (const Astray& astray : out.astray) {
-    const absl::string_view why = astray.why == Astray::Why::kSaidSo ? "says so" : "differs";
+    const absl::string_view why = astray.why == Astray::Why::kSaidSo    ? "says so"
+                                  : astray.why == Astray::Why::kDamaged ? "is damaged"
+                                                                        : "differs";
     Say(name, " finds ", Show(astray.replica), " astray at ", astray.index.value, ": ", why);
   }
   if (out.installed != nullptr) {
@@ -260,6 +262,7 @@ bool ScriptWorld::AnswerReads(NodeId node, Answer answer, size_t count) {
     absl::StatusOr<std::vector<Entry>> entries = std::move(reads.front().then);
     reads.pop_front();
     if (answer != Answer::kStale) entries = replica->disk.Read(read.from, read.to, read.bytes_max);
+    if (answer == Answer::kDamaged) entries = absl::DataLossError("a flipped bit");
     if (answer == Answer::kFailed) entries = absl::UnavailableError("try again");
     for (size_t i = 0; entries.ok() && i < entries->size(); ++i) {
       Entry& entry = (*entries)[i];

@@ -70,6 +70,7 @@ class ScriptWorld {
     kStale,   // What it had when it was asked.
     kNeeded,  // As kNow, but the state still needs what is missing of bodies.
     kFailed,
+    kDamaged,
   };
   bool AnswerReads(NodeId node, Answer answer, size_t count);
   void Read(NodeId node, const std::vector<uint64_t>& ids);  // In one turn.
