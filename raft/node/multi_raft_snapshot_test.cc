@@ -33,9 +33,7 @@ class HostedMachine final : public TestMachine {
     ++installs;
     if (on_install) on_install();
   }
-  void SubmitCheckpoint() {
-    raft_->SubmitState(MakeCheckpoint(group_, raft_->applied(group_)));
-  }
+  void SubmitCheckpoint() { raft_->SubmitState(MakeCheckpoint(group_, raft_->applied(group_))); }
 
   int installs = 0;
   std::function<void()> on_install;
@@ -118,12 +116,12 @@ class MultiRaftSnapshotTest : public ::testing::Test {
                           });
     }
     for (const TestMachine::LiveMessage& message : machine(n).live_messages()) {
-      node.store.ReadBodies(
-          kA, {{message.ref.index, message.extent.offset, message.extent.size}},
-          [n, message](std::vector<absl::StatusOr<base::Slice>> read) {
-            ASSERT_TRUE(read[0].ok()) << "node " << n << ", body " << message.ref.index.value;
-            EXPECT_EQ(base::Crc32c(read[0]->view()), message.crc);
-          });
+      node.store.ReadBodies(kA, {{message.ref.index, message.extent.offset, message.extent.size}},
+                            [n, message](std::vector<absl::StatusOr<base::Slice>> read) {
+                              ASSERT_TRUE(read[0].ok())
+                                  << "node " << n << ", body " << message.ref.index.value;
+                              EXPECT_EQ(base::Crc32c(read[0]->view()), message.crc);
+                            });
     }
     node.store.AnswerReads();
   }
@@ -171,8 +169,8 @@ TEST_F(MultiRaftSnapshotTest, ADiskThatWasWipedComesBackAsALearnerAndThenVotes) 
   members.learners.clear();
   members.voters.push_back(reborn);
   std::sort(members.voters.begin(), members.voters.end());
-  ASSERT_TRUE(cluster_.RunUntil(
-      [&] { return raft.ProposeConfig(kA, raft.term(kA), members).ok(); }));
+  ASSERT_TRUE(
+      cluster_.RunUntil([&] { return raft.ProposeConfig(kA, raft.term(kA), members).ok(); }));
   ASSERT_TRUE(cluster_.RunUntil([&] { return raft.core(kA).membership() == members; }));
   ASSERT_TRUE(Put(100));
   ExpectSame();

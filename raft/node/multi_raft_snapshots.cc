@@ -6,8 +6,8 @@
 #include "raft/node/hosted_snapshots.h"
 #include "raft/node/multi_raft.h"
 
-// Snapshots between replicas: the cores say who needs one and take over what has arrived; what comes
-// between is SnapshotFetcher's and SnapshotServer's.
+// Snapshots between replicas: the cores say who needs one and take over what has arrived; what
+// comes between is SnapshotFetcher's and SnapshotServer's.
 
 namespace pontoon::raft {
 
@@ -47,9 +47,7 @@ void MultiRaft::Snapshots::ReadOwnBodies(
       });
 }
 
-Index MultiRaft::Snapshots::CommitIndex(GroupId group) const {
-  return raft_->core(group).commit();
-}
+Index MultiRaft::Snapshots::CommitIndex(GroupId group) const { return raft_->core(group).commit(); }
 
 Index MultiRaft::Snapshots::AppliedIndex(GroupId group) const {
   return raft_->applied(group).index;

@@ -101,12 +101,11 @@ void SnapshotFetcher::Scan() {
   std::vector<Index> indexes = NextToCompare();
   if (indexes.empty()) return;
   comparing_ = true;
-  host_->ReadOwnBodies(
-      group_, indexes,
-      [this, alive = std::weak_ptr<bool>(alive_), scan = scan_,
-       indexes](std::vector<absl::StatusOr<BodyImage>> images) {
-        if (alive.lock() != nullptr) OnOwnBodies(scan, indexes, std::move(images));
-      });
+  host_->ReadOwnBodies(group_, indexes,
+                       [this, alive = std::weak_ptr<bool>(alive_), scan = scan_,
+                        indexes](std::vector<absl::StatusOr<BodyImage>> images) {
+                         if (alive.lock() != nullptr) OnOwnBodies(scan, indexes, std::move(images));
+                       });
 }
 
 std::vector<Index> SnapshotFetcher::NextToCompare() {
@@ -232,7 +231,8 @@ void SnapshotFetcher::MaybeReady() {
     return;
   StateTask orphans;  // Named by an earlier root of this sender, and not by this one.
   for (const PageId page : staged_) {
-    if (!named_.contains(page)) orphans.drop_pages.push_back(StoredPage(staging_->generation, page));
+    if (!named_.contains(page))
+      orphans.drop_pages.push_back(StoredPage(staging_->generation, page));
   }
   if (!orphans.drop_pages.empty()) {
     staged_ = named_;

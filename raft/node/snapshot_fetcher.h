@@ -62,15 +62,15 @@ class SnapshotFetcher {
   };
 
   struct Counters {
-    uint64_t requests = 0;        // Repeated ones too.
-    uint64_t parts = 0;           // Answers that were used.
-    uint64_t dropped = 0;         // Answers that were damaged, impossible, late or of a stranger.
-    uint64_t roots = 0;           // Begun with.
-    uint64_t pages = 0;           // Received.
-    uint64_t bodies = 0;          // Received.
-    uint64_t bodies_same = 0;     // Had already.
+    uint64_t requests = 0;     // Repeated ones too.
+    uint64_t parts = 0;        // Answers that were used.
+    uint64_t dropped = 0;      // Answers that were damaged, impossible, late or of a stranger.
+    uint64_t roots = 0;        // Begun with.
+    uint64_t pages = 0;        // Received.
+    uint64_t bodies = 0;       // Received.
+    uint64_t bodies_same = 0;  // Had already.
     uint64_t bodies_ended = 0;
-    uint64_t damaged_roots = 0;   // Complete, and yet unusable.
+    uint64_t damaged_roots = 0;  // Complete, and yet unusable.
   };
 
   // All are borrowed. `first_ticket` is above any ticket of an earlier fetcher of this group in
@@ -173,13 +173,13 @@ class SnapshotFetcher {
   IndexSet have_;   // The own store has, or is about to, what the checkpoint needs of them.
   IndexSet put_;    // Were received and submitted.
   IndexSet ended_;  // Not needed once ended_through_ is applied.
-  Term term_;  // The newest of those who sent parts.
+  Term term_;       // The newest of those who sent parts.
   Index ended_through_;
   std::deque<BodyWanted> bodies_wanted_;
   size_t body_batch_;
   // Comparing goes through live_ once, in order; all before live_[run_] and index_ is in have_,
   // ended_, bodies_wanted_ or asked for. Starts once what was submitted before is written.
-  uint64_t scan_ = 0;  // Another number for each time.
+  uint64_t scan_ = 0;        // Another number for each time.
   uint64_t scan_after_ = 0;  // Ticket.
   size_t run_ = 0;
   Index index_;

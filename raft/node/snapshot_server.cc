@@ -8,8 +8,8 @@
 namespace pontoon::raft {
 namespace {
 
-// Their sizes are not known before they are read: few enough that what does not fit any more into an
-// answer is little.
+// Their sizes are not known before they are read: few enough that what does not fit any more into
+// an answer is little.
 constexpr size_t kPagesAtOnce = 4;
 
 bool IsWhole(const BodyImage& image) {
@@ -76,8 +76,7 @@ std::function<void(Result)> SnapshotServer::OnLoop(std::function<void(Result)> d
   };
 }
 
-void SnapshotServer::OnRequest(GroupId group, const ReplicaId& from,
-                               const SnapshotPart& request) {
+void SnapshotServer::OnRequest(GroupId group, const ReplicaId& from, const SnapshotPart& request) {
   ++counters_.requests;
   const std::optional<Source> source = host_->FindSource(group);
   if (!source.has_value()) return;
@@ -178,8 +177,8 @@ void SnapshotServer::OnLoaded(GroupId group, uint64_t id, absl::StatusOr<Checkpo
     SendRoot(group, waiting.from, *pin, waiting.request, 0);
 }
 
-void SnapshotServer::SendRoot(GroupId group, const ReplicaId& to, const Pin& pin,
-                              uint64_t request, uint64_t offset) {
+void SnapshotServer::SendRoot(GroupId group, const ReplicaId& to, const Pin& pin, uint64_t request,
+                              uint64_t offset) {
   SnapshotPart part;
   part.kind = SnapshotPart::Kind::kRoot;
   part.request = request;
@@ -243,12 +242,12 @@ void SnapshotServer::ReadPages(std::shared_ptr<PageJob> job) {
   job->read.assign(count, absl::UnknownError("not read yet"));
   job->unread = count;
   for (size_t i = 0; i < count; ++i) {
-    store_->ReadPage(job->group, StoredPage(job->generation, job->pages[begin + i]),
-                     OnLoop<absl::StatusOr<base::Slice>>(
-                         [this, job, i](absl::StatusOr<base::Slice> page) {
-                           job->read[i] = std::move(page);
-                           if (--job->unread == 0) OnPagesRead(job);
-                         }));
+    store_->ReadPage(
+        job->group, StoredPage(job->generation, job->pages[begin + i]),
+        OnLoop<absl::StatusOr<base::Slice>>([this, job, i](absl::StatusOr<base::Slice> page) {
+          job->read[i] = std::move(page);
+          if (--job->unread == 0) OnPagesRead(job);
+        }));
   }
 }
 
@@ -299,14 +298,12 @@ void SnapshotServer::OnBodiesRequest(GroupId group, const Source& source, const 
   job->answer = AnswerTo(request);
   std::vector<Index> indexes;
   for (const BodyWanted& wanted : request.bodies) indexes.push_back(wanted.index);
-  store_->ReadBodyImages(group, std::move(indexes), false,
-                         OnLoop<Images>([this, job](Images images) {
-                           OnBodiesCompared(job, images);
-                         }));
+  store_->ReadBodyImages(
+      group, std::move(indexes), false,
+      OnLoop<Images>([this, job](Images images) { OnBodiesCompared(job, images); }));
 }
 
-void SnapshotServer::OnBodiesCompared(const std::shared_ptr<BodyJob>& job,
-                                      const Images& images) {
+void SnapshotServer::OnBodiesCompared(const std::shared_ptr<BodyJob>& job, const Images& images) {
   const std::optional<Source> source = host_->FindSource(job->group);
   if (!source.has_value()) return End();
   uint64_t bytes = 0;
@@ -336,14 +333,12 @@ void SnapshotServer::OnBodiesCompared(const std::shared_ptr<BodyJob>& job,
     job->answer.body_answers.push_back(std::move(answer));
   }
   if (job->to_read.empty()) return OnBodiesRead(job, {});
-  store_->ReadBodyImages(job->group, job->to_read, true,
-                         OnLoop<Images>([this, job](Images images) {
+  store_->ReadBodyImages(job->group, job->to_read, true, OnLoop<Images>([this, job](Images images) {
                            OnBodiesRead(job, std::move(images));
                          }));
 }
 
-void SnapshotServer::OnBodiesRead(const std::shared_ptr<BodyJob>& job,
-                                  Images images) {
+void SnapshotServer::OnBodiesRead(const std::shared_ptr<BodyJob>& job, Images images) {
   End();
   const std::optional<Source> source = host_->FindSource(job->group);
   if (!source.has_value()) return;
@@ -372,9 +367,8 @@ void SnapshotServer::Tick(base::MonotonicTime now) {
   now_ = now;
   for (auto it = groups_.begin(); it != groups_.end();) {
     Group& pins = it->second;
-    std::erase_if(pins.pins, [this](const Pin& pin) {
-      return !pin.loading && now_ - pin.used > kPinnedFor;
-    });
+    std::erase_if(pins.pins,
+                  [this](const Pin& pin) { return !pin.loading && now_ - pin.used > kPinnedFor; });
     ReleaseDrops(it->first, &pins);
     it = pins.pins.empty() && pins.held.empty() ? groups_.erase(it) : std::next(it);
   }

@@ -20,9 +20,9 @@
 namespace pontoon::raft {
 
 // Answers the requests of SnapshotFetchers for the groups of one loop, out of the log store. It
-// knows nothing of its receivers but which checkpoints somebody asked for lately: as long as that is
-// so their roots stay in memory and their pages on the disk. A request that cannot be answered now
-// is dropped: the receiver asks again.
+// knows nothing of its receivers but which checkpoints somebody asked for lately: as long as that
+// is so their roots stay in memory and their pages on the disk. A request that cannot be answered
+// now is dropped: the receiver asks again.
 //
 // Runs on the loop that owns the groups; what the store reads comes back through `post`.
 class SnapshotServer {
@@ -53,11 +53,11 @@ class SnapshotServer {
   };
   struct Counters {
     uint64_t requests = 0;
-    uint64_t parts = 0;      // Answers sent.
-    uint64_t gone = 0;       // Of them: begin again.
-    uint64_t invalid = 0;    // Requests that no fetcher of this version sends.
-    uint64_t not_ready = 0;  // Dropped: this replica is behind the one that asks, or feeds no one.
-    uint64_t busy = 0;       // Dropped: enough is being read.
+    uint64_t parts = 0;       // Answers sent.
+    uint64_t gone = 0;        // Of them: begin again.
+    uint64_t invalid = 0;     // Requests that no fetcher of this version sends.
+    uint64_t not_ready = 0;   // Dropped: this replica is behind the one that asks, or feeds no one.
+    uint64_t busy = 0;        // Dropped: enough is being read.
     uint64_t unreadable = 0;  // Dropped: a body that the state needs cannot be read.
     uint64_t page_drops_held = 0;
   };
@@ -71,8 +71,8 @@ class SnapshotServer {
   void OnRequest(GroupId group, const ReplicaId& from, const SnapshotPart& request);
   void Tick(base::MonotonicTime now);
 
-  // Pages that the group's state machine needs no more, as the store knows them: what of them may go
-  // now. The rest goes when those have had them who are fetching now.
+  // Pages that the group's state machine needs no more, as the store knows them: what of them may
+  // go now. The rest goes when those have had them who are fetching now.
   std::vector<PageId> HoldDrops(GroupId group, std::vector<PageId> pages);
   // The group is about to be closed.
   void Close(GroupId group);
@@ -123,10 +123,8 @@ class SnapshotServer {
   void OnPagesRead(const std::shared_ptr<PageJob>& job);
   void OnBodiesRequest(GroupId group, const Source& source, const ReplicaId& from,
                        const SnapshotPart& request);
-  void OnBodiesCompared(const std::shared_ptr<BodyJob>& job,
-                        const Images& images);
-  void OnBodiesRead(const std::shared_ptr<BodyJob>& job,
-                    Images images);
+  void OnBodiesCompared(const std::shared_ptr<BodyJob>& job, const Images& images);
+  void OnBodiesRead(const std::shared_ptr<BodyJob>& job, Images images);
   bool Begin();
   void End() { --reading_; }
   void Send(GroupId group, const ReplicaId& to, SnapshotPart part);

@@ -45,7 +45,9 @@ class SnapshotTest : public ::testing::Test {
     b_->Checkpoint();  // Of another index, with other pages.
   }
 
-  bool Wanted() const { return sender_ != nullptr && r_->applied.index < sender_->checkpoint.index; }
+  bool Wanted() const {
+    return sender_ != nullptr && r_->applied.index < sender_->checkpoint.index;
+  }
   // A millisecond: the senders' disks work, what was sent arrives, and so on, until nothing moves.
   // False once `parts_max` answers have arrived.
   bool Step() {

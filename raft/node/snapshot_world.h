@@ -118,12 +118,12 @@ class SnapshotPeer final : public StorageEvents,
       });
     }
     for (const TestMachine::LiveMessage& message : machine->live_messages()) {
-      store.ReadBodies(
-          kWorldGroup, {{message.ref.index, message.extent.offset, message.extent.size}},
-          [message](std::vector<absl::StatusOr<base::Slice>> read) {
-            ASSERT_TRUE(read[0].ok()) << "body " << message.ref.index.value;
-            EXPECT_EQ(base::Crc32c(read[0]->view()), message.crc);
-          });
+      store.ReadBodies(kWorldGroup,
+                       {{message.ref.index, message.extent.offset, message.extent.size}},
+                       [message](std::vector<absl::StatusOr<base::Slice>> read) {
+                         ASSERT_TRUE(read[0].ok()) << "body " << message.ref.index.value;
+                         EXPECT_EQ(base::Crc32c(read[0]->view()), message.crc);
+                       });
     }
     store.AnswerReads();
     EXPECT_EQ(store.pages(kWorldGroup), expected);
