@@ -29,6 +29,7 @@ class MultiRaft::Snapshots final : public SnapshotFetcher::Host, public Snapshot
   void SubmitFetched(StateTask task) override { raft_->store_->Submit(std::move(task)); }
   void ReadOwnBodies(GroupId group, std::vector<Index> bodies,
                      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override;
+  ReplicaId Self(GroupId group) const override { return raft_->core(group).self(); }
   Index CommitIndex(GroupId group) const override;
   Index AppliedIndex(GroupId group) const override;
   uint16_t PageGeneration(GroupId group) const override;

@@ -25,6 +25,8 @@ class SnapshotBudget {
     at_work_.insert(group);
     return true;
   }
+  // Somebody waits in line.
+  bool contended() const { return !line_.empty(); }
   void Release(GroupId group) {
     at_work_.erase(group);
     line_.erase(std::remove(line_.begin(), line_.end(), group), line_.end());

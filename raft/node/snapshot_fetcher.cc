@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "raft/core/membership.h"
 
 namespace pontoon::raft {
 namespace {
@@ -30,28 +31,44 @@ SnapshotFetcher::~SnapshotFetcher() { budget_->Release(group_); }
 void SnapshotFetcher::Start(const ReplicaId& from, EntryId at_least) {
   heard_ = now_;
   at_least_ = at_least;
-  const bool switched = from != from_;
-  from_ = from;
   if (phase_ == Phase::kIdle) phase_ = Phase::kQueued;
-  if (switched && (phase_ == Phase::kRoot || phase_ == Phase::kParts)) {
-    if (phase_ == Phase::kRoot || !PagesComplete()) {
-      root_begun_.reset();
-      BeginRoot();
-    } else {
-      // Any replica that has applied as much can say what became of the bodies.
-      for (auto& [number, asked] : std::exchange(asked_, {})) TakeBack(asked.request, 0);
-    }
-  }
+  if (std::exchange(leader_, from) != from) AskAnother(from);
   Pump();
+}
+
+void SnapshotFetcher::AskAnother(const ReplicaId& from) {
+  from_ = from;
+  progress_ = now_;
+  if (phase_ == Phase::kRoot || (phase_ == Phase::kParts && !PagesComplete())) {
+    root_begun_.reset();
+    BeginRoot();
+  } else {
+    // Any replica that has applied as much can say what became of the bodies.
+    for (auto& [number, asked] : std::exchange(asked_, {})) TakeBack(asked.request, 0);
+  }
+}
+
+// The one after it among the members, in a circle.
+void SnapshotFetcher::AskNextSender() {
+  std::vector<ReplicaId> members = AllMembers(checkpoint_.membership);
+  std::erase(members, host_->Self(group_));
+  if (members.empty()) return;
+  const auto next = std::upper_bound(members.begin(), members.end(), from_);
+  ++counters_.next_senders;
+  AskAnother(next == members.end() ? members.front() : *next);
 }
 
 void SnapshotFetcher::Tick(base::MonotonicTime now) {
   now_ = now;
   if (phase_ == Phase::kIdle || phase_ == Phase::kReady) return;
-  if (now_ - heard_ > kGiveUpAfter) {
+  const bool stalled = phase_ != Phase::kQueued && now_ - progress_ > kGiveUpAfter;
+  if (now_ - std::max(heard_, progress_) > kGiveUpAfter || (stalled && budget_->contended())) {
     Abandon();
     return;
   }
+  if (phase_ == Phase::kParts && PagesComplete() && !asked_.empty() &&
+      now_ - progress_ > kNextSenderAfter)
+    AskNextSender();
   for (auto& [number, asked] : asked_) {
     if (now_ - asked.at < kRequestTimeout) continue;
     asked.at = now_;
@@ -146,7 +163,10 @@ void SnapshotFetcher::OnOwnBodies(uint64_t scan, const std::vector<Index>& index
 }
 
 void SnapshotFetcher::Pump() {
-  if (phase_ == Phase::kQueued && budget_->Take(group_)) BeginRoot();
+  if (phase_ == Phase::kQueued && budget_->Take(group_)) {
+    progress_ = now_;
+    BeginRoot();
+  }
   if (phase_ != Phase::kRoot && phase_ != Phase::kParts) return;
   while (asked_.size() < kRequestsMax && unwritten_bytes_ < kUnwrittenBytesMax && AskNext()) {
   }
@@ -287,7 +307,7 @@ void SnapshotFetcher::Abandon() {
 
 void SnapshotFetcher::Reset() {
   phase_ = Phase::kIdle;
-  from_ = {};
+  leader_ = from_ = {};
   at_least_ = {};
   root_begun_.reset();
   asked_.clear();

@@ -39,8 +39,12 @@ class SnapshotFetcher {
   static constexpr uint64_t kUnwrittenBytesMax = 4 * 1024 * 1024;
   // A request without an answer is repeated after this time.
   static constexpr base::Duration kRequestTimeout = base::Seconds(1);
-  // Without a Start or any progress for so long it is given up.
+  // Without a Start or any progress for so long it is given up; without progress alone, if other
+  // groups wait for their turn.
   static constexpr base::Duration kGiveUpAfter = base::Seconds(10);
+  // A sender that says nothing useful about bodies for so long (it may have lost one) is left for
+  // the next member.
+  static constexpr base::Duration kNextSenderAfter = base::Seconds(3);
   // A root beyond this is not believed. It holds what a deep queue has in memory, not its pages.
   static constexpr uint64_t kRootBytesMax = 512 * 1024 * 1024;
 
@@ -56,6 +60,7 @@ class SnapshotFetcher {
         GroupId group, std::vector<Index> bodies,
         std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) = 0;
     // Where the group stands now.
+    virtual ReplicaId Self(GroupId group) const = 0;
     virtual Index CommitIndex(GroupId group) const = 0;
     virtual Index AppliedIndex(GroupId group) const = 0;
     virtual uint16_t PageGeneration(GroupId group) const = 0;
@@ -70,6 +75,7 @@ class SnapshotFetcher {
     uint64_t bodies = 0;       // Received.
     uint64_t bodies_same = 0;  // Had already.
     uint64_t bodies_ended = 0;
+    uint64_t next_senders = 0;    // A sender was left for the next one.
     uint64_t damaged_roots = 0;  // Complete, and yet unusable.
   };
 
@@ -134,6 +140,8 @@ class SnapshotFetcher {
   void OnOwnBodies(uint64_t scan, const std::vector<Index>& indexes,
                    std::vector<absl::StatusOr<BodyImage>> images);
   bool PagesComplete() const;
+  void AskAnother(const ReplicaId& from);
+  void AskNextSender();
   void MaybeReady();
 
   const GroupId group_;
@@ -142,10 +150,12 @@ class SnapshotFetcher {
   SnapshotBudget* const budget_;
 
   Phase phase_ = Phase::kIdle;
-  ReplicaId from_;
+  ReplicaId leader_;  // Who was named by the last Start.
+  ReplicaId from_;    // Who is asked.
   EntryId at_least_;
   base::MonotonicTime now_;
-  base::MonotonicTime heard_;  // The last Start, or part that was used.
+  base::MonotonicTime heard_;     // The last Start.
+  base::MonotonicTime progress_;  // The last part that was used.
 
   std::optional<base::MonotonicTime> root_begun_;
 

@@ -62,6 +62,12 @@ void SnapshotFetcher::OnPart(const ReplicaId& from, Term term, const SnapshotPar
     ++counters_.dropped;
     return;
   }
+  if (phase_ == Phase::kParts && host_->AppliedIndex(group_) >= checkpoint_.applied.index) {
+    // It got there by the log. Bodies that came now might never be let go.
+    ++counters_.dropped;
+    Abandon();
+    return;
+  }
   const SnapshotPart request = asked->second.request;
   const bool newest = request.checkpoint == EntryId{};
   if (part.gone) {
@@ -87,7 +93,7 @@ void SnapshotFetcher::OnPart(const ReplicaId& from, Term term, const SnapshotPar
   }
   if (used) {
     ++counters_.parts;
-    heard_ = now_;
+    progress_ = now_;
     asked_.erase(part.request);
     if (phase_ == Phase::kRoot && root_received_ == root_bytes_) OnRootComplete();
   } else {

@@ -76,7 +76,7 @@ class SnapshotTest : public ::testing::Test {
         peer->server->OnRequest(kWorldGroup, sent.from, sent.part);
       } else {
         bodies_sent_ += CountBodies(sent.part);
-        peer->fetcher->OnPart(sent.from, sent.part);
+        peer->fetcher->OnPart(sent.from, Term{1}, sent.part);
       }
     }
   }
@@ -241,7 +241,7 @@ TEST_F(SnapshotTest, DamagedOrImpossiblePartsChangeNothing) {
       change(&bad.part);
       const uint64_t dropped = r_->fetcher->counters().dropped;
       const size_t tasks = r_->store.unsynced();
-      r_->fetcher->OnPart(bad.from, bad.part);
+      r_->fetcher->OnPart(bad.from, Term{1}, bad.part);
       EXPECT_EQ(r_->fetcher->counters().dropped, dropped + 1)
           << "kind " << static_cast<int>(sent.part.kind);
       EXPECT_EQ(r_->store.unsynced(), tasks);
@@ -292,7 +292,7 @@ TEST_F(SnapshotTest, DamagedOrImpossiblePartsChangeNothing) {
     }
     // And from a stranger.
     const uint64_t dropped = r_->fetcher->counters().dropped;
-    r_->fetcher->OnPart(b_->id, sent.part);
+    r_->fetcher->OnPart(b_->id, Term{1}, sent.part);
     EXPECT_EQ(r_->fetcher->counters().dropped, dropped + 1);
     return false;
   };
@@ -522,16 +522,45 @@ TEST_F(SnapshotTest, ASenderThatLacksTheEntriesSaysNothingAboutTheirBodies) {
   EXPECT_EQ(r_->server->counters().not_ready, 1u);
 }
 
-TEST_F(SnapshotTest, ABodyThatTheSenderHasLostIsNotCalledSettled) {
+TEST_F(SnapshotTest, ABodyThatTheSenderHasLostComesFromAnotherMember) {
   BuildState(100);
   Step();
   sender_ = a_.get();
   a_->store.DamageBody(kWorldGroup, Index{2});
-  EXPECT_FALSE(RunUntilInstalled(3000));
-  EXPECT_GT(a_->server->counters().unreadable, 0u);
-  sender_ = b_.get();  // Has it.
   ASSERT_TRUE(RunUntilInstalled());
+  EXPECT_GT(a_->server->counters().unreadable, 0u);
+  EXPECT_GT(r_->fetcher->counters().next_senders, 0u);
+  EXPECT_EQ(r_->fetcher->counters().roots, 1u);
   ExpectCaughtUp();
+}
+
+TEST_F(SnapshotTest, ABodyThatAllHaveLostIsNotCalledSettled) {
+  BuildState(100);
+  Step();
+  sender_ = a_.get();
+  a_->store.DamageBody(kWorldGroup, Index{2});
+  b_->store.DamageBody(kWorldGroup, Index{2});
+  EXPECT_FALSE(RunUntilInstalled());
+  EXPECT_TRUE(r_->fetcher->active());
+}
+
+// Nothing that stands still takes the place of those that could go on.
+TEST_F(SnapshotTest, AFetchThatStandsStillLetsOthersGoFirst) {
+  BuildState(100);
+  Step();
+  sender_ = a_.get();
+  lose_ = [](SnapshotPeer::Sent& sent) { return sent.request; };
+  ASSERT_TRUE(r_->budget.Take(GroupId{98}));
+  Step();
+  ASSERT_FALSE(r_->budget.Take(GroupId{99}));
+  for (int i = 0; i < 9000; ++i) Step();
+  EXPECT_FALSE(r_->budget.Take(GroupId{99})) << "it had its time";
+  for (int i = 0; i < 2000; ++i) Step();
+  EXPECT_TRUE(r_->budget.Take(GroupId{99}));
+  lose_ = nullptr;
+  EXPECT_FALSE(RunUntilInstalled(2000));
+  r_->budget.Release(GroupId{99});
+  ASSERT_TRUE(RunUntilInstalled());
 }
 
 TEST_F(SnapshotTest, RequestsThatNoReplicaSendsAreDroppedAndCounted) {

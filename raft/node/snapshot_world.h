@@ -71,7 +71,7 @@ class SnapshotPeer final : public StorageEvents,
     for (PageId& page : task.drop_pages) page = StoredPage(page_generation, page);
     task.drop_pages = server->HoldDrops(kWorldGroup, std::move(task.drop_pages));
     task.checkpoint->page_generation = page_generation;
-    task.checkpoint->membership = {.voters = {id}};
+    task.checkpoint->membership = {.voters = {{NodeId{1}, 1}, {NodeId{2}, 1}, {NodeId{3}, 1}}};
     store.Submit(std::move(task));
     StorageTask compact;
     compact.group = kWorldGroup;
@@ -147,6 +147,7 @@ class SnapshotPeer final : public StorageEvents,
                      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override {
     store.ReadBodyImages(group, std::move(bodies), false, std::move(done));
   }
+  ReplicaId Self(GroupId) const override { return id; }
   Index CommitIndex(GroupId) const override { return applied.index; }
   Index AppliedIndex(GroupId) const override { return applied.index; }
   uint16_t PageGeneration(GroupId) const override { return page_generation; }
