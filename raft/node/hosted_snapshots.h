@@ -21,7 +21,8 @@ namespace pontoon::raft {
 class MultiRaft::Snapshots final : public SnapshotFetcher::Host, public SnapshotServer::Host {
  public:
   explicit Snapshots(MultiRaft* raft)
-      : server(raft->store_, raft->options_.post, this), raft_(raft) {}
+      : server(raft->store_, raft->options_.post, this, raft->options_.snapshot_part_bytes),
+        raft_(raft) {}
 
   void SendRequest(GroupId group, const ReplicaId& to, SnapshotPart request) override {
     Send(MessageKind::kSnapshotRequest, group, to, std::move(request));

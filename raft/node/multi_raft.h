@@ -18,6 +18,7 @@
 #include "raft/core/core.h"
 #include "raft/core/entry.h"
 #include "raft/core/log_store.h"
+#include "raft/core/snapshot.h"
 #include "raft/node/counters.h"
 #include "raft/node/disk_watchdog.h"
 #include "raft/node/heartbeats.h"
@@ -44,6 +45,8 @@ struct MultiRaftOptions {
   // When a disk stalls, and when it is dead, of which the owner is told within Tick, once: it has to
   // end the process.
   DiskWatchdog::Options disk = {};
+  // About so much of a snapshot is sent at once; at most kSnapshotPartBytes.
+  uint64_t snapshot_part_bytes = kSnapshotPartBytes;
   std::function<void()> on_disk_dead = nullptr;
   // Told, within Flush, of a replica (also this one) that counts for nothing any more.
   std::function<void(GroupId, const Astray&)> on_astray = nullptr;

@@ -58,8 +58,8 @@ struct SnapshotServer::BodyJob {
 };
 
 SnapshotServer::SnapshotServer(LogStore* store, std::function<void(std::function<void()>)> post,
-                               Host* host)
-    : store_(store), post_(std::move(post)), host_(host) {}
+                               Host* host, uint64_t part_bytes)
+    : store_(store), post_(std::move(post)), host_(host), part_bytes_(part_bytes) {}
 
 template <typename Result>
 std::function<void(Result)> SnapshotServer::OnLoop(std::function<void(Result)> done) const {
@@ -189,7 +189,7 @@ void SnapshotServer::SendRoot(GroupId group, const ReplicaId& to, const Pin& pin
   part.membership = pin.checkpoint.membership;
   part.page_generation = pin.checkpoint.page_generation;
   part.root.Append(
-      pin.root.Sub(offset, std::min<uint64_t>(kSnapshotPartBytes, pin.root.size() - offset)));
+      pin.root.Sub(offset, std::min<uint64_t>(part_bytes_, pin.root.size() - offset)));
   Send(group, to, std::move(part));
 }
 
@@ -257,7 +257,7 @@ void SnapshotServer::OnPagesRead(const std::shared_ptr<PageJob>& job) {
   bool failed = pin == nullptr || pin->id != job->pin;
   std::vector<base::SliceChain>& pages = job->answer.page_bytes;
   if (failed) pages.clear();
-  for (size_t i = 0; i < job->read.size() && !failed && job->bytes < kSnapshotPartBytes; ++i) {
+  for (size_t i = 0; i < job->read.size() && !failed && job->bytes < part_bytes_; ++i) {
     if (!job->read[i].ok()) {
       failed = true;
       break;
@@ -265,7 +265,7 @@ void SnapshotServer::OnPagesRead(const std::shared_ptr<PageJob>& job) {
     job->bytes += job->read[i]->size();
     pages.emplace_back(*std::move(job->read[i]));
   }
-  if (!failed && pages.size() < job->pages.size() && job->bytes < kSnapshotPartBytes)
+  if (!failed && pages.size() < job->pages.size() && job->bytes < part_bytes_)
     return ReadPages(job);
   End();
   if (pages.empty()) return SendGone(job->group, job->from, job->answer);
@@ -307,7 +307,7 @@ void SnapshotServer::OnBodiesCompared(const std::shared_ptr<BodyJob>& job, const
   const std::optional<Source> source = host_->FindSource(job->group);
   if (!source.has_value()) return End();
   uint64_t bytes = 0;
-  for (size_t i = 0; i < images.size() && bytes < kSnapshotPartBytes; ++i) {
+  for (size_t i = 0; i < images.size() && bytes < part_bytes_; ++i) {
     BodyAnswer answer;
     answer.index = job->wanted[i].index;
     if (absl::IsNotFound(images[i].status())) {
@@ -325,7 +325,7 @@ void SnapshotServer::OnBodiesCompared(const std::shared_ptr<BodyJob>& job, const
       // What is cut off was settled, but perhaps not yet at the checkpoint.
       if (!IsWhole(*images[i])) answer.ended = source->applied;
     } else {
-      if (bytes > 0 && bytes + BytesOf(*images[i]) > kSnapshotPartBytes) break;
+      if (bytes > 0 && bytes + BytesOf(*images[i]) > part_bytes_) break;
       bytes += BytesOf(*images[i]);
       answer.kind = BodyAnswer::Kind::kBytes;
       job->to_read.push_back(answer.index);

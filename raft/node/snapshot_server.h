@@ -63,7 +63,8 @@ class SnapshotServer {
   };
 
   // All are borrowed. `post` as in MultiRaftOptions; may be null.
-  SnapshotServer(LogStore* store, std::function<void(std::function<void()>)> post, Host* host);
+  SnapshotServer(LogStore* store, std::function<void(std::function<void()>)> post, Host* host,
+                 uint64_t part_bytes = kSnapshotPartBytes);
   SnapshotServer(const SnapshotServer&) = delete;
   SnapshotServer& operator=(const SnapshotServer&) = delete;
 
@@ -134,6 +135,7 @@ class SnapshotServer {
   LogStore* const store_;
   const std::function<void(std::function<void()>)> post_;
   Host* const host_;
+  const uint64_t part_bytes_;  // About so many in one answer.
   base::MonotonicTime now_;
   std::map<GroupId, Group> groups_;  // Those with pins or held pages.
   uint64_t next_pin_ = 1;

@@ -94,7 +94,7 @@ void Checker::OnReadReady(Host* host, GroupId group, ReadId id) {
   const auto read = reads_.find(id);
   if (read == reads_.end()) return Fail("R16: a read is answered twice, or was never asked");
   ++reads_answered_;
-  const Index applied = host->raft().applied(group).index;
+  const Index applied = host->raft(group).applied(group).index;
   if (read->second.group != group || applied < read->second.must_see) {
     Fail(absl::StrCat("R16: node ", host->number(), " answers a read with what it knew at entry ",
                       applied.value, "; ", read->second.must_see.value,

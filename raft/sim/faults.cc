@@ -26,7 +26,7 @@ void Simulation::StartHost(Host* host) {
   checker_.OnStart(host);
   if (now_us_ < host->full_until_us) {
     host->store().FillUp();
-    host->raft().SetRoom(false);
+    host->SetRoom(false);
   }
   ArmTick(host);
   AfterHost(host);
@@ -61,7 +61,7 @@ bool Simulation::LoseDisk(Host* host, int64_t down_us) {
 Host* Simulation::LeaderOf(GroupId group, uint64_t dice) {
   std::vector<Host*> leaders;
   for (const auto& host : hosts_) {
-    if (host->up() && now_us_ >= host->frozen_until_us && host->raft().leads(group))
+    if (host->up() && now_us_ >= host->frozen_until_us && host->raft(group).leads(group))
       leaders.push_back(host.get());
   }
   return leaders.empty() ? nullptr : leaders[dice % leaders.size()];
@@ -89,7 +89,7 @@ bool Simulation::Change(GroupId group, uint64_t dice) {
   std::sort(wanted.learners.begin(), wanted.learners.end());
   // Nobody takes out who is needed.
   if (!checker_.HasMajority(group, wanted.voters)) return false;
-  const bool taken = leader->raft().ProposeConfig(group, core.term(), wanted).ok();
+  const bool taken = leader->raft(group).ProposeConfig(group, core.term(), wanted).ok();
   outcome_.changes += taken;
   AfterHost(leader);
   return taken;
@@ -179,7 +179,7 @@ void Simulation::Happen(const Event& event) {
       Push(host->full_until_us, What::kRoom, host->number());
       host->store().FillUp();
       if (!host->up()) break;
-      host->raft().SetRoom(false);
+      host->SetRoom(false);
       AfterHost(host);
       break;
     case Happening::kFailWrite:
@@ -203,7 +203,7 @@ void Simulation::Happen(const Event& event) {
       took_effect = leader != nullptr;
       if (!took_effect) break;
       const std::vector<ReplicaId>& voters = leader->core(group(args[0])).membership().voters;
-      took_effect = leader->raft()
+      took_effect = leader->raft(group(args[0]))
                         .TransferTo(group(args[0]), voters[args[1] / 7 % voters.size()])
                         .ok();
       AfterHost(leader);
@@ -214,7 +214,7 @@ void Simulation::Happen(const Event& event) {
       took_effect =
           candidate != nullptr && candidate->up() && now_us_ >= candidate->frozen_until_us;
       if (!took_effect) break;
-      took_effect = candidate->raft().Campaign(group(args[0])).ok();
+      took_effect = candidate->raft(group(args[0])).Campaign(group(args[0])).ok();
       AfterHost(candidate);
       break;
     }

@@ -18,10 +18,10 @@ class Host::Machine final : public StateMachine {
     host_->watcher_->OnApplied(host_, group_, committed.back().id.index, machine_.Digest());
     if (std::optional<StateTask> task = machine_.TakeStateTask(group_)) {
       if (host_->options_.cut_bodies == 0) task->cut_bodies.clear();
-      host_->raft_->SubmitState(*std::move(task));
+      host_->raft(group_).SubmitState(*std::move(task));
     }
     if (!checkpointing &&
-        host_->raft_->reclaimable_bytes(group_) >= host_->options_.checkpoint_bytes)
+        host_->raft(group_).reclaimable_bytes(group_) >= host_->options_.checkpoint_bytes)
       host_->MakeCheckpoint(group_);
   }
   void OnLeader(Term term) override { machine_.OnLeader(term); }
@@ -94,8 +94,16 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
   options.on_astray = [this](GroupId group, const Astray& astray) {
     watcher_->OnAstray(this, group, astray);
   };
-  raft_ = std::make_unique<MultiRaft>(options, store_.get(), this, &election_chance_);
-  raft_->Tick(clock_.Now(now_us * 1000));
+  options.snapshot_part_bytes = options_.snapshot_part_bytes;
+  options.on_disk_dead = [this] { disk_dead = true; };
+  heartbeats_ = std::make_unique<HeartbeatGatherer>(
+      HeartbeatGatherer::Options{.loops = options_.loops, .interval = options.core.heartbeat});
+  options.heartbeats = heartbeats_.get();
+  for (options.loop = 0; options.loop < options_.loops; ++options.loop) {
+    loops_.push_back(
+        std::make_unique<MultiRaft>(options, store_.get(), this, &election_chance_));
+  }
+  Tick(now_us);
   for (const auto& [group, incarnation] : incarnation_) {
     absl::StatusOr<RecoveredGroup> recovered = store_->RecoverBlocking(group);
     if (!recovered.ok()) return recovered.status();
@@ -104,19 +112,20 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
     if (const auto it = founders.find(group); it != founders.end() && incarnation == 1 &&
                                               IsVoter(it->second, self(group)))
       founding = it->second;
-    const absl::Status opened = raft_->OpenGroup(group, *std::move(recovered), machine.get(),
+    const absl::Status opened = raft(group).OpenGroup(group, *std::move(recovered), machine.get(),
                                                  founding, self(group));
     machines_[group] = std::move(machine);
     if (!opened.ok()) return opened;
   }
-  disk_busy = reads_busy = false;
+  disk_busy = reads_busy = disk_dead = false;
   frozen_until_us = 0;
   return absl::OkStatus();
 }
 
 std::string Host::Crash(MemoryLogStore::LogDamage damage) {
   PONTOON_CHECK(up());
-  raft_.reset();
+  loops_.clear();
+  heartbeats_.reset();
   machines_.clear();
   nodes_.reset();
   outbox_.clear();
@@ -133,12 +142,14 @@ void Host::Wipe() {
 
 const TestMachine& Host::machine(GroupId group) const { return machines_.at(group)->machine(); }
 
-void Host::OnStorageDone(GroupId group, IoSeq seq) { raft_->OnStorageDone(group, seq); }
+void Host::OnStorageDone(GroupId group, IoSeq seq) { raft(group).OnStorageDone(group, seq); }
 void Host::OnCheckpointDurable(GroupId group, EntryId applied) {
   machines_.at(group)->checkpointing = false;
-  raft_->OnCheckpointDurable(group, applied);
+  raft(group).OnCheckpointDurable(group, applied);
 }
-void Host::OnStateWritten(GroupId group, uint64_t ticket) { raft_->OnStateWritten(group, ticket); }
+void Host::OnStateWritten(GroupId group, uint64_t ticket) {
+  raft(group).OnStateWritten(group, ticket);
+}
 
 void Host::Send(Message message) {
   watcher_->OnSend(this, message);
@@ -160,22 +171,47 @@ void Host::Send(Message message) {
 }
 
 void Host::Deliver(Packet packet) {
-  raft_->Deliver(NodeId{packet.from}, packet.boot, std::move(packet.messages));
+  for (size_t loop = 0; loop < loops_.size(); ++loop) {
+    std::vector<Message> share;
+    if (loops_.size() == 1) {
+      share = std::move(packet.messages);
+    } else {
+      for (Message& message : packet.messages) {
+        if (message.group.value % loops_.size() == loop) share.push_back(std::move(message));
+      }
+    }
+    if (!share.empty())
+      loops_[loop]->Deliver(NodeId{packet.from}, packet.boot, std::move(share));
+  }
+}
+
+void Host::Tick(int64_t now_us) {
+  for (const auto& loop : loops_) loop->Tick(clock_.Now(now_us * 1000));
+}
+
+void Host::SetRoom(bool has_room) {
+  for (const auto& loop : loops_) loop->SetRoom(has_room);
+}
+
+void Host::OnPeerUnreachable(NodeId node) {
+  for (const auto& loop : loops_) loop->OnPeerUnreachable(node);
 }
 
 std::vector<Packet> Host::Run() {
-  while (raft_->Flush()) {
+  for (const auto& loop : loops_) {
+    while (loop->Flush()) {
+    }
   }
   return std::exchange(outbox_, {});
 }
 
 void Host::MakeCheckpoint(GroupId group) {
-  const EntryId applied = raft_->applied(group);
-  const Core& core = raft_->core(group);
-  if (applied.index == Index{0} || applied.index <= core.log().base().index) return;
+  const EntryId applied = raft(group).applied(group);
+  if (applied.index == Index{0} || applied.index <= core(group).log().base().index)
+    return;
   Machine& machine = *machines_.at(group);
   machine.checkpointing = true;
-  raft_->SubmitState(machine.machine().MakeCheckpoint(group, applied));
+  raft(group).SubmitState(machine.machine().MakeCheckpoint(group, applied));
 }
 
 }  // namespace pontoon::raft::sim

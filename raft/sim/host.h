@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "raft/node/heartbeats.h"
 #include "raft/node/multi_raft.h"
 #include "raft/node/node_table.h"
 #include "raft/node/test_machine.h"
@@ -50,14 +51,14 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   // to the next incarnation. Only while it is down.
   void Wipe();
 
-  bool up() const { return raft_ != nullptr; }
+  bool up() const { return !loops_.empty(); }
   uint32_t number() const { return number_; }
   NodeId node() const { return {number_}; }
   uint64_t boot() const { return boot_; }
   ReplicaId self(GroupId group) const { return {node(), incarnation_.at(group)}; }
-  MultiRaft& raft() { return *raft_; }
-  const MultiRaft& raft() const { return *raft_; }
-  const Core& core(GroupId group) const { return raft_->core(group); }
+  MultiRaft& raft(GroupId group) { return *loops_[group.value % loops_.size()]; }
+  const MultiRaft& raft(GroupId group) const { return *loops_[group.value % loops_.size()]; }
+  const Core& core(GroupId group) const { return raft(group).core(group); }
   const TestMachine& machine(GroupId group) const;
   Store& store() { return *store_; }
   const Store& store() const { return *store_; }
@@ -65,7 +66,10 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   const Clock& clock() const { return clock_; }
   Chance& disk_chance() { return disk_chance_; }
 
-  void Tick(int64_t now_us) { raft_->Tick(clock_.Now(now_us * 1000)); }
+  // All loops tick at once.
+  void Tick(int64_t now_us);
+  void SetRoom(bool has_room);
+  void OnPeerUnreachable(NodeId node);
   void Deliver(Packet packet);
   // Runs the process until it has nothing to do, and takes what it sent.
   std::vector<Packet> Run();
@@ -80,6 +84,7 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   uint64_t disk_slow_factor = 1;
   int64_t disk_stalled_until_us = 0;
   int64_t full_until_us = 0;
+  bool disk_dead = false;             // So says the watchdog; the process has to end.
   int64_t down_after_failure_us = 0;  // Once a write has failed.
 
  private:
@@ -103,7 +108,8 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   std::unique_ptr<Store> store_;
   std::unique_ptr<NodeTable> nodes_;
   std::map<GroupId, std::unique_ptr<Machine>> machines_;
-  std::unique_ptr<MultiRaft> raft_;
+  std::unique_ptr<HeartbeatGatherer> heartbeats_;
+  std::vector<std::unique_ptr<MultiRaft>> loops_;  // Group g belongs to loop g modulo their number.
   std::vector<Packet> outbox_;
 };
 

@@ -45,6 +45,7 @@ Options DrawOptions(uint64_t seed, Chance* chance) {
   options.groups = chance->Between(2, 8);
   // Rarely a group of one voter that grows.
   options.founders = chance->Permille(150) ? 1 : chance->Between(std::min<uint64_t>(3, options.nodes), options.nodes);
+  options.loops = chance->Between(1, 2);
   options.scale = chance->Between(2, 4);
   options.tick_us = 10000 * options.scale * chance->Between(1, 3);
   options.delay_us = chance->Permille(200) ? chance->Between(1000, 60000) : chance->Between(100, 3000);
@@ -66,6 +67,7 @@ Options DrawOptions(uint64_t seed, Chance* chance) {
   options.digest_interval = chance->Between(1, 16);
   options.checkpoint_bytes = chance->Permille(300) ? chance->Between(200, 1000) : chance->Between(1000, 8000);
   options.promotion_lag = chance->Between(0, 64);
+  options.snapshot_part_bytes = chance->Between(20, 4000);
   options.cut_bodies = chance->Permille(800) ? 1 : 0;
   return options;
 }

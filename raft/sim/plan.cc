@@ -22,6 +22,7 @@ constexpr OptionName kOptions[] = {
     {"nodes", &Options::nodes},
     {"groups", &Options::groups},
     {"founders", &Options::founders},
+    {"loops", &Options::loops},
     {"seconds", &Options::seconds},
     {"scale", &Options::scale},
     {"tick_us", &Options::tick_us},
@@ -44,6 +45,7 @@ constexpr OptionName kOptions[] = {
     {"digest_interval", &Options::digest_interval},
     {"checkpoint_bytes", &Options::checkpoint_bytes},
     {"promotion_lag", &Options::promotion_lag},
+    {"snapshot_part_bytes", &Options::snapshot_part_bytes},
     {"cut_bodies", &Options::cut_bodies},
 };
 
@@ -153,7 +155,8 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
                    [](const Event& a, const Event& b) { return a.at_us < b.at_us; });
   const Options& options = plan.options;
   if (options.nodes < 1 || options.nodes > 16 || options.groups < 1 || options.groups > 64 ||
-      options.founders < 1 || options.founders > options.nodes || options.scale < 1 ||
+      options.founders < 1 || options.founders > options.nodes || options.scale < 1 || options.loops < 1 ||
+      options.loops > 16 || options.snapshot_part_bytes < 1 ||
       options.tick_us < 1000 || options.seconds > 100000 || options.election_spread_us < 1) {
     return absl::InvalidArgumentError("an option out of its range");
   }

@@ -21,6 +21,7 @@ struct Options {
   uint64_t nodes = 3;
   uint64_t groups = 2;
   uint64_t founders = 3;     // Nodes 1.. of each group that found it.
+  uint64_t loops = 1;        // Event loops of a node.
   uint64_t seconds = 60;     // Until everything heals.
   uint64_t scale = 1;        // Heartbeats, elections and leases take so many times the usual.
   uint64_t tick_us = 25000;  // Of a node's own clock.
@@ -46,6 +47,7 @@ struct Options {
   uint64_t digest_interval = 8;
   uint64_t checkpoint_bytes = 3000;  // Of headers, then the machine makes a checkpoint.
   uint64_t promotion_lag = 64;
+  uint64_t snapshot_part_bytes = 2000;
   uint64_t cut_bodies = 1;  // Bodies that are mostly settled are cut down.
 
   friend bool operator==(const Options&, const Options&) = default;

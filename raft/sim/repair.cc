@@ -53,7 +53,7 @@ void Simulation::OperateGroup(GroupId group) {
     std::sort(wanted.voters.begin(), wanted.voters.end());
     std::sort(wanted.learners.begin(), wanted.learners.end());
     if (wanted == members) continue;
-    const bool taken = leader->raft().ProposeConfig(group, core.term(), wanted).ok();
+    const bool taken = leader->raft(group).ProposeConfig(group, core.term(), wanted).ok();
     trace_.Say(now_us_, "the operator replaces node ", gone.node.value, " in group ", group.value,
                taken ? "" : ", not now");
     AfterHost(leader);
@@ -66,7 +66,7 @@ std::string Simulation::WhyNotServing(GroupId group) {
   Host* leader = nullptr;
   for (const auto& host : hosts_) {
     if (!host->up()) return absl::StrCat("node ", host->number(), " is down");
-    if (host->raft().leads(group) &&
+    if (host->raft(group).leads(group) &&
         (leader == nullptr || host->core(group).term() > leader->core(group).term()))
       leader = host.get();
   }
@@ -82,7 +82,7 @@ std::string Simulation::WhyNotServing(GroupId group) {
   if (probe == Index{0}) {
     Entry entry = TestMachine::Put("probe");
     const absl::StatusOr<Index> taken =
-        leader->raft().Propose(group, core.term(), absl::MakeSpan(&entry, 1));
+        leader->raft(group).Propose(group, core.term(), absl::MakeSpan(&entry, 1));
     if (taken.ok()) probe = *taken;
     AfterHost(leader);
     return taken.ok() ? "the proposal is not committed yet" : std::string(taken.status().message());
@@ -132,17 +132,17 @@ std::string Simulation::WhyNotClean(GroupId group) {
         return absl::StrCat("S6: node ", host.number(), " keeps the body of entry ", index.value,
                             ", which is settled");
     }
-    if (host.core(group).log().base().index < host.raft().applied(group).index) {
+    if (host.core(group).log().base().index < host.raft(group).applied(group).index) {
       host.MakeCheckpoint(group);
       AfterHost(&host);
     }
-    if (host.store().durable(group).checkpoint.index < host.raft().applied(group).index)
+    if (host.store().durable(group).checkpoint.index < host.raft(group).applied(group).index)
       return absl::StrCat("S6: node ", host.number(), " has no checkpoint of everything");
     for (const PageId page : host.store().memory().pages(group)) {
       if (host.boot() > 1) break;  // Finding 2.
       bool named = false;
       for (const auto& [id, crc] : host.machine(group).pages())
-        named = named || host.raft().StoredPageOf(group, id) == page;
+        named = named || host.raft(group).StoredPageOf(group, id) == page;
       if (!named)
         return absl::StrCat("S6: node ", host.number(), " keeps page ",
                             page.value & kPageIdMax, " of generation ", page.value >> 48);

@@ -82,7 +82,7 @@ void Simulation::Handle(const Item& item) {
       if (now_us_ < host->full_until_us) return;
       host->store().MakeRoom();
       if (!host->up()) return;
-      host->raft().SetRoom(true);
+      host->SetRoom(true);
       return AfterHost(host);
     case What::kOperator:
       return Operate();
@@ -121,6 +121,10 @@ void Simulation::Handle(const Item& item) {
   switch (item.what) {
     case What::kTick:
       host->Tick(now_us_);
+      if (host->disk_dead) {
+        trace_.Say(now_us_, "node ", item.host, " gives its disk up");
+        return CrashHost(host, 1000000);
+      }
       ArmTick(host);
       break;
     case What::kPacket: {
@@ -135,7 +139,7 @@ void Simulation::Handle(const Item& item) {
       break;
     }
     case What::kRefused:
-      host->raft().OnPeerUnreachable(NodeId{item.slot});
+      host->OnPeerUnreachable(NodeId{item.slot});
       break;
     case What::kSynced: {
       if (!host->store().Write(item.slot)) {

@@ -22,7 +22,7 @@ bool Simulation::Propose(const Event& event) {
     entries.push_back(TestMachine::Put(messages));
   }
   const bool taken =
-      leader->raft().Propose(group, leader->raft().term(group), absl::MakeSpan(entries)).ok();
+      leader->raft(group).Propose(group, leader->raft(group).term(group), absl::MakeSpan(entries)).ok();
   AfterHost(leader);
   return taken;
 }
@@ -39,8 +39,8 @@ bool Simulation::Settle(GroupId group, uint64_t percent, uint64_t dice) {
   }
   if (refs.empty()) return false;
   Entry entry = TestMachine::Settle(refs);
-  const bool taken = leader->raft()
-                         .Propose(group, leader->raft().term(group), absl::MakeSpan(&entry, 1),
+  const bool taken = leader->raft(group)
+                         .Propose(group, leader->raft(group).term(group), absl::MakeSpan(&entry, 1),
                                   Core::Room::kAlways)
                          .ok();
   AfterHost(leader);
@@ -55,7 +55,7 @@ bool Simulation::Read(GroupId group) {
         host->core(group).role() != Role::kLeader)
       continue;
     const ReadId id = checker_.OnReadAsked(group);
-    asked = host->raft().ReadIndex(group, id).ok() || asked;
+    asked = host->raft(group).ReadIndex(group, id).ok() || asked;
     AfterHost(host.get());
   }
   return asked;
