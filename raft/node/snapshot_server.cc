@@ -285,10 +285,11 @@ void SnapshotServer::OnBodiesRequest(GroupId group, const Source& source, const 
       return;
     }
   }
-  // It does not have those entries, or others in their places.
+  // It does not have those entries, or others in their places. The one from whom the checkpoint came
+  // may be dead, and the receiver the one without whom nothing more is applied here.
   if (source.applied < request.checkpoint.index) {
     ++counters_.not_ready;
-    return;
+    return SendGone(group, from, request);
   }
   if (!Begin()) return;
   auto job = std::make_shared<BodyJob>();
