@@ -52,9 +52,8 @@ struct Progress {
     *this = Progress{.state = State::kQuarantined, .next = {1}, .heard = heard};
   }
   void BecomeReplicate() {
+    BecomeProbe();  // What was under way before it was asked has been answered, or is lost.
     state = State::kReplicate;
-    next = match + 1;
-    waiting = false;
   }
   // It has everything up to `index`.
   void Advance(Index index) {

@@ -55,7 +55,9 @@ bool Core::MajorityHasRoom() const {
   return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            if (voter == options_.self) return has_room_;
            const auto progress = progress_.find(voter);
-           return progress != progress_.end() && !progress->second.no_room;
+           // One that does not answer gives no room to what has to be committed now.
+           return progress != progress_.end() && !progress->second.no_room &&
+                  IsHeard(progress->second);
          }) == VoteResult::kWon;
 }
 
