@@ -221,6 +221,7 @@ void SnapshotFetcher::Submit(StateTask task, uint64_t bytes) {
 
 void SnapshotFetcher::BeginRoot() {
   phase_ = Phase::kRoot;
+  from_ = leader_;  // Others may be behind themselves.
   ++counters_.roots;
   asked_.clear();
   checkpoint_ = {};
