@@ -35,7 +35,9 @@ TEST(PeerTransportTest, BatchesOfEachLaneArriveInOrderAtEveryPeer) {
   TestPeer a(1), b(2), c(3);
   TestPeer* const peers[] = {&a, &b, &c};
   for (TestPeer* from : peers) {
-    for (TestPeer* to : peers) from->Connect(*to);  // To itself: nothing.
+    for (TestPeer* to : peers) {
+      if (from != to) from->ConnectAndAwait(*to);
+    }
   }
   constexpr int kBatches = 500;
   for (int i = 0; i < kBatches; ++i) {
@@ -67,7 +69,7 @@ TEST(PeerTransportTest, LargeBatchesArriveAsTheyWere) {
   b.on_batch = [&](base::NodeId, PeerLane, const base::Slice& batch) {
     received = std::string(batch.view());
   };
-  a.Connect(b);
+  a.ConnectAndAwait(b);
   std::string sent(kPeerBatchBytesMax, 'x');
   for (size_t i = 0; i < sent.size(); i += 997) sent[i] = static_cast<char>(i);
   a.Send(b, PeerLane::kSnapshot, sent);
@@ -80,8 +82,8 @@ TEST(PeerTransportTest, LargeBatchesArriveAsTheyWere) {
 TEST(PeerTransportTest, HundredMegabytesOfSnapshotsDoNotDelayHeartbeats) {
   constexpr uint64_t kBytes = uint64_t{100} << 20;
   TestPeer a(1), b(2);
-  a.Connect(b);
-  b.Connect(a);
+  a.ConnectAndAwait(b);
+  b.ConnectAndAwait(a);
   // A heartbeat is sent as soon as the one before was answered.
   std::atomic<int> beats{0};
   b.on_batch = [&](base::NodeId from, PeerLane lane, const base::Slice& batch) {
@@ -121,7 +123,7 @@ TEST(PeerTransportTest, ReaderThatPausesOneLaneBoundsTheSendersMemoryAndHoldsUpN
   options.queue_bytes_max = 4 << 20;
   TestPeer a(1, options), b(2);
   b.Pause(PeerLane::kAppend);
-  a.Connect(b);
+  a.ConnectAndAwait(b);
   const std::string piece(64 << 10, 'a');
   while (a.transport->metrics().lanes[1].dropped_full < 100) {
     a.Send(b, PeerLane::kAppend, piece);
@@ -211,7 +213,7 @@ TEST(PeerTransportTest, SilenceAloneIsNotTold) {
 
 TEST(PeerTransportTest, StrangersAreRefusedAndCountedAndDisturbNobody) {
   TestPeer a(1), b(2);
-  a.Connect(b);
+  a.ConnectAndAwait(b);
   PeerTransportOptions other_cookie, other_cluster;
   other_cookie.cookie = "ANOTHER";
   other_cluster.cluster_id = 99;
@@ -300,8 +302,7 @@ class RawPeer {
 
 TEST(PeerTransportTest, SenselessAndOversizedMessagesEndTheirStreamAloneAndAreCounted) {
   TestPeer a(1), b(2);
-  a.Connect(b);
-  ASSERT_TRUE(a.AwaitEvent("+2"));
+  a.ConnectAndAwait(b);
   {
     RawPeer raw(b, 9, kTestCookie);
     ASSERT_TRUE(raw.ReadsAccepted());
@@ -340,8 +341,7 @@ TEST(PeerTransportTest, SenselessAndOversizedMessagesEndTheirStreamAloneAndAreCo
 
 TEST(PeerTransportTest, BytesThatAreNotEvenGrpcDisturbNobody) {
   TestPeer a(1), b(2);
-  a.Connect(b);
-  ASSERT_TRUE(a.AwaitEvent("+2"));
+  a.ConnectAndAwait(b);
   const int garbage = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -376,7 +376,7 @@ TEST(PeerTransportTest, WithCertificatesOnlyPeersWhoseAuthorityIsTheSameTalk) {
                      .certificate = theirs.CertificatePem(),
                      .key = theirs.KeyPem()};
   TestPeer a(1, with_ours), b(2, with_ours), c(3, with_theirs), d(4);
-  a.Connect(b);
+  a.ConnectAndAwait(b);
   c.Connect(b);
   d.Connect(b);
   a.Send(b, PeerLane::kControl, "friend");
@@ -403,7 +403,7 @@ TEST(PeerTransportTest, StopsInTheMidstOfTraffic) {
   for (int round = 0; round < 5; ++round) {
     TestPeer a(1), b(2);
     if (round % 2 == 0) b.Pause(PeerLane::kAppend);
-    a.Connect(b);
+    a.ConnectAndAwait(b);
     b.Connect(a);
     const std::string piece(64 << 10, 'a');
     for (int i = 0; i < 200; ++i) {

@@ -49,9 +49,11 @@ class Node {
 
   void Connect(const Node& other) {
     peers.SetPeer(other.self_.node, "127.0.0.1", other.peers.port());
+    // What is sent before may be lost.
+    EXPECT_TRUE(Await([&] { return peers.metrics().connected >= net::kPeerLanes; }));
   }
   bool Await(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     base::MutexLock lock(&mutex_);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > end) return false;
@@ -194,6 +196,7 @@ TEST(RaftTransportTest, BatchesThatAreNotWhatTheyShouldBeAreDroppedAndCountedByR
   a.Connect(b);
   TestPeer c(3, {.boot = {5}});  // Knows the cookie, and says nonsense.
   c.transport->SetPeer(b.self_.node, "127.0.0.1", b.peers.port());
+  ASSERT_TRUE(c.Await([&] { return c.transport->metrics().connected == net::kPeerLanes; }));
   const auto heartbeat = [&](const raft::BatchHeader& header) {
     raft::BatchWriter writer(header);
     Message m;

@@ -53,6 +53,12 @@ class TestPeer final : public PeerReceiver, public PeerWatcher, public base::Log
   void Connect(const TestPeer& peer, uint16_t port = 0) {
     transport->SetPeer(peer.id_, "127.0.0.1", port == 0 ? peer.transport->port() : port);
   }
+  // The same, and waits until all lanes are ready: what is sent before may be lost.
+  void ConnectAndAwait(const TestPeer& peer, uint16_t port = 0) {
+    const uint64_t before = transport->metrics().connected;
+    Connect(peer, port);
+    PONTOON_CHECK(Await([&] { return transport->metrics().connected >= before + kPeerLanes; }));
+  }
   void Send(const TestPeer& to, PeerLane lane, const std::string& text) {
     transport->Send(to.id_, lane, base::SliceChain(base::Slice::Copy(text)));
   }
@@ -86,9 +92,9 @@ class TestPeer final : public PeerReceiver, public PeerWatcher, public base::Log
     transport->Resume(from.id_, lane);
   }
 
-  // False if it does not come true within half a minute.
+  // False if it does not come true within a minute.
   bool Await(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     base::MutexLock lock(&mutex_);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > end) return false;
