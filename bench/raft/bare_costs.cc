@@ -191,6 +191,7 @@ absl::StatusOr<Figures> Measure(const BareOptions& options, const Make& make) {
   return Figures{{"proposals_per_second", proposals / seconds},
                  {"p50_microseconds", all.Micros(0.50)},
                  {"p99_microseconds", all.Micros(0.99)},
+                 {"longest_microseconds", all.Micros(1)},
                  {"cpu_microseconds_per_proposal", 1e6 * cpu / proposals},
                  {"proposals_per_batch", static_cast<double>(options.batch)}};
 }

@@ -9,10 +9,28 @@ namespace pontoon::bench {
 absl::StatusOr<std::unique_ptr<BenchCluster>> BenchCluster::StartBlocking(
     const ClusterOptions& options) {
   std::unique_ptr<BenchCluster> cluster(new BenchCluster(options));
-  if (absl::Status opened = cluster->OpenBlocking(); !opened.ok()) return opened;
-  for (auto& node : cluster->nodes_) node->Start();
+  for (int n = 1; n <= options.voters; ++n) {
+    cluster->folders_.push_back(std::make_unique<ScratchFolder>(options.folder));
+    BenchNode::Options node;
+    node.number = static_cast<uint64_t>(n);
+    node.folder = cluster->folders_.back()->path();
+    cluster->nodes_.push_back(std::make_unique<BenchNode>(node));
+    cluster->founders_.voters.push_back(cluster->nodes_.back()->replica());
+  }
+  for (int group = 1; group <= options.groups; ++group)
+    cluster->groups_.push_back({static_cast<uint32_t>(group)});
+  for (size_t i = 0; i < cluster->early(); ++i) {
+    if (absl::Status started = cluster->StartNodeBlocking(i); !started.ok()) return started;
+  }
   if (absl::Status elected = cluster->ElectBlocking(); !elected.ok()) return elected;
   return cluster;
+}
+
+absl::Status BenchCluster::StartLateBlocking() {
+  for (size_t i = early(); i < size(); ++i) {
+    if (absl::Status started = StartNodeBlocking(i); !started.ok()) return started;
+  }
+  return absl::OkStatus();
 }
 
 BenchCluster::~BenchCluster() {
@@ -21,36 +39,25 @@ BenchCluster::~BenchCluster() {
   for (auto& node : nodes_) node->Stop();
 }
 
-absl::Status BenchCluster::OpenBlocking() {
-  raft::Membership founders;
-  for (int n = 1; n <= options_.voters; ++n) {
-    folders_.push_back(std::make_unique<ScratchFolder>(options_.folder));
-    BenchNode::Options node;
-    node.number = static_cast<uint64_t>(n);
-    node.folder = folders_.back()->path();
-    nodes_.push_back(std::make_unique<BenchNode>(node));
-    network_.Add(nodes_.back().get());
-    founders.voters.push_back(nodes_.back()->replica());
-  }
-  std::vector<raft::GroupId> groups;
-  for (int group = 1; group <= options_.groups; ++group)
-    groups.push_back({static_cast<uint32_t>(group)});
-  for (auto& node : nodes_) {
-    raft::Transport* transport = nullptr;
-    if (options_.voters > 1 && options_.wire == Wire::kGrpc) {
-      wires_.push_back(std::make_unique<GrpcWire>(node.get()));
-      if (absl::Status started = wires_.back()->StartBlocking(); !started.ok()) return started;
-      transport = wires_.back()->transport();
-    } else if (options_.voters > 1) {
-      transports_.push_back(std::make_unique<LocalTransport>(node->replica().node, &network_));
-      transport = transports_.back().get();
+absl::Status BenchCluster::StartNodeBlocking(size_t i) {
+  BenchNode* const node = nodes_[i].get();
+  raft::Transport* transport = nullptr;
+  if (options_.voters > 1 && options_.wire == Wire::kGrpc) {
+    wires_.push_back(std::make_unique<GrpcWire>(node));
+    if (absl::Status started = wires_.back()->StartBlocking(); !started.ok()) return started;
+    transport = wires_.back()->transport();
+    for (auto& other : wires_) {
+      other->Connect(*wires_.back());
+      wires_.back()->Connect(*other);
     }
-    if (absl::Status opened = node->OpenBlocking(transport, groups, founders); !opened.ok())
-      return opened;
+  } else if (options_.voters > 1) {
+    network_.Add(node);
+    transports_.push_back(std::make_unique<LocalTransport>(node->replica().node, &network_));
+    transport = transports_.back().get();
   }
-  for (auto& from : wires_) {
-    for (auto& to : wires_) from->Connect(*to);
-  }
+  if (absl::Status opened = node->OpenBlocking(transport, groups_, founders_); !opened.ok())
+    return opened;
+  node->Start();
   return absl::OkStatus();
 }
 
@@ -58,15 +65,20 @@ absl::Status BenchCluster::ElectBlocking() {
   const base::MonotonicTime end = Now() + base::Seconds(30);
   while (true) {
     bool all = true;
-    for (size_t i = 0; i < nodes_.size(); ++i) {
-      BenchNode* node = nodes_[i].get();
+    for (size_t i = 0; i < early(); ++i) {
+      BenchNode* const node = nodes_[i].get();
       node->RunBlocking([&] {
-        for (size_t group = i; group < node->machines().size(); group += nodes_.size()) {
-          const raft::GroupId id = node->machines()[group]->group();
-          if (node->raft()->leads(id)) continue;
-          all = false;
-          const raft::Role role = node->raft()->core(id).role();
-          if (role == raft::Role::kFollower) (void)node->raft()->Campaign(id);
+        raft::MultiRaft* const raft = node->raft();
+        for (size_t g = 0; g < groups_.size(); ++g) {
+          BenchNode* const wanted = leader_of(g);
+          const bool leads = raft->leads(groups_[g]);
+          if (wanted != node) {
+            // Elected before it was asked to be: it hands over.
+            if (leads) (void)raft->TransferTo(groups_[g], wanted->replica());
+            continue;
+          }
+          all = all && leads;
+          if (!raft->leader(groups_[g]).has_value()) (void)raft->Campaign(groups_[g]);
         }
       });
     }

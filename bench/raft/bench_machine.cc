@@ -76,7 +76,10 @@ void BenchMachine::SettleThrough(raft::Index through) {
 }
 
 void BenchMachine::MaybeCheckpoint() {
-  if (raft_->reclaimable_bytes(group_) < kCheckpointBytes) return;
+  if (raft_->reclaimable_bytes(group_) >= kCheckpointBytes) MakeCheckpoint();
+}
+
+void BenchMachine::MakeCheckpoint() {
   raft::Checkpoint checkpoint;
   checkpoint.applied = raft_->applied(group_);
   checkpoint.root.resize(8 + 16 * live_.size());

@@ -28,6 +28,7 @@ class BenchMachine final : public raft::StateMachine {
 
   // As LoopHost does once a second: a checkpoint if it lets enough of the log go. On the loop.
   void MaybeCheckpoint();
+  void MakeCheckpoint();
 
   // Told of puts that were applied, on every replica.
   std::function<void(raft::Index last, uint64_t puts)> on_puts;

@@ -21,11 +21,15 @@ Overloaded(Ts...) -> Overloaded<Ts...>;
 
 }  // namespace
 
-void LocalNetwork::Add(BenchNode* node) { nodes_.push_back(node); }
+void LocalNetwork::Add(BenchNode* node) {
+  base::MutexLock lock(&mutex_);
+  nodes_.push_back(node);
+}
 
 void LocalNetwork::Carry(raft::NodeId from, raft::NodeId to, std::vector<raft::Message> messages) {
+  base::MutexLock lock(&mutex_);
   for (BenchNode* node : nodes_) {
-    if (node->replica().node == to) node->PostMessages(from, kBoot, std::move(messages));
+    if (node->replica().node == to) return node->PostMessages(from, kBoot, std::move(messages));
   }
 }
 
@@ -67,6 +71,7 @@ absl::Status BenchNode::OpenBlocking(raft::Transport* transport,
   raft::MultiRaftOptions raft_options;
   raft_options.self = replica_;
   raft_options.nodes = &table_;
+  raft_options.heartbeats = &heartbeats_;
   raft_options.post = [this](std::function<void()> run) { Post(std::move(run)); };
   raft_ = std::make_unique<raft::MultiRaft>(raft_options, store_.get(), transport, &random_);
   for (const raft::GroupId group : groups) {
@@ -108,8 +113,7 @@ void BenchNode::RunBlocking(const std::function<void()>& run) {
   changed.wait(lock, [&] { return done; });
 }
 
-void BenchNode::PostMessages(raft::NodeId from, uint64_t boot,
-                             std::vector<raft::Message> messages,
+void BenchNode::PostMessages(raft::NodeId from, uint64_t boot, std::vector<raft::Message> messages,
                              std::shared_ptr<const void> unread) {
   mailbox_.Post(Arrived{from, boot, std::move(messages), std::move(unread)});
 }

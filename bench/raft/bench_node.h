@@ -8,9 +8,12 @@
 #include <variant>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "base/mutex.h"
 #include "base/random.h"
 #include "bench/raft/bench_machine.h"
+#include "raft/node/heartbeats.h"
 #include "raft/node/multi_raft.h"
 #include "raft/node/node_table.h"
 #include "raft/node/transport.h"
@@ -26,12 +29,13 @@ class BenchNode;
 // shared and nothing is serialized. Lives as long as the nodes.
 class LocalNetwork {
  public:
+  // Any thread. What is sent to a node before it is added is lost.
   void Add(BenchNode* node);
-  // Any thread, once all are added.
   void Carry(raft::NodeId from, raft::NodeId to, std::vector<raft::Message> messages);
 
  private:
-  std::vector<BenchNode*> nodes_;
+  base::Mutex mutex_;
+  std::vector<BenchNode*> nodes_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A node as the server wires it: one event loop with its groups, one RocksDB with its writer.
@@ -104,6 +108,7 @@ class BenchNode final : public raft::StorageEvents {
   const raft::ReplicaId replica_;
   base::SystemRandom random_;
   raft::NodeTable table_;
+  raft::HeartbeatGatherer heartbeats_{{}};
   net::EventLoop loop_;
   net::Mailbox<Mail> mailbox_;
   std::unique_ptr<storage::RocksLogStore> store_;

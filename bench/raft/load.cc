@@ -49,19 +49,18 @@ Written WrittenBy(BenchCluster* cluster) {
 Load::Load(BenchCluster* cluster, const LoadOptions& options)
     : cluster_(cluster), options_(options), bytes_(RandomBytes(kBodyPool)) {
   const size_t groups = cluster_->node(0)->machines().size();
-  const auto room = std::max<uint64_t>(1, static_cast<uint64_t>(options.in_flight) / groups);
+  const size_t loaded = options.only_group.has_value() ? 1 : groups;
+  const auto room = std::max<uint64_t>(1, static_cast<uint64_t>(options.in_flight) / loaded);
   for (size_t i = 0; i < cluster_->size(); ++i) {
     auto loop = std::make_unique<LoopLoad>();
     loop->node = cluster_->node(i);
     for (size_t g = 0; g < groups; ++g) {
-      if (cluster_->leader_of(g) == loop->node)
+      if (cluster_->leader_of(g) == loop->node && options.only_group.value_or(g) == g)
         loop->groups.push_back({loop->node->machines()[g].get(), room, 0, {}, {}});
     }
-    loops_.push_back(std::move(loop));
+    if (!loop->groups.empty()) loops_.push_back(std::move(loop));
   }
 }
-
-Load::~Load() = default;
 
 void Load::Start() {
   for (auto& owned : loops_) {
@@ -78,17 +77,29 @@ void Load::Start() {
   }
 }
 
-void Load::StopBlocking() {
-  for (bool idle = false; !idle; Sleep(0.05)) {
+absl::Status Load::StopBlocking(Settled settled) {
+  bool lost = false;
+  for (bool idle = false; !idle && !lost; Sleep(0.05)) {
     idle = true;
     for (auto& loop : loops_) {
       loop->node->RunBlocking([&] {
         loop->running = false;
+        loop->settles = settled == Settled::kAll;
         for (const GroupLoad& group : loop->groups)
-          idle = idle && group.under_way == 0 && group.machine->live_bodies() == 0;
+          idle =
+              idle && group.under_way == 0 && (!loop->settles || group.machine->live_bodies() == 0);
+        lost = lost || loop->lost;
       });
     }
   }
+  for (auto& loop : loops_) {
+    loop->node->RunBlocking([&] {
+      loop->node->on_turn = nullptr;
+      for (const GroupLoad& group : loop->groups) group.machine->on_puts = nullptr;
+    });
+  }
+  return lost ? absl::AbortedError("a group changed its leader: the machine is too busy")
+              : absl::OkStatus();
 }
 
 Load::Taken Load::TakeBlocking() {
@@ -112,7 +123,8 @@ void Load::OnPuts(LoopLoad* loop, GroupLoad* group, raft::Index last, uint64_t p
   const base::MonotonicTime now = Now();
   loop->taken.proposals += puts;
   loop->taken.bytes += puts * (BenchMachine::kPutHeaderBytes + options_.payload_bytes);
-  PONTOON_CHECK(group->under_way >= puts);
+  loop->lost = loop->lost || group->under_way < puts;
+  if (loop->lost) return;
   group->under_way -= puts;
   group->unsettled.push_back({last, now});
   while (puts != 0) {
@@ -129,7 +141,8 @@ void Load::OnTurn(LoopLoad* loop) {
   const base::MonotonicTime now = Now();
   for (GroupLoad& group : loop->groups) {
     raft::Index old;
-    while (!group.unsettled.empty() && now - group.unsettled.front().at >= options_.settle_after) {
+    while (loop->settles && !group.unsettled.empty() &&
+           now - group.unsettled.front().at >= options_.settle_after) {
       old = group.unsettled.front().last;
       group.unsettled.pop_front();
     }
@@ -141,8 +154,11 @@ void Load::OnTurn(LoopLoad* loop) {
     const absl::StatusOr<raft::Index> proposed = loop->node->raft()->Propose(
         group.machine->group(), group.machine->leading().value_or(raft::Term{}),
         absl::MakeSpan(loop->entries), raft::Core::Room::kAlways);
-    PONTOON_CHECK_MSG(proposed.ok(), "a leader lost its group in the middle of the measurement");
     loop->entries.clear();
+    if (!proposed.ok()) {
+      loop->lost = true;
+      return;
+    }
     if (puts == 0) continue;
     group.under_way += puts;
     group.batches.push_back({puts, now});
@@ -165,7 +181,7 @@ absl::StatusOr<Figures> MeasureLoad(const ClusterOptions& cluster_options,
   const Written after = WrittenBy(cluster->get());
   const double cpu = (ProcessCpu() - cpu_before).seconds();
   const double seconds = (Now() - begin).seconds();
-  load.StopBlocking();
+  if (absl::Status stopped = load.StopBlocking(); !stopped.ok()) return stopped;
   cluster->reset();
 
   const auto proposals = static_cast<double>(taken.proposals);
@@ -176,6 +192,7 @@ absl::StatusOr<Figures> MeasureLoad(const ClusterOptions& cluster_options,
       {"proposals_per_second", proposals / seconds},
       {"p50_microseconds", taken.latencies.Micros(0.50)},
       {"p99_microseconds", taken.latencies.Micros(0.99)},
+      {"longest_microseconds", taken.latencies.Micros(1)},
       {"cpu_microseconds_per_proposal", 1e6 * cpu / proposals},
       {"proposals_per_batch", proposals * cluster_options.voters / batches},
       {"written_per_proposed_byte", per_byte(before.wal + before.flush + before.compaction,

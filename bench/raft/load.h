@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@ struct LoadOptions {
   int in_flight =
       256;  // Proposals on their way in all groups together, at most (at least one each).
   base::Duration settle_after = base::Millis(500);  // How long a body is live.
+  std::optional<size_t> only_group;  // Of the cluster's groups, from 0. Default: all.
 };
 
 // Keeps so many proposals under way, each an entry with a body, and settles them when they are
@@ -24,14 +26,14 @@ struct LoadOptions {
 // into one Propose.
 class Load {
  public:
-  // Must be made before the cluster's loops run anything else, and outlive them.
+  // `cluster` is borrowed; one load at a time, which must have stopped before it goes.
   Load(BenchCluster* cluster, const LoadOptions& options);
-  // After cluster's end.
-  ~Load();
 
   void Start();
-  // Proposes no more, and waits until all is committed and settled.
-  void StopBlocking();
+  // Proposes no more, and waits until all is committed and settled; or only committed (then the
+  // rest stays live for good). Aborted: a group changed its leader, so the figures mean nothing.
+  enum class Settled { kAll, kNoMore };
+  absl::Status StopBlocking(Settled settled = Settled::kAll);
 
   // What was committed, as the leaders saw it applied, since the last time this was asked.
   struct Taken {
@@ -65,6 +67,8 @@ class Load {
     std::vector<raft::Entry> entries;
     uint64_t next_body = 0;
     bool running = false;
+    bool settles = true;
+    bool lost = false;  // The lead of a group.
     Taken taken;
   };
 

@@ -10,7 +10,9 @@
 
 #include "absl/strings/str_format.h"
 #include "bench/raft/bare_costs.h"
+#include "bench/raft/idle.h"
 #include "bench/raft/load.h"
+#include "bench/raft/snapshot.h"
 
 namespace pontoon::bench {
 namespace {
@@ -30,6 +32,10 @@ int Main(int argc, char** argv) {
   app.add_option("--folder", folder, "where scratch folders are made: on the disk to be measured");
   app.add_option("--payload", load.payload_bytes, "bytes of a body")
       ->check(CLI::Range(1, static_cast<int>(raft::kEntryBodyBytesMax)));
+  app.add_option("--voters", cluster.voters, "nodes, each with a RocksDB, in this process")
+      ->check(CLI::Range(1, 5));
+  const std::map<std::string, Wire> wires{{"in-process", Wire::kInProcess}, {"grpc", Wire::kGrpc}};
+  app.add_option("--wire", cluster.wire, "between them")->transform(CLI::CheckedTransformer(wires));
   app.add_option("--groups", cluster.groups, "Raft groups")->check(CLI::PositiveNumber);
   app.add_option("--in-flight", load.in_flight, "proposals on their way, in all groups together")
       ->check(CLI::PositiveNumber);
@@ -39,17 +45,33 @@ int Main(int argc, char** argv) {
 
   std::function<absl::StatusOr<Figures>()> run;
   CLI::App* command = app.add_subcommand("load", "proposals, each with a body, on a cluster");
-  command->add_option("--voters", cluster.voters, "nodes, each with a RocksDB, in this process")
-      ->check(CLI::Range(1, 5));
-  const std::map<std::string, Wire> wires{{"in-process", Wire::kInProcess},
-                                          {"grpc", Wire::kGrpc}};
-  command->add_option("--wire", cluster.wire, "between them")
-      ->transform(CLI::CheckedTransformer(wires));
   command->callback([&] {
     run = [&] {
       cluster.folder = folder;
       load.settle_after = base::Millis(settle_millis);
       return MeasureLoad(cluster, load, times);
+    };
+  });
+
+  command = app.add_subcommand("idle", "groups that have nothing to do");
+  command->callback([&] {
+    run = [&] {
+      cluster.folder = folder;
+      return MeasureIdle(cluster, times.seconds);
+    };
+  });
+
+  SnapshotOptions snapshot;
+  command = app.add_subcommand("snapshot", "a group's live bodies to a node with an empty disk");
+  command->add_option("--bytes", snapshot.bytes, "of live bodies");
+  command->add_option("--body", snapshot.body_bytes, "bytes of each of them")
+      ->check(CLI::Range(1, static_cast<int>(raft::kEntryBodyBytesMax)));
+  command->callback([&] {
+    run = [&] {
+      cluster.folder = folder;
+      snapshot.payload_bytes = load.payload_bytes;
+      snapshot.seconds = times.seconds;
+      return MeasureSnapshot(cluster, snapshot);
     };
   });
 
