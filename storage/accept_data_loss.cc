@@ -36,7 +36,23 @@ absl::StatusOr<std::string> CopyAside(const std::string& data_dir) {
   return copy;
 }
 
-// The open database, with whatever of it can be read.
+// Reads every key and value, so that nothing that the store will rest on is damaged, nor anything
+// that a compaction will read some day.
+absl::Status ReadAllOf(const Database& database) {
+  for (rocksdb::ColumnFamilyHandle* family : database.families()) {
+    rocksdb::ReadOptions read;
+    read.fill_cache = false;
+    read.readahead_size = 1 << 20;
+    const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read, family));
+    it->SeekToFirst();
+    while (it->Valid()) it->Next();
+    if (!it->status().ok()) return FromRocks(it->status(), "reading the store");
+  }
+  return absl::OkStatus();
+}
+
+// The open database, with whatever of it can be read. A data file of which a part cannot be read is
+// given up whole: RocksDB would meet the damage again with every compaction.
 absl::StatusOr<std::unique_ptr<Database>> OpenWhatIsLeft(const RocksLogStoreOptions& options,
                                                          base::Logger* logger,
                                                          std::vector<std::string>* lost) {
@@ -47,11 +63,43 @@ absl::StatusOr<std::unique_ptr<Database>> OpenWhatIsLeft(const RocksLogStoreOpti
   DatabaseOptions open = DatabaseOptionsFor(options, logger);
   open.recovery = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(open);
-  if (database.ok()) return database;
-  lost->push_back(std::string(database.status().message()));
-  if (absl::Status status = Database::RepairBlocking(open); !status.ok()) return status;
+  absl::Status status = database.status();
+  if (status.ok()) status = ReadAllOf(**database);
+  if (status.ok()) return database;
+  lost->push_back(std::string(status.message()));
+  if (database.ok()) database->reset();
+  if (status = Database::RepairBlocking(open); !status.ok()) return status;
   open.create_missing_families = true;
   return Database::OpenBlocking(open);
+}
+
+// Groups of which entries are left but no record: they begin anew, from the first entry if that is
+// there.
+absl::Status AddForgottenGroups(const Database& database,
+                                absl::btree_map<base::GroupId, GroupLog>* groups,
+                                rocksdb::WriteBatch* batch) {
+  const std::unique_ptr<rocksdb::Iterator> it(
+      database.db()->NewIterator(rocksdb::ReadOptions(), database.log()));
+  for (it->SeekToFirst(); it->Valid();) {
+    const auto first = ParseItemKey(FromRocks(it->key()));
+    if (!first) return absl::DataLossError("a key of the log is none of ours");
+    const base::GroupId group = first->group;
+    const ItemKey next = MakeItemKey({group.value + 1}, 0);
+    if (!groups->contains(group)) {
+      it->SeekForPrev(ToRocks(next));
+      if (!it->Valid()) break;
+      const auto last = ParseItemKey(FromRocks(it->key()));
+      const auto entry = DecodeEntry(FromRocks(it->key()), FromRocks(it->value()));
+      GroupLog log;
+      if (last) log.last = {last->number};
+      if (entry.ok()) log.epoch = entry->epoch;
+      const MetaKey key = MakeMetaKey(group, MetaKind::kGroup);
+      batch->Put(database.meta(), ToRocks(key), EncodeNumber(AsView(key), log.epoch.value));
+      (*groups)[group] = log;
+    }
+    it->Seek(ToRocks(next));
+  }
+  return FromRocks(it->status(), "reading the log");
 }
 
 // A value of the family "meta" that cannot be read is forgotten.
@@ -99,9 +147,11 @@ void RepairGroup(const Database& database, base::GroupId group, const GroupLog& 
   read.iterate_upper_bound = &upper_slice;
   const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read, database.log()));
   it->Seek(ToRocks(lower));
+  raft::Term term;
   for (; it->Valid(); it->Next()) {
     const auto stored = DecodeEntry(FromRocks(it->key()), FromRocks(it->value()));
-    if (!stored.ok() || stored->entry.id.index != expected) break;
+    if (!stored.ok() || stored->entry.id.index != expected || stored->entry.id.term < term) break;
+    term = stored->entry.id.term;
     expected = expected + 1;
   }
   if (expected > log.last && it->status().ok()) return;
@@ -139,6 +189,8 @@ absl::StatusOr<AcceptedLoss> AcceptDataLossBlocking(const std::string& data_dir,
   rocksdb::WriteBatch batch;
   absl::StatusOr<absl::btree_map<base::GroupId, GroupLog>> groups = ReadGroups(database);
   if (!groups.ok()) return groups.status();
+  if (absl::Status status = AddForgottenGroups(database, &*groups, &batch); !status.ok())
+    return status;
   for (const auto& [group, log] : *groups) {
     RepairGroup(database, group, log, &batch, &out.lost);
     if (after == AfterLoss::kQuarantine) {

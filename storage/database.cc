@@ -207,9 +207,12 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing) {
 
 absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseOptions& options) {
   UseOwnCrc32cForRocksDb();
-  const rocksdb::DBOptions db_options = RocksOptions(options);
+  rocksdb::DBOptions db_options = RocksOptions(options);
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = Families(options.sizes);
   std::unique_ptr<Database> database(new Database());
+  database->statistics_ = rocksdb::CreateDBStatistics();
+  database->statistics_->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
+  db_options.statistics = database->statistics_;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
       options.mode == OpenMode::kReadOnly
@@ -238,6 +241,12 @@ absl::Status Database::RepairBlocking(const DatabaseOptions& options) {
 Database::~Database() {
   if (db_ == nullptr) return;
   for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
+}
+
+Database::Written Database::written() const {
+  return {.wal = statistics_->getTickerCount(rocksdb::WAL_FILE_BYTES),
+          .flush = statistics_->getTickerCount(rocksdb::FLUSH_WRITE_BYTES),
+          .compaction = statistics_->getTickerCount(rocksdb::COMPACT_WRITE_BYTES)};
 }
 
 absl::StatusOr<std::string> Database::GetMeta(absl::string_view key) const {

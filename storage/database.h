@@ -3,6 +3,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
+#include <rocksdb/statistics.h>
 
 #include <functional>
 #include <memory>
@@ -74,11 +75,20 @@ class Database {
   // In all families, the unused "default" included.
   const std::vector<rocksdb::ColumnFamilyHandle*>& families() const { return families_; }
 
+  // Bytes written since it was opened, as RocksDB counts them.
+  struct Written {
+    uint64_t wal = 0;
+    uint64_t flush = 0;
+    uint64_t compaction = 0;
+  };
+  Written written() const;
+
   // The value of a key of the family "meta"; NotFound if there is none.
   absl::StatusOr<std::string> GetMeta(absl::string_view key) const;
 
  private:
   Database() = default;
+  std::shared_ptr<rocksdb::Statistics> statistics_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
   std::unique_ptr<rocksdb::DB> db_;
 };

@@ -13,8 +13,9 @@ namespace pontoon::storage {
 
 // What the store has done since it was opened, and how it is doing.
 struct StorageMetrics {
-  uint64_t batches = 0;           // Write batches.
-  uint64_t syncs = 0;             // Of them synced, and syncs on their own.
+  uint64_t batches = 0;  // Write batches.
+  uint64_t syncs = 0;    // Of them synced, and syncs on their own.
+  // As RocksDB counts them, with all that it adds.
   uint64_t wal_bytes = 0;         // Written to the write-ahead log.
   uint64_t flush_bytes = 0;       // Written to SST files from memory.
   uint64_t compaction_bytes = 0;  // Written to SST files from SST files.

@@ -68,21 +68,12 @@ absl::Status CopyWalAside(const std::string& data_dir) {
   return SyncDirectoryBlocking(aside);
 }
 
-// What RocksDB says about damage, as our one error; any other error stays what it is.
-absl::Status Damaged(const RocksLogStoreOptions& options, const absl::Status& error) {
-  if (!absl::IsDataLoss(error)) return error;
-  // A data file that is missing is last looked for under the ending that it had in LevelDB.
-  return absl::DataLossError(absl::StrCat(
-      "The store is damaged: ", absl::StrReplaceAll(error.message(), {{".ldb", ".sst"}}), ".",
-      HowToAccept(options.data_dir)));
-}
-
 // Which recovery mode gives everything up to the mark; looks without changing anything.
 absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint64_t marked) {
   const std::string store = StorePath(options.data_dir);
   if (absl::Status status = Database::CheckManifestBlocking(DatabaseOptionsFor(options, nullptr));
       !status.ok()) {
-    return Damaged(options, status);
+    return TellLoss(options, status);
   }
   absl::StatusOr<WalContents> wal = ScanWalBlocking(store);
   if (!wal.ok()) return wal.status();
@@ -107,7 +98,7 @@ absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint6
       continue;
     }
     absl::StatusOr<uint64_t> recovered = ReadBatchNumber(**database);
-    if (!recovered.ok()) return Damaged(options, recovered.status());
+    if (!recovered.ok()) return TellLoss(options, recovered.status());
     if (*recovered >= vouched) return mode;
     return absl::DataLossError(
         absl::StrCat("The store has lost data that this node had vouched for: batches ",
@@ -117,7 +108,7 @@ absl::StatusOr<WALRecoveryMode> Judge(const RocksLogStoreOptions& options, uint6
                      wal->trouble.empty() ? LogFileNames(store) : wal->trouble, ".",
                      HowToAccept(options.data_dir)));
   }
-  return Damaged(options, first_refusal);
+  return TellLoss(options, first_refusal);
 }
 
 // What a killed process had written and not synced is found again at the start, and counts as
@@ -248,6 +239,15 @@ absl::StatusOr<GroupLog> ReadGroupLog(const Database& database, base::GroupId gr
 std::string StorePath(const std::string& data_dir) { return data_dir + "/store"; }
 std::string MarkPath(const std::string& data_dir) { return data_dir + "/durable.mark"; }
 
+absl::Status TellLoss(const RocksLogStoreOptions& options, const absl::Status& error) {
+  if (!absl::IsDataLoss(error)) return error;
+  // A data file that is missing is last looked for under the ending that it had in LevelDB.
+  return absl::DataLossError(
+      absl::StrCat("The store in ", StorePath(options.data_dir),
+                   " is damaged: ", absl::StrReplaceAll(error.message(), {{".ldb", ".sst"}}), ".",
+                   HowToAccept(options.data_dir)));
+}
+
 DatabaseOptions DatabaseOptionsFor(const RocksLogStoreOptions& options, base::Logger* logger) {
   DatabaseOptions out;
   out.path = StorePath(options.data_dir);
@@ -373,10 +373,10 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
 
   if (absl::Status status = SyncWalBlocking(options); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Database>> database = Database::OpenBlocking(open);
-  if (!database.ok()) return Damaged(options, database.status());
+  if (!database.ok()) return TellLoss(options, database.status());
   out.database = *std::move(database);
   absl::StatusOr<uint64_t> last_batch = ReadBatchNumber(*out.database);
-  if (!last_batch.ok()) return Damaged(options, last_batch.status());
+  if (!last_batch.ok()) return TellLoss(options, last_batch.status());
   out.last_batch = *last_batch;
   if (out.last_batch < out.mark.batch) {
     return absl::DataLossError(absl::StrCat("The store lost batches ", out.last_batch + 1, " to ",
@@ -393,7 +393,7 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
     if (!status.ok()) return status;
   }
   absl::StatusOr<absl::btree_map<base::GroupId, GroupLog>> groups = ReadGroups(*out.database);
-  if (!groups.ok()) return Damaged(options, groups.status());
+  if (!groups.ok()) return TellLoss(options, groups.status());
   out.groups = *std::move(groups);
   return out;
 }

@@ -39,6 +39,10 @@ absl::StatusOr<OpenedStore> OpenStoreBlocking(const RocksLogStoreOptions& option
                                               base::Logger* logger, StorageCounters* counters,
                                               FatalError* fatal);
 
+// A loss, told as the one error that an operator sees: what is damaged, and the command that
+// accepts it. Any other error stays what it is.
+absl::Status TellLoss(const RocksLogStoreOptions& options, const absl::Status& error);
+
 // The parts, for whoever repairs a store.
 DatabaseOptions DatabaseOptionsFor(const RocksLogStoreOptions& options, base::Logger* logger);
 // Makes a store where there is none; its first batch names whose it is.

@@ -193,7 +193,9 @@ void RocksLogStore::ReadCheckpoint(base::GroupId group,
 absl::StatusOr<raft::RecoveredGroup> RocksLogStore::RecoverBlocking(base::GroupId group) {
   // A group that was closed a moment ago may have tasks on their way.
   parts_->writer->AwaitWrittenBlocking();
-  return RecoverGroupBlocking(*parts_->database, group);
+  absl::StatusOr<raft::RecoveredGroup> recovered = RecoverGroupBlocking(*parts_->database, group);
+  if (!recovered.ok()) return TellLoss(parts_->options, recovered.status());
+  return recovered;
 }
 
 const std::vector<base::GroupId>& RocksLogStore::groups() const { return parts_->groups; }
@@ -203,9 +205,10 @@ StorageMetrics RocksLogStore::Metrics() const {
   StorageMetrics metrics;
   metrics.batches = counters.batches;
   metrics.syncs = counters.syncs;
-  metrics.wal_bytes = counters.wal_bytes;
-  metrics.flush_bytes = counters.flush_bytes;
-  metrics.compaction_bytes = counters.compaction_bytes;
+  const Database::Written written = parts_->database->written();
+  metrics.wal_bytes = written.wal;
+  metrics.flush_bytes = written.flush;
+  metrics.compaction_bytes = written.compaction;
   metrics.last_batch = counters.last_batch;
   metrics.marked_batch = counters.marked_batch;
   metrics.body_reads = counters.body_reads;

@@ -225,6 +225,25 @@ TEST_F(RocksLogStoreTest, IdleStoreDoesNotSync) {
   EXPECT_EQ(store_->Metrics().syncs, syncs);
 }
 
+TEST_F(RocksLogStoreTest, MetricsTellWhatWasWrittenToTheDiskAndWhy) {
+  Open();
+  const StorageMetrics before = store_->Metrics();
+  // Kept and more than the write buffers hold: it is flushed.
+  constexpr uint64_t kBodyBytes = 200000;
+  uint64_t seq = 0;
+  while (store_->Metrics().flush_bytes == 0) {
+    ASSERT_LT(++seq, 1000u);
+    store_->Submit(Append(1, seq, {MakeEntry(1, seq, "h", std::string(kBodyBytes, 'x'))}));
+    ASSERT_TRUE(events_.AwaitDone(1, seq));
+  }
+  const StorageMetrics metrics = store_->Metrics();
+  const uint64_t proposed = seq * kBodyBytes;
+  EXPECT_GE(metrics.wal_bytes - before.wal_bytes, proposed);
+  EXPECT_LE(metrics.wal_bytes - before.wal_bytes, proposed + proposed / 50);
+  EXPECT_GE(metrics.flush_bytes, proposed / 4);
+  EXPECT_LE(metrics.flush_bytes, proposed + proposed / 50);
+}
+
 TEST_F(RocksLogStoreTest, StoreOfAnotherNodeIsRefused) {
   Open();
   store_.reset();

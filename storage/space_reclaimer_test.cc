@@ -85,6 +85,29 @@ TEST_F(SpaceReclaimerTest, SpaceComesBackFromDataFilesToo) {
   EXPECT_TRUE(AwaitBytesBelow(2 * kMiB)) << StoreBytes();
 }
 
+// A snapshot removes what was there by deletions of ranges, which are in no count of deletions.
+TEST_F(SpaceReclaimerTest, SpaceComesBackOfWhatASnapshotReplaced) {
+  // All of it in data files.
+  ASSERT_TRUE(AwaitBytesBelow(kBodies * kBodyBytes + 2 * kMiB));
+  raft::StateTask state;
+  state.group = {1};
+  for (uint64_t page = 1; page <= 20; ++page) {
+    state.put_pages.emplace_back(raft::StoredPage(0, {page}),
+                                 base::SliceChain(base::Slice::Copy(std::string(kMiB, 'p'))));
+  }
+  store_->Submit(std::move(state));
+  auto install = std::make_shared<raft::Install>();
+  install->checkpoint.applied = {{1}, {1000}};
+  install->checkpoint.page_generation = 1;
+  install->live_bodies = {{{7}, 2}};
+  raft::StorageTask task = Append(1, ++seq_, {});
+  task.install = install;
+  store_->Submit(std::move(task));
+  ASSERT_TRUE(events_.AwaitDone(1, seq_));
+  EXPECT_TRUE(AwaitBytesBelow(2 * kMiB)) << StoreBytes();
+  EXPECT_TRUE(testing::Read(store_.get(), 1, {{{8}, 0, kBodyBytes}})[0].ok());
+}
+
 TEST_F(SpaceReclaimerTest, SpaceComesBackWhileALittleIsWritten) {
   Drop(1, 1);
   std::atomic<bool> stop{false};

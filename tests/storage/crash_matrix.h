@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "storage/accept_data_loss.h"
 #include "storage/database.h"
 #include "storage/durable_mark.h"
 #include "storage/files.h"
@@ -278,6 +279,28 @@ class CrashMatrixTest : public ::testing::Test {
                      outcome == Outcome::kTailCut ? TasksOf(steps) - 1 : TasksOf(steps));
     if (outcome != Outcome::kTold) {
       EXPECT_EQ(told, 0u);
+    }
+  }
+
+  // The operator's way on: what is left is the truth from then on, without a hole.
+  void CheckThatLossCanBeAccepted(const std::string& path) {
+    const auto identity = storage::testing::TestOptions(path).identity;
+    const auto accepted = storage::AcceptDataLossBlocking(path, identity, nullptr);
+    ASSERT_TRUE(accepted.ok()) << accepted.status();
+    EXPECT_TRUE(storage::Exists(accepted->copy + "/node") || !storage::Exists(path + "/node"));
+    storage::testing::RecordingEvents events;
+    auto store =
+        storage::RocksLogStore::OpenBlocking(storage::testing::TestOptions(path), nullptr, &events);
+    ASSERT_TRUE(store.ok()) << store.status();
+    for (const GroupId group : {GroupId{1}, GroupId{2}}) {
+      const auto recovered = (*store)->RecoverBlocking(group);
+      ASSERT_TRUE(recovered.ok()) << recovered.status();
+      Index next{1};
+      if (recovered->checkpoint.has_value()) next = recovered->checkpoint->applied.index + 1;
+      for (const Entry& entry : recovered->entries) {
+        EXPECT_EQ(entry.id.index, next);
+        next = next + 1;
+      }
     }
   }
 

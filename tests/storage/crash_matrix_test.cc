@@ -53,6 +53,8 @@ TEST_F(CrashMatrixTest, DamagedWriteAheadLog) {
       const std::string path = Copy(steps, steps - row.unmarked);
       row.damage(WalOf(path), After(steps - 1).wal_bytes, After(steps).wal_bytes);
       Check(path, steps, row.outcome);
+      if (row.outcome == Outcome::kRefused && steps == CrashScript().size())
+        CheckThatLossCanBeAccepted(path);
       PrintRow(row.fault, row.place, StepName(steps), row.outcome);
     }
   }
@@ -89,6 +91,7 @@ TEST_F(CrashMatrixTest, DamagedDataFiles) {
       SCOPED_TRACE(at);
       FlipBit(file, at);
       Check(path, steps, Outcome::kTold);
+      CheckThatLossCanBeAccepted(path);
     }
     PrintRow("flipped bit, 12 places", absl::StrCat(place.name, ", anywhere"), StepName(steps),
              Outcome::kTold);
@@ -96,6 +99,7 @@ TEST_F(CrashMatrixTest, DamagedDataFiles) {
     file = FileWith(path, place.text);
     ZeroPage(file, bytes.find(place.text));
     Check(path, steps, Outcome::kTold);
+    CheckThatLossCanBeAccepted(path);
     PrintRow("zeroed page", place.name, StepName(steps), Outcome::kTold);
     for (const bool missing : {false, true}) {
       path = Copy(steps, steps, /*flushed=*/true);
@@ -106,6 +110,7 @@ TEST_F(CrashMatrixTest, DamagedDataFiles) {
         Cut(file, bytes.size() / 2);
       }
       Check(path, steps, Outcome::kRefused);
+      CheckThatLossCanBeAccepted(path);
       PrintRow(missing ? "missing file" : "cut file", place.name, StepName(steps),
                Outcome::kRefused);
     }
@@ -157,6 +162,7 @@ TEST_F(CrashMatrixTest, DamagedFilesThatNameTheOthers) {
       const std::string path = Copy(steps, steps, flushed);
       row.damage(path);
       Check(path, steps, row.outcome);
+      CheckThatLossCanBeAccepted(path);
       PrintRow(row.fault, absl::StrCat(row.place, flushed ? ", with data files" : ""),
                StepName(steps), row.outcome);
     }
