@@ -166,10 +166,11 @@ void MemoryDisk::Sweep() {
   for (auto& [id, group] : groups_) {
     const uint16_t current =
         group.checkpoint.has_value() ? group.checkpoint->page_generation : uint16_t{0};
-    std::erase_if(group.pages, [&](const auto& page) {
+    // Clang 14 lets no lambda see a structured binding.
+    std::erase_if(group.pages, [current, &staging = group.staging](const auto& page) {
       const auto generation = static_cast<uint16_t>(page.first.value >> 48);
       return generation != current &&
-             !(group.staging.has_value() && group.staging->generation == generation);
+             !(staging.has_value() && staging->generation == generation);
     });
     if (group.staging.has_value()) continue;
     Index last;
