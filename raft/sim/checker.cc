@@ -29,15 +29,20 @@ void Checker::OnCrash(Host* host) {
   for (std::vector<Host*>& leaders : leaders_) std::erase(leaders, host);
 }
 
-void Checker::OnLost(const Host& host) {
+void Checker::OnDamaged(const Host& host) {
   for (uint32_t id = 0; id < options_.groups; ++id) {
     const GroupId group{id};
     const Durable& durable = host.store().durable(group);
     // What never wrote anything has vouched for nothing.
     if (durable.hard_state == HardState{} && durable.last() == Index{0}) continue;
-    lost_.emplace(std::make_pair(group, host.self(group)), durable);
-    replicas_[host.number() - 1][id] = Replica();
+    Durable& lost = lost_[{group, host.self(group)}];
+    if (durable.most >= lost.most) lost = durable;
   }
+}
+
+void Checker::OnLost(const Host& host) {
+  OnDamaged(host);
+  for (Replica& replica : replicas_[host.number() - 1]) replica = Replica();
 }
 
 bool Checker::IsLost(GroupId group, const ReplicaId& replica) const {
@@ -46,10 +51,13 @@ bool Checker::IsLost(GroupId group, const ReplicaId& replica) const {
          host->store().durable(group).quarantined;
 }
 
-const Durable* Checker::DurableOf(GroupId group, const ReplicaId& replica) const {
-  if (const auto lost = lost_.find({group, replica}); lost != lost_.end()) return &lost->second;
+Checker::Vouched Checker::VouchedOf(GroupId group, const ReplicaId& replica) const {
+  Vouched vouched;
+  if (const auto lost = lost_.find({group, replica}); lost != lost_.end())
+    vouched.then = &lost->second;
   const Host* host = HostOf(replica.node);
-  return host->self(group) == replica ? &host->store().durable(group) : nullptr;
+  if (host->self(group) == replica) vouched.now = &host->store().durable(group);
+  return vouched;
 }
 
 bool Checker::HasMajority(GroupId group, const std::vector<ReplicaId>& voters,

@@ -1,6 +1,7 @@
 #ifndef PONTOON_RAFT_SIM_CHECKER_H_
 #define PONTOON_RAFT_SIM_CHECKER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -33,6 +34,8 @@ class Checker final : public HostWatcher {
   void OnCrash(Host* host);
   // The disk of this replica is going to lose what it vouched for: what it had counts as said.
   void OnLost(const Host& host);
+  // The same, and it goes on with what is left of it.
+  void OnDamaged(const Host& host);
   // R17: what is delivered now are pre-votes alone; nothing may come of them.
   void ExpectNoVote(Host* host, const Packet& packet);
   // R16: a read that is asked for now must see this.
@@ -48,8 +51,19 @@ class Checker final : public HostWatcher {
   // Whether a majority of these voters is neither lost nor `without`.
   bool HasMajority(GroupId group, const std::vector<ReplicaId>& voters, NodeId without = {}) const;
   bool IsLost(GroupId group, const ReplicaId& replica) const;
-  // What is durable of a replica, or was when it was lost; null: there never was one.
-  const Durable* DurableOf(GroupId group, const ReplicaId& replica) const;
+  // What is durable of a replica, and was when it was lost; null: nothing.
+  struct Vouched {
+    const Durable* now = nullptr;
+    const Durable* then = nullptr;
+    bool Has(EntryId id) const {
+      return (now != nullptr && now->Has(id)) || (then != nullptr && then->Has(id));
+    }
+    Index most() const {
+      return std::max(now == nullptr ? Index{0} : now->most,
+                      then == nullptr ? Index{0} : then->most);
+    }
+  };
+  Vouched VouchedOf(GroupId group, const ReplicaId& replica) const;
   // Counts for nothing any more.
   std::vector<std::pair<GroupId, ReplicaId>> TakeAstray() { return std::exchange(astray_, {}); }
   // Told to what the run has come, for the trace.

@@ -95,8 +95,7 @@ void Checker::CheckCommit(Host* host, GroupId group, const Replica& before) {
     // R8: by what the disks hold, not by what was said.
     const auto has = [&](const std::vector<ReplicaId>& voters) {
       const auto count = std::count_if(voters.begin(), voters.end(), [&](const ReplicaId& voter) {
-        const Durable* durable = DurableOf(group, voter);
-        return durable != nullptr && durable->Has(newest);
+        return VouchedOf(group, voter).Has(newest);
       });
       return voters.empty() || static_cast<size_t>(count) > voters.size() / 2;
     };
@@ -131,12 +130,12 @@ void Checker::CheckLeader(Host* host, GroupId group, const Replica& before) {
   }
   for (const auto& [peer, progress] : core.progress()) {
     if (progress.match == Index{0}) continue;
-    const Durable* durable = DurableOf(group, peer);
-    if (durable == nullptr || durable->most < progress.match) {
+    const Vouched vouched = VouchedOf(group, peer);
+    if (vouched.most() < progress.match) {
       Fail(absl::StrCat("R14: node ", peer.node.value, " is said to have entry ",
                         progress.match.value, ", and never had"));
-    } else if (durable->hard_state.term == core.term() &&
-               !durable->Has({core.log().TermAt(progress.match).value_or(Term{0}),
+    } else if (vouched.now != nullptr && vouched.now->hard_state.term == core.term() &&
+               !vouched.Has({core.log().TermAt(progress.match).value_or(Term{0}),
                               progress.match}) &&
                progress.match >= core.log().base().index) {
       Fail(absl::StrCat("R14: node ", peer.node.value, " is said to have entry ",

@@ -16,7 +16,16 @@ void Simulation::StartHost(Host* host) {
     host->Wipe();
     ++outcome_.replaced;
   }
-  const absl::Status started = host->Start(now_us_, founders_);
+  absl::Status started = host->Start(now_us_, founders_);
+  if (absl::IsDataLoss(started) && host->damaged()) {
+    // A node with peers does not start from a damaged disk.
+    trace_.Say(now_us_, "node ", number, " finds its disk damaged");
+    host->GiveUp();
+    checker_.OnLost(*host);
+    host->Wipe();
+    ++outcome_.replaced;
+    started = host->Start(now_us_, founders_);
+  }
   trace_.Say(now_us_, "node ", number, " starts");
   ++outcome_.steps;
   if (!started.ok()) {
@@ -65,6 +74,42 @@ Host* Simulation::LeaderOf(GroupId group, uint64_t dice) {
       leaders.push_back(host.get());
   }
   return leaders.empty() ? nullptr : leaders[dice % leaders.size()];
+}
+
+// A flipped bit in one value, of which there are enough good copies elsewhere. Whoever reads it is
+// told; sooner or later the node's operator notices, and replaces the disk.
+bool Simulation::DamageValue(Host* host, GroupId group, uint64_t dice) {
+  if (!host->up() || !checker_.CanLose(*host)) return false;
+  Chance chance(dice);
+  MemoryLogStore& disk = host->store().memory();
+  const TestMachine& machine = host->machine(group);
+  bool hit = false;
+  switch (chance.Below(4)) {
+    case 0: {
+      const std::vector<TestMachine::LiveMessage> live = machine.live_messages();
+      hit = !live.empty() && disk.DamageBody(group, live[chance.Below(live.size())].ref.index);
+      break;
+    }
+    case 1: {
+      const std::vector<EntryId> headers = disk.headers(group);
+      hit = !headers.empty() &&
+            disk.DamageHeader(group, headers[chance.Below(headers.size())].index);
+      break;
+    }
+    case 2: {
+      const std::vector<PageId> pages = disk.pages(group);
+      hit = !pages.empty() && disk.DamagePage(group, pages[chance.Below(pages.size())]);
+      break;
+    }
+    default:
+      hit = disk.DamageCheckpoint(group);
+      break;
+  }
+  if (hit) {
+    checker_.OnDamaged(*host);
+    host->set_damaged();
+  }
+  return hit;
 }
 
 // Some replicas change their part: nothing, learner, voter, learner or nothing.
@@ -236,8 +281,9 @@ void Simulation::Happen(const Event& event) {
       checker_.OnLost(*host);
       put_back_[args[0]] = true;
       break;
-    case Happening::kDamageBody:
-      took_effect = false;
+    case Happening::kDamage:
+      took_effect = host != nullptr && DamageValue(host, group(args[1]), args[3]);
+      if (took_effect) Push(Until(args[2]), What::kScrub, host->number(), 0, host->life());
       break;
     case Happening::kTrap:
     case Happening::kTrapSend:

@@ -122,13 +122,17 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
   return absl::OkStatus();
 }
 
-std::string Host::Crash(MemoryLogStore::LogDamage damage) {
-  PONTOON_CHECK(up());
+void Host::GiveUp() {
   loops_.clear();
   heartbeats_.reset();
   machines_.clear();
   nodes_.reset();
   outbox_.clear();
+}
+
+std::string Host::Crash(MemoryLogStore::LogDamage damage) {
+  PONTOON_CHECK(up());
+  GiveUp();
   std::vector<GroupId> groups;
   for (const auto& [group, incarnation] : incarnation_) groups.push_back(group);
   return store_->Crash(&disk_chance_, this, groups, damage);
@@ -137,6 +141,8 @@ std::string Host::Crash(MemoryLogStore::LogDamage damage) {
 void Host::Wipe() {
   PONTOON_CHECK(!up());
   store_ = std::make_unique<Store>(this, this);
+  ++life_;
+  damaged_ = false;
   for (auto& [group, incarnation] : incarnation_) ++incarnation;
 }
 

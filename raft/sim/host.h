@@ -51,6 +51,12 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   // to the next incarnation. Only while it is down.
   void Wipe();
 
+  // Counts the disks that this node had.
+  uint64_t life() const { return life_; }
+  bool damaged() const { return damaged_; }
+  void set_damaged() { damaged_ = true; }
+  // What a failed Start left.
+  void GiveUp();
   bool up() const { return !loops_.empty(); }
   uint32_t number() const { return number_; }
   NodeId node() const { return {number_}; }
@@ -101,6 +107,8 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   HostWatcher* const watcher_;
   std::map<GroupId, uint32_t> incarnation_;
   uint64_t boot_ = 0;
+  uint64_t life_ = 1;
+  bool damaged_ = false;  // Some value on the disk is.
   Clock clock_;
   Chance disk_chance_;
   Chance election_chance_;

@@ -28,7 +28,7 @@ constexpr Kind kKinds[] = {
     {Happening::kClockRate, 300, 2},   {Happening::kClockJump, 150, 1},
     {Happening::kTransfer, 400, 6},    {Happening::kCampaign, 250, 3},
     {Happening::kChange, 450, 8},      {Happening::kWipe, 350, 3},
-    {Happening::kPutBack, 150, 2},     {Happening::kDamageBody, 200, 2},
+    {Happening::kPutBack, 150, 2},     {Happening::kDamage, 300, 3},
     {Happening::kTrap, 350, 4},        {Happening::kTrapSend, 350, 4},
 };
 
@@ -128,8 +128,8 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
     case Happening::kCampaign:
       event.args = {group, node, 0, 0};
       break;
-    case Happening::kDamageBody:
-      event.args = {node, group, dice, 0};
+    case Happening::kDamage:
+      event.args = {node, group, us, dice};
       break;
     case Happening::kTrap:
     case Happening::kTrapSend:

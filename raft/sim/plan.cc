@@ -82,7 +82,7 @@ constexpr HappeningName kHappenings[] = {
     {"wipe", Happening::kWipe},
     {"keep-image", Happening::kKeepImage},
     {"put-back", Happening::kPutBack},
-    {"damage-body", Happening::kDamageBody},
+    {"damage", Happening::kDamage},
     {"trap", Happening::kTrap},
     {"trap-send", Happening::kTrapSend},
 };

@@ -39,6 +39,7 @@ void Simulation::OperateGroup(GroupId group) {
   for (const ReplicaId& gone : AllMembers(members)) {
     if (!checker_.IsLost(group, gone)) continue;
     const ReplicaId fresh = hosts_[gone.node.value - 1]->self(group);
+    if (fresh == gone) continue;  // Its disk is not replaced yet.
     if (!Holds(members.voters, gone)) {
       std::erase(wanted.learners, gone);
     } else if (Holds(members.learners, fresh)) {
@@ -165,6 +166,7 @@ void Simulation::Poll() {
   if (!checker_.failure().empty()) return;
   if (why.empty()) {
     trace_.Say(now_us_, "phase ", static_cast<int>(phase_), " is done");
+    if (phase_ == Phase::kServe) outcome_.served_us = passed;
     phase_ = static_cast<Phase>(static_cast<int>(phase_) + 1);
     if (phase_ == Phase::kDone) outcome_.agreed_us = passed;
   } else if (passed > static_cast<int64_t>(30'000'000 * options_.scale)) {

@@ -84,6 +84,9 @@ void Simulation::Handle(const Item& item) {
       if (!host->up()) return;
       host->SetRoom(true);
       return AfterHost(host);
+    case What::kScrub:
+      if (host->life() == item.boot) LoseDisk(host, 0);
+      return;
     case What::kOperator:
       return Operate();
     case What::kHeal:

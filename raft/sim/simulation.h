@@ -25,7 +25,8 @@ struct Outcome {
   uint64_t installs = 0;
   uint64_t changes = 0;
   uint64_t replaced = 0;    // Replicas that came back as a new incarnation.
-  int64_t agreed_us = 0;    // From the end of the faults until all agreed.
+  int64_t served_us = 0;    // From the end of the faults until every group served.
+  int64_t agreed_us = 0;    // And until all agreed and the disks were clean.
   uint64_t trace = 0;       // Digest of all that happened.
   std::string text;         // The trace, if asked for.
 
@@ -53,6 +54,7 @@ class Simulation {
     kReads,
     kStart,
     kRoom,
+    kScrub,    // boot: the life of the disk
     kOperator,
     kHeal,
     kPoll,
@@ -89,6 +91,7 @@ class Simulation {
   void StartHost(Host* host);
   void CrashHost(Host* host, int64_t down_us, Damage damage = Damage::kNone);
   bool LoseDisk(Host* host, int64_t down_us);
+  bool DamageValue(Host* host, GroupId group, uint64_t dice);
   Host* LeaderOf(GroupId group, uint64_t dice);
   bool Change(GroupId group, uint64_t dice);
   int64_t Until(uint64_t us) const {
