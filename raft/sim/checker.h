@@ -66,6 +66,8 @@ class Checker final : public HostWatcher {
   Vouched VouchedOf(GroupId group, const ReplicaId& replica) const;
   // Counts for nothing any more.
   std::vector<std::pair<GroupId, ReplicaId>> TakeAstray() { return std::exchange(astray_, {}); }
+  // S3: the bodies that the state of this replica needs are on its disk; with `read`, each byte.
+  void CheckBodies(Host* host, GroupId group, bool read);
   // Told to what the run has come, for the trace.
   uint64_t Fingerprint(const Host& host) const;
   size_t reads_answered() const { return reads_answered_; }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/crc32c.h"
 #include "raft/sim/checker.h"
 
 // What is checked of a host's replicas after each of its steps.
@@ -173,6 +174,30 @@ void Checker::CheckLeases(GroupId group) {
                         " hold the lease of group ", group.value, " at once"));
     }
     holder = host;
+  }
+}
+
+// What is still to be written, was damaged on purpose, or is known to be missing here is excused.
+void Checker::CheckBodies(Host* host, GroupId group, bool read) {
+  const Core& core = host->core(group);
+  if (host->damaged() || core.quarantined() || !core.whole() || host->store().unsynced() > 0)
+    return;
+  const std::vector<TestMachine::LiveMessage> live = host->machine(group).live_messages();
+  MemoryLogStore& disk = host->store().memory();
+  for (const TestMachine::LiveMessage& message : live) {
+    const Index index = message.ref.index;
+    bool good = disk.HasBody(group, index);
+    if (good && read) {
+      disk.ReadBodies(group, {{index, message.extent.offset, message.extent.size}},
+                      [&](std::vector<absl::StatusOr<base::Slice>> bytes) {
+                        good = bytes[0].ok() && base::Crc32c(bytes[0]->view()) == message.crc;
+                      });
+      disk.AnswerReads();
+    }
+    if (!good) {
+      return Fail(absl::StrCat("S3: node ", host->number(), " lacks what lives of entry ",
+                               index.value, " of group ", group.value));
+    }
   }
 }
 

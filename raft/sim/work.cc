@@ -51,8 +51,9 @@ bool Simulation::Settle(GroupId group, uint64_t percent, uint64_t dice) {
 bool Simulation::Read(GroupId group) {
   bool asked = false;
   for (const auto& host : hosts_) {
-    if (!host->up() || now_us_ < host->frozen_until_us ||
-        host->core(group).role() != Role::kLeader)
+    if (!host->up()) continue;
+    checker_.CheckBodies(host.get(), group, /*read=*/false);
+    if (now_us_ < host->frozen_until_us || host->core(group).role() != Role::kLeader)
       continue;
     const ReadId id = checker_.OnReadAsked(group);
     asked = host->raft(group).ReadIndex(group, id).ok() || asked;
