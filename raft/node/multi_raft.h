@@ -143,6 +143,9 @@ class MultiRaft {
   EntryId applied(GroupId group) const;
   // The id under which the store has this page of the group's state machine.
   PageId StoredPageOf(GroupId group, PageId page) const;
+  // Peers are fetching a checkpoint of the group: pages that it names are better dropped later. Those
+  // that SubmitState is given meanwhile are held back, but a crash forgets them.
+  bool ServesSnapshot(GroupId group) const;
   const RaftCounters& counters() const { return counters_; }
   DiskWatchdog::State disk_state() const { return watchdog_.state(); }
   Index last(GroupId group) const { return core(group).log().last().index; }

@@ -109,6 +109,8 @@ void MultiRaft::OnStateWritten(GroupId group, uint64_t ticket) {
   AfterSnapshotInput(group);
 }
 
+bool MultiRaft::ServesSnapshot(GroupId group) const { return snapshots_->server.IsPinned(group); }
+
 void MultiRaft::TickSnapshots() {
   snapshots_->server.Tick(now_);
   for (auto it = snapshots_->fetchers.begin(); it != snapshots_->fetchers.end();) {

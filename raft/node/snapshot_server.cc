@@ -395,6 +395,11 @@ void SnapshotServer::ReleaseDrops(GroupId group, Group* pins) {
   if (!task.drop_pages.empty()) host_->SubmitDrops(std::move(task));
 }
 
+bool SnapshotServer::IsPinned(GroupId group) const {
+  const auto pins = groups_.find(group);
+  return pins != groups_.end() && !pins->second.pins.empty();
+}
+
 void SnapshotServer::Close(GroupId group) {
   const auto pins = groups_.find(group);
   if (pins == groups_.end()) return;

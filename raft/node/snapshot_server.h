@@ -75,6 +75,8 @@ class SnapshotServer {
   // Pages that the group's state machine needs no more, as the store knows them: what of them may
   // go now. The rest goes when those have had them who are fetching now.
   std::vector<PageId> HoldDrops(GroupId group, std::vector<PageId> pages);
+  // Somebody is fetching a checkpoint of the group, or has lately.
+  bool IsPinned(GroupId group) const;
   // The group is about to be closed.
   void Close(GroupId group);
   // A snapshot was installed: all pages of before are gone.

@@ -51,6 +51,7 @@ void ReplicatedShard::Serve(uint64_t catalog_index, const std::vector<broker::Qu
 }
 
 void ReplicatedShard::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
+  ReleasePages();
   // While the log may still hold what is committed and not applied here it is soon worth more.
   const raft::Core& core = raft_->core(ref_.group);
   const bool follows = core.role() == raft::Role::kFollower && core.leader().has_value();
@@ -69,6 +70,19 @@ void ReplicatedShard::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never
     checkpointed_index_ = applied;
     shard_->MakeCheckpoint();
   }
+}
+
+void ReplicatedShard::OnCheckpointDurable(uint64_t applied) {
+  checkpoint_running_ = false;
+  durable_index_ = applied;
+  ReleasePages();
+}
+
+// Told of the checkpoint, the shard drops the pages of the one before, which a peer may be fetching. Until then each
+// checkpoint names them, so that a crash does not forget them.
+void ReplicatedShard::ReleasePages() {
+  if (durable_index_ == 0 || raft_->ServesSnapshot(ref_.group)) return;
+  shard_->OnCheckpointDurable(std::exchange(durable_index_, 0));
 }
 
 void ReplicatedShard::Apply(absl::Span<const raft::Entry> committed) {
@@ -160,6 +174,7 @@ void ReplicatedShard::Install(const raft::Checkpoint& checkpoint) {
   PONTOON_CHECK(!leads_);
   shard_ = broker::NewShard(ref_.group, broker::ShardLimits{}, this);
   ++life_;
+  durable_index_ = 0;
   const absl::Status restored = shard_->Restore(checkpoint.applied.index.value, checkpoint.root);
   PONTOON_CHECK_MSG(restored.ok(), "a snapshot whose contents were listed could not be restored");
   applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;

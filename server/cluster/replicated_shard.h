@@ -55,10 +55,7 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   void OnPageRead(PageRead read) {
     if (read.life == life_) shard_->OnPage(read.read, std::move(read.page));
   }
-  void OnCheckpointDurable(uint64_t applied) {
-    checkpoint_running_ = false;
-    shard_->OnCheckpointDurable(applied);
-  }
+  void OnCheckpointDurable(uint64_t applied);
 
   // raft::StateMachine.
   void Apply(absl::Span<const raft::Entry> committed) override;
@@ -79,6 +76,8 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   void WantTurn() override { events_->OnShardWantsTurn(); }
 
  private:
+  void ReleasePages();
+
   const ShardRef ref_;
   const base::LoopId loop_;
   raft::MultiRaft* const raft_;
@@ -95,6 +94,7 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   uint64_t seen_index_ = 0;            // Applied when the checkpoint policy last looked.
   base::MonotonicTime seen_change_at_;  // When it last saw something new.
   bool checkpoint_running_ = false;
+  uint64_t durable_index_ = 0;  // A durable checkpoint that the shard was not told of yet; 0: none.
   std::vector<broker::LogEntry> entries_;  // Kept for its memory.
 };
 

@@ -1,6 +1,8 @@
 // The real state machines' side of snapshots between replicas: shards and the catalog over three
 // log stores in memory.
 
+#include "raft/core/snapshot.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +25,9 @@
 namespace pontoon::cluster {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Not;
 
 const base::GroupId kShard{1};
 const base::QueueId kQueue = base::QueueId::Of(10);
@@ -58,6 +62,15 @@ class Replica final : public Fabric,
     found.cluster_id = "three";
     found.default_vhost = "/";
     ASSERT_TRUE(catalog->OpenBlocking(founders, found).ok());
+  }
+
+  void Crash() {
+    shard.reset();
+    catalog.reset();
+    raft.reset();
+    mail_.clear();
+    inbox.clear();
+    store.Crash(&random, this);
   }
 
   void Turn(base::MonotonicTime now) {
@@ -152,10 +165,9 @@ class Replica final : public Fabric,
 class SnapshotTest : public ::testing::Test {
  protected:
   SnapshotTest() {
-    raft::Membership founders;
-    for (uint64_t n = 1; n <= 3; ++n) founders.voters.push_back({base::NodeId{n}, 1});
+    for (uint64_t n = 1; n <= 3; ++n) founders_.voters.push_back({base::NodeId{n}, 1});
     for (uint64_t n = 1; n <= 3; ++n) replicas_.push_back(std::make_unique<Replica>(n, &network_));
-    for (const auto& replica : replicas_) replica->Open(founders);
+    for (const auto& replica : replicas_) replica->Open(founders_);
     Await([this] { return Leader(kShard) != nullptr && Leader(base::kCatalogGroup) != nullptr; });
   }
 
@@ -228,6 +240,18 @@ class SnapshotTest : public ::testing::Test {
     leader->Ask(std::move(batch));
     Await([&] { return leader->settled + 1 == next_settle_; });
   }
+  // Another replica asks for it, and does not go on.
+  void FetchRootOf(Replica* leader) {
+    raft::Message request;
+    request.kind = raft::MessageKind::kSnapshotRequest;
+    request.group = kShard;
+    request.from = replica(leader->id.node.value % 3 + 1).id;
+    request.to = leader->id;
+    request.term = leader->raft->term(kShard);
+    request.snapshot = std::make_shared<raft::SnapshotPart>();
+    leader->inbox.push_back(std::move(request));
+    Step();
+  }
   void CheckpointAll() {
     for (int i = 0; i < 5; ++i) Step();
     for (const auto& replica : replicas_) {
@@ -241,6 +265,7 @@ class SnapshotTest : public ::testing::Test {
     return std::string(delivery.message.payload.Flatten().view().substr(0, 13));
   }
 
+  raft::Membership founders_;
   std::deque<raft::Message> network_;
   std::vector<std::unique_ptr<Replica>> replicas_;
   base::MonotonicTime now_{1000000000000};
@@ -303,6 +328,50 @@ TEST_F(SnapshotTest, AShardThatWasAwayDeliversAfterwardsWhatTheOthersWouldHave) 
   for (int i = 0; i < 20; ++i) Step();
   EXPECT_EQ(away.store.body_bytes(), 0u);
   EXPECT_THAT(away.store.pages(kShard), ElementsAre());
+}
+
+// Not even a crash lets pages lie about that nobody needs any more.
+TEST_F(SnapshotTest, PagesThatAPeerIsFetchingStayAndGoAfterwards) {
+  Replica* leader = Leader(kShard);
+  leader->Ask(broker::OpenSession());
+  Publish(1, 12000);
+  CheckpointAll();
+  const std::vector<raft::PageId> named = leader->store.pages(kShard);
+  ASSERT_GT(named.size(), 3u);
+  FetchRootOf(leader);
+  Consume(leader);
+  Await([&] { return leader->deliveries.size() == 12000; });
+  Settle(leader, leader->deliveries);
+  Publish(12001, 13000);
+  CheckpointAll();
+  Publish(13001, 14000);
+  CheckpointAll();
+  for (const raft::PageId page : named) EXPECT_THAT(leader->store.pages(kShard), Contains(page));
+  leader->Crash();
+  leader->Open(founders_);
+  Await([&] { return Leader(kShard) != nullptr && Leader(kShard)->shard->serving(); });
+  Publish(14001, 14001);
+  for (int i = 0; i < 20; ++i) Step();
+  for (const raft::PageId page : named)
+    EXPECT_THAT(leader->store.pages(kShard), Not(Contains(page)));
+}
+
+TEST_F(SnapshotTest, PagesGoOnceNobodyFetchesThemAnyMore) {
+  Replica* leader = Leader(kShard);
+  leader->Ask(broker::OpenSession());
+  Publish(1, 12000);
+  CheckpointAll();
+  FetchRootOf(leader);
+  Consume(leader);
+  Await([&] { return leader->deliveries.size() == 12000; });
+  Settle(leader, leader->deliveries);
+  Publish(12001, 13000);
+  CheckpointAll();
+  EXPECT_FALSE(leader->store.pages(kShard).empty());
+  for (int i = 0; i < 1200; ++i) Step();
+  leader->shard->MaybeCheckpoint(now_, false);
+  Step();
+  EXPECT_THAT(leader->store.pages(kShard), ElementsAre());
 }
 
 TEST_F(SnapshotTest, ACatalogThatWasAwayIsTheSameAfterwardsAndTellsWhatItMissed) {
