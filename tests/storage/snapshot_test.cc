@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
 #include "base/mutex.h"
 #include "base/random.h"
@@ -160,10 +161,26 @@ class SnapshotOverDiskTest : public ::testing::Test {
     }
     std::this_thread::yield();
   }
+  // Where everybody stands, for whoever reads a failure.
+  std::string Describe() const {
+    std::string text = absl::StrCat("proposed ", proposed_.value, ", away ", away_);
+    for (const auto& host : hosts_) {
+      const Core& core = host->raft->core(kGroup);
+      absl::StrAppend(
+          &text, "\nnode ", host->id.node.value, ": term ", core.term().value, ", leads ",
+          host->raft->leads(kGroup), ", base ", core.log().base().index.value, ", last ",
+          core.log().last().index.value, ", durable ", core.durable().value, ", commit ",
+          core.commit().value, ", applied ", core.applied().value, ", machine ",
+          host->machine->last().value, ", in ", host->raft->counters().messages_in, ", dropped ",
+          host->raft->counters().dropped(), ", invalid ", host->raft->counters().invalid);
+    }
+    return text;
+  }
   void Await(const std::function<bool()>& reached) {
     const base::MonotonicTime end = clock_.Now() + base::Seconds(60);
-    while (!reached() && clock_.Now() < end) Step();
-    ASSERT_TRUE(reached());
+    bool is_reached = reached();
+    for (; !is_reached && clock_.Now() < end; is_reached = reached()) Step();
+    ASSERT_TRUE(is_reached) << Describe();
   }
   Host* Leader() {
     for (const auto& host : hosts_) {
@@ -174,24 +191,25 @@ class SnapshotOverDiskTest : public ::testing::Test {
   void Propose(Entry entry) {
     Await([&] {
       Host* leader = Leader();
-      return leader != nullptr &&
-             leader->raft->Propose(kGroup, leader->raft->term(kGroup), {&entry, 1}).ok();
+      if (leader == nullptr) return false;
+      const auto index = leader->raft->Propose(kGroup, leader->raft->term(kGroup), {&entry, 1});
+      if (index.ok()) proposed_ = *index;
+      return index.ok();
     });
   }
+  // All that are here have applied all that was proposed.
   bool Together() {
-    Host* leader = Leader();
-    if (leader == nullptr) return false;
     for (const auto& host : hosts_) {
-      if (host->id.node.value != away_ && host->machine->last() != leader->machine->last())
-        return false;
+      if (host->id.node.value != away_ && host->machine->last() < proposed_) return false;
     }
-    return true;
+    return Leader() != nullptr;
   }
 
   base::SystemClock clock_;
   std::vector<Message> network_;
   std::vector<std::unique_ptr<Host>> hosts_;
   uint64_t away_ = 0;
+  Index proposed_;
 };
 
 TEST_F(SnapshotOverDiskTest, AReplicaThatWasAwayHasEverythingAlsoAfterARestart) {
