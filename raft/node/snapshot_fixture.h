@@ -12,6 +12,8 @@
 
 namespace pontoon::raft {
 
+inline constexpr size_t kLarge = 40 * 1024;  // A part holds a few of them.
+
 // Two replicas that have everything, and a third that lacks the beginning.
 class SnapshotTest : public ::testing::Test {
  protected:

@@ -15,8 +15,6 @@ TEST_F(SnapshotTest, AReplicaWithNothingGetsTheWholeState) {
   ExpectCaughtUp();
 }
 
-constexpr size_t kLarge = 40 * 1024;  // A part holds a few of them.
-
 TEST_F(SnapshotTest, AReplicaThatWasAwayIsSentOnlyTheBodiesThatItLacks) {
   BuildState(1000);
   for (uint64_t i = 0; i < 30; ++i) r_->Append(history_[i]);
