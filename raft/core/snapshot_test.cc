@@ -198,5 +198,20 @@ TEST_F(SnapshotTest, MembersAreThoseOfTheSnapshot) {
   EXPECT_EQ(core_->membership(), four);
 }
 
+// Found by simulation: a pre-candidate by the old members took over a snapshot by whose members it
+// does not vote, and campaigned on.
+TEST_F(SnapshotTest, ACampaignEndsWithASnapshotWhoseMembersDoNotHaveTheCandidate) {
+  Create({1, 1});
+  Pass(base::Millis(700));
+  Settle();
+  ASSERT_EQ(core_->role(), Role::kPreCandidate);
+  ASSERT_EQ(core_->InstallSnapshot(SnapshotAt(1, 9, {.voters = {R(2), R(3)}})), absl::OkStatus());
+  Check();
+  EXPECT_EQ(core_->role(), Role::kFollower);
+  Settle();
+  Pass(base::Millis(700));
+  EXPECT_EQ(core_->role(), Role::kFollower);
+}
+
 }  // namespace
 }  // namespace pontoon::raft

@@ -149,10 +149,11 @@ std::optional<StateTask> TestMachine::TakeStateTask(GroupId group) {
   return task;
 }
 
-StateTask TestMachine::MakeCheckpoint(GroupId group, EntryId applied) {
+StateTask TestMachine::MakeCheckpoint(GroupId group, EntryId applied, bool keep_pages) {
   StateTask task;
   task.group = group;
   std::map<PageId, uint32_t> named;
+  if (keep_pages) named = pages_;
   std::vector<Index> unpaged;
   for (const auto& [index, held] : held_) {
     if (held.page.value != 0) {

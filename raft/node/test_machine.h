@@ -55,8 +55,9 @@ class TestMachine : public StateMachine {
   // What the last entries let go, if anything.
   std::optional<StateTask> TakeStateTask(GroupId group);
   // The state as it is now; `applied` is what the host says was applied (it may have seen entries
-  // of its own since). The pages that it no longer names go with it.
-  StateTask MakeCheckpoint(GroupId group, EntryId applied);
+  // of its own since). The pages that it no longer names go with it, unless `keep_pages`: then it
+  // names all that the one before did (MultiRaft::ServesSnapshot).
+  StateTask MakeCheckpoint(GroupId group, EntryId applied, bool keep_pages = false);
 
   // What must be readable from the store whenever the state is this one.
   struct LiveMessage {

@@ -47,7 +47,7 @@ void Checker::OnLost(const Host& host) {
 
 bool Checker::IsLost(GroupId group, const ReplicaId& replica) const {
   const Host* host = HostOf(replica.node);
-  return lost_.contains({group, replica}) || host->self(group) != replica ||
+  return lost_.contains({group, replica}) || host->self(group) != replica || host->damaged() ||
          host->store().durable(group).quarantined;
 }
 

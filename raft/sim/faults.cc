@@ -50,6 +50,9 @@ void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
   if (damage == Damage::kVouched && checker_.CanLose(*host)) {
     log = LogDamage::kBelowMark;
     checker_.OnLost(*host);
+    host->set_damaged();
+    Push(Until(static_cast<uint64_t>(down_us) + 1000000), What::kScrub, host->number(), 0,
+         host->life());
   }
   checker_.Fail(host->Crash(log));
   checker_.OnCrash(host);

@@ -211,13 +211,14 @@ std::vector<Packet> Host::Run() {
   return std::exchange(outbox_, {});
 }
 
-void Host::MakeCheckpoint(GroupId group) {
+void Host::MakeCheckpoint(GroupId group, bool again) {
   const EntryId applied = raft(group).applied(group);
-  if (applied.index == Index{0} || applied.index <= core(group).log().base().index)
-    return;
+  if (applied.index == Index{0}) return;
+  if (!again && applied.index <= core(group).log().base().index) return;
   Machine& machine = *machines_.at(group);
   machine.checkpointing = true;
-  raft(group).SubmitState(machine.machine().MakeCheckpoint(group, applied));
+  raft(group).SubmitState(
+      machine.machine().MakeCheckpoint(group, applied, raft(group).ServesSnapshot(group)));
 }
 
 }  // namespace pontoon::raft::sim

@@ -79,8 +79,8 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   void Deliver(Packet packet);
   // Runs the process until it has nothing to do, and takes what it sent.
   std::vector<Packet> Run();
-  // Only while up and of an open group; if anything has been applied.
-  void MakeCheckpoint(GroupId group);
+  // Only while up and of an open group; if anything has been applied since the last (or `again`).
+  void MakeCheckpoint(GroupId group, bool again = false);
 
   // What the simulation keeps about this host.
   int64_t frozen_until_us = 0;

@@ -85,7 +85,8 @@ void Simulation::Handle(const Item& item) {
       host->SetRoom(true);
       return AfterHost(host);
     case What::kScrub:
-      if (host->life() == item.boot) LoseDisk(host, 0);
+      if (host->life() == item.boot && !LoseDisk(host, 0))
+        Push(now_us_ + 500000, What::kScrub, item.host, 0, item.boot);
       return;
     case What::kOperator:
       return Operate();
