@@ -98,7 +98,7 @@ absl::Status Invariants::CheckLeader(const Core& core) const {
   const bool campaigns = core.role() == Role::kPreCandidate || core.role() == Role::kCandidate;
   if (core.quarantined() && core.role() != Role::kFollower)
     return Broken("R13: a quarantined replica takes part");
-  if (campaigns && !core.MayCampaign()) {
+  if (campaigns && !memberships.IsVoterSince(core.commit(), core.self())) {
     return Broken("R13: a stranger campaigns");
   }
   if (core.role() != Role::kLeader) return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
 #include "raft/core/entry.h"
+#include "raft/core/mutants.h"
 #include "raft/node/memory_disk.h"
 
 namespace pontoon::raft {
@@ -33,7 +34,8 @@ absl::StatusOr<RecoveredGroup> MemoryDisk::Recover(GroupId id) const {
                            .checkpoint = group.checkpoint,
                            .entries = {},
                            .epoch = group.epoch,
-                           .quarantined = group.quarantined,
+                           .quarantined =
+                               group.quarantined && !MutantIs(Mutant::kQuarantineForgotten),
                            .ended_through = group.ended_through,
                            .staging = group.staging};
   const Index covered = group.checkpoint.has_value() ? group.checkpoint->applied.index : Index{0};

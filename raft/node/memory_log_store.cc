@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "base/check.h"
 #include "raft/core/entry.h"
+#include "raft/core/mutants.h"
 
 namespace pontoon::raft {
 namespace {
@@ -133,6 +134,8 @@ void MemoryLogStore::CutHistory(size_t count) {
 
 void MemoryLogStore::Crash(base::Random* random, StorageEvents* events, LogDamage damage) {
   // Whatever was written or about to be may be on the disk, in order and in whole batches.
+  if (MutantIs(Mutant::kGapAccepted) && queue_.size() > 1)
+    queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(random->Below(queue_.size())));
   const uint64_t unsynced = history_.size() - synced_ + queue_.size();
   uint64_t kept = synced_ + random->Below(unsynced + 1);
   if (kept < history_.size()) {
@@ -145,7 +148,11 @@ void MemoryLogStore::Crash(base::Random* random, StorageEvents* events, LogDamag
   fail_next_ = false;
   if (kept > history_.size()) WriteBatch(kept - history_.size(), /*sync=*/false);
   Die(events);
-  if (damage == LogDamage::kBelowMark) lost_ = true;
+  if (damage == LogDamage::kBelowMark && MutantIs(Mutant::kMiddleCutAsTorn)) {
+    CutHistory(random->Below(history_.size() + 1));
+  } else if (damage == LogDamage::kBelowMark) {
+    lost_ = true;
+  }
   if (damage == LogDamage::kAboveMark && !history_.empty()) {
     size_t at = random->Below(history_.size());
     const uint64_t batch = history_[at].batch;

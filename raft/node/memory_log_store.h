@@ -112,6 +112,7 @@ class MemoryLogStore final : public LogStore {
   bool has_room() const { return !full_; }
 
   // What is written, for checks.
+  const MemoryDisk& disk() const { return disk_; }
   bool HasBody(GroupId group, Index index) const { return disk_.HasBody(group, index); }
   uint64_t body_bytes() const { return disk_.body_bytes(); }
   std::vector<PageId> pages(GroupId group) const { return disk_.pages(group); }

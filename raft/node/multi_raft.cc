@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "raft/core/mutants.h"
 #include "raft/node/hosted_group.h"
 #include "raft/node/hosted_snapshots.h"
 
@@ -32,7 +33,8 @@ absl::Status MultiRaft::OpenGroup(GroupId group, RecoveredGroup recovered, State
   options.epoch = epoch;
   options.self = self.value_or(options_.self);
   options.last_io_seq = {};
-  if (const auto closed = closed_.find(group); closed != closed_.end())
+  if (const auto closed = closed_.find(group);
+      closed != closed_.end() && !MutantIs(Mutant::kNumbersBeginAgain))
     options.last_io_seq = closed->second;
   const bool nothing = recovered.hard_state == HardState{} && recovered.entries.empty() &&
                        !recovered.checkpoint.has_value() && !recovered.quarantined;
@@ -192,6 +194,12 @@ void MultiRaft::Drain(Group* group) {
     task.drop_generation = std::exchange(group->drop_generation, std::nullopt);
     store_->Submit(std::move(task));
   }
+  if (MutantIs(Mutant::kReleasesBeforeSubmit) && group->core->durable_hard_state().term > Term{0} &&
+      group->core->durable() == group->applied.index) {
+    // Nothing seems to be under way.
+    for (HeldMessage& message : output_.send_after) Send(std::move(message.message));
+    output_.send_after.clear();
+  }
   for (StorageTask& task : output_.storage) SubmitStorage(group, std::move(task));
   SendAll(group, &output_.send_now);
   for (HeldMessage& message : output_.send_after) group->held.push_back(std::move(message));
@@ -218,7 +226,8 @@ void MultiRaft::SubmitStorage(Group* group, StorageTask task) {
   if (task.install != nullptr) group->installed = {task.seq, task.install->checkpoint.applied};
   if (task.must_sync) watchdog_.OnSubmit(group->id, task.seq);
   store_->Submit(std::move(task));
-  if (changed.has_value()) NoteLogChange(group, *changed);
+  if (changed.has_value() && !MutantIs(Mutant::kComparedBeforeTheLogChanged))
+    NoteLogChange(group, *changed);
 }
 
 void MultiRaft::TakeOver(Group* group, const Install& install) {

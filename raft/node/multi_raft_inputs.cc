@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "raft/core/mutants.h"
 #include "raft/node/hosted_group.h"
 #include "raft/node/hosted_snapshots.h"
 #include "raft/node/multi_raft.h"
@@ -42,6 +43,7 @@ void MultiRaft::SubmitState(StateTask task) {
   task.drop_pages = snapshots_->server.HoldDrops(task.group, std::move(task.drop_pages));
   if (!task.drop_bodies.empty() || !task.cut_bodies.empty())
     task.ended_through = group->applied.index;
+  if (MutantIs(Mutant::kDropsWithoutSayingWhen)) task.ended_through = {};
   if (task.checkpoint.has_value()) {
     PONTOON_CHECK_MSG(task.checkpoint->applied.index > Index{0} &&
                           task.checkpoint->applied.index <= group->applied.index &&
@@ -49,6 +51,12 @@ void MultiRaft::SubmitState(StateTask task) {
                       "a checkpoint of what is not applied");
     task.checkpoint->membership = group->core->memberships().At(task.checkpoint->applied.index);
     task.checkpoint->page_generation = group->page_generation;
+    if (MutantIs(Mutant::kStateApartFromItsData)) {
+      StateTask first;
+      first.group = task.group;
+      first.checkpoint = std::exchange(task.checkpoint, std::nullopt);
+      store_->Submit(std::move(first));
+    }
   }
   store_->Submit(std::move(task));
 }
@@ -125,11 +133,14 @@ void MultiRaft::Deliver(NodeId from, uint64_t boot, std::vector<Message> message
     Group* group = Find(message.group);
     if (group == nullptr) {
       ++counters_.no_such_group;
-    } else if (message.to != group->core->self()) {
+    } else if (message.to != group->core->self() &&
+               (message.to.node != group->core->self().node ||
+                !MutantIs(Mutant::kOldIncarnationHeard))) {
       ++counters_.wrong_replica;
     } else if (message.epoch != group->core->epoch()) {
       ++counters_.wrong_epoch;
     } else {
+      if (MutantIs(Mutant::kOldIncarnationHeard)) message.to = group->core->self();
       Step(group, std::move(message));
     }
   }
@@ -158,6 +169,7 @@ void MultiRaft::OnStorageDone(GroupId group, IoSeq seq) {
   if (to == nullptr) return;
   to->core->OnStorageDone(seq);
   if (seq >= to->installed.first) to->checkpoint = std::max(to->checkpoint, to->installed.second);
+  if (MutantIs(Mutant::kReleasesByNewestTask)) seq = to->core->last_io_seq();
   while (!to->held.empty() && to->held.front().after <= seq) {
     // Whoever has given itself up since takes back what it was about to promise.
     Message& message = to->held.front().message;
@@ -197,6 +209,7 @@ void MultiRaft::OnEntriesRead(GroupId group, uint64_t opening, const EntryRead& 
                               absl::StatusOr<std::vector<Entry>> entries) {
   Group* to = Enter(group);
   if (to == nullptr || to->opening != opening) return;
+  if (!entries.ok() && MutantIs(Mutant::kReadErrorIsTheEnd)) entries = std::vector<Entry>();
   if (entries.ok()) {
     for (Entry& entry : *entries) {
       if (entry.remains == nullptr || entry.id.index > to->applied.index) continue;
@@ -204,6 +217,7 @@ void MultiRaft::OnEntriesRead(GroupId group, uint64_t opening, const EntryRead& 
       if (entry.remains->kept.empty() && to->machine->NeedsBody(entry.id.index)) continue;
       auto remains = std::make_shared<BodyRemains>(*entry.remains);
       remains->ended = to->applied.index;
+      if (MutantIs(Mutant::kEndedByTheLast)) remains->ended = to->core->log().last().index;
       entry.remains = std::move(remains);
     }
   }

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "raft/core/membership.h"
+#include "raft/core/mutants.h"
 
 namespace pontoon::raft {
 namespace {
@@ -153,7 +154,7 @@ void SnapshotFetcher::OnOwnBodies(uint64_t scan, const std::vector<Index>& index
   for (size_t i = 0; i < indexes.size(); ++i) {
     // What is left of the body of a committed entry is what was not settled when this group
     // applied, or was told, what it has by now.
-    if (images[i].ok() && indexes[i] <= commit) {
+    if (images[i].ok() && (indexes[i] <= commit || MutantIs(Mutant::kOwnBodiesByIndex))) {
       have_.Add(indexes[i]);
     } else {
       bodies_wanted_.push_back({indexes[i], images[i].ok() ? FingerprintOf(*images[i]) : 0});
@@ -243,11 +244,13 @@ void SnapshotFetcher::BeginRoot() {
 }
 
 bool SnapshotFetcher::PagesComplete() const {
+  if (MutantIs(Mutant::kInstallsBeforeAllArrived)) return pages_wanted_.empty();
   return std::includes(staged_.begin(), staged_.end(), named_.begin(), named_.end());
 }
 
 void SnapshotFetcher::MaybeReady() {
-  if (phase_ != Phase::kParts || comparing_ || run_ < live_.size() || !asked_.empty() ||
+  const bool waits = !asked_.empty() && !MutantIs(Mutant::kInstallsBeforeAllArrived);
+  if (phase_ != Phase::kParts || comparing_ || run_ < live_.size() || waits ||
       !pages_wanted_.empty() || !bodies_wanted_.empty() || !unwritten_.empty())
     return;
   StateTask orphans;  // Named by an earlier root of this sender, and not by this one.
@@ -275,6 +278,8 @@ std::shared_ptr<const Install> SnapshotFetcher::MakeInstall() const {
       if (first >= end) break;
       index = ended_.NextPresent(first, end);
       install->live_bodies.push_back({first, index.value - first.value});
+      if (MutantIs(Mutant::kLiveBodiesOffByOne) && index == end && --install->live_bodies.back().count == 0)
+        install->live_bodies.pop_back();
     }
   }
   install->old_page_generation = host_->PageGeneration(group_);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/crc32c.h"
+#include "raft/core/mutants.h"
 #include "raft/node/snapshot_fetcher.h"
 
 // What the fetcher does with an answer. A peer made it: whatever in it cannot be true makes it
@@ -31,7 +32,9 @@ bool IsSound(const BodyImage& image, Index index) {
   if (end > image.body_bytes || bytes != image.bytes.size()) return false;
   size_t at = 0;
   for (const BodyImage::Extent& extent : image.extents) {
-    if (base::Crc32c(image.bytes.Sub(at, extent.size)) != extent.crc) return false;
+    if (base::Crc32c(image.bytes.Sub(at, extent.size)) != extent.crc &&
+        !MutantIs(Mutant::kPartsUnchecked))
+      return false;
     at += extent.size;
   }
   return true;
@@ -137,7 +140,7 @@ void SnapshotFetcher::OnRootComplete() {
   base::SliceChain root;
   for (auto& [offset, part] : std::exchange(root_parts_, {})) root.Append(part);
   absl::StatusOr<StateMachine::Contents> contents = absl::DataLossError("checksum");
-  if (base::Crc32c(root) == root_crc_) {
+  if (base::Crc32c(root) == root_crc_ || MutantIs(Mutant::kPartsUnchecked)) {
     checkpoint_.root.resize(root.size());
     root.AppendTo(checkpoint_.root.data());
     contents = machine_->ListContents(checkpoint_.root);
@@ -150,7 +153,9 @@ void SnapshotFetcher::OnRootComplete() {
   phase_ = Phase::kParts;
   const uint16_t own = host_->PageGeneration(group_);
   const Staging staging{from_, checkpoint_.page_generation, static_cast<uint16_t>(own + 1)};
-  if (staging_ != staging) {
+  const bool any = MutantIs(Mutant::kPagesOfAnotherSender) && staging_.has_value() &&
+                   staging_->generation == staging.generation;
+  if (staging_ != staging && !any) {
     // Also what an earlier life may have left there.
     StateTask begin;
     begin.drop_generation = staging.generation;
@@ -170,6 +175,8 @@ void SnapshotFetcher::OnRootComplete() {
 
 bool SnapshotFetcher::OnPagesPart(const SnapshotPart& request, const SnapshotPart& part) {
   if (part.page_bytes.empty() || part.page_bytes.size() > request.pages.size()) return false;
+  if (MutantIs(Mutant::kShortAnswerCountsAsAll))
+    staged_.insert(request.pages.begin(), request.pages.end());
   StateTask task;
   uint64_t bytes = 0;
   for (size_t i = 0; i < part.page_bytes.size(); ++i) {
@@ -180,7 +187,7 @@ bool SnapshotFetcher::OnPagesPart(const SnapshotPart& request, const SnapshotPar
   }
   counters_.pages += part.page_bytes.size();
   page_batch_ = NextBatch(request.pages.size(), part.page_bytes.size(), page_batch_);
-  TakeBack(request, part.page_bytes.size());
+  if (!MutantIs(Mutant::kShortAnswerCountsAsAll)) TakeBack(request, part.page_bytes.size());
   Submit(std::move(task), bytes);
   return true;
 }

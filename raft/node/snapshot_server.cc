@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/crc32c.h"
+#include "raft/core/mutants.h"
 
 namespace pontoon::raft {
 namespace {
@@ -162,7 +163,8 @@ void SnapshotServer::OnLoaded(GroupId group, uint64_t id, absl::StatusOr<Checkpo
   const std::optional<Source> source = host_->FindSource(group);
   // What is not known to be durable may be undone by a crash, and its pages' ids used again.
   if (!source.has_value() || !checkpoint.ok() ||
-      checkpoint->applied.index > source->checkpoint.index) {
+      (checkpoint->applied.index > source->checkpoint.index &&
+       !MutantIs(Mutant::kServesUnsyncedCheckpoint))) {
     counters_.not_ready += pin->waiting.size();
     pins->second.pins.erase(pin);
     return ReleaseDrops(group, &pins->second);

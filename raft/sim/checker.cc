@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "raft/core/snapshot.h"
 
 namespace pontoon::raft::sim {
 
@@ -21,6 +22,8 @@ void Checker::OnStart(Host* host) {
     replica.seen = false;
     replica.role = Role::kFollower;
     replica.commit = host->core(GroupId{group}).commit();
+    replica.unread = kReadEvery;
+    CheckStoredAtTimes(*host, GroupId{group}, &replica);
   }
   OnSynced(host);
 }
@@ -160,7 +163,17 @@ void Checker::OnSend(Host* host, const Message& message) {
     Fail(absl::StrCat("R10: node ", host->number(), " ", what, " in group ", message.group.value));
   };
   if (message.from != host->self(message.group)) broken("speaks for another replica");
+  const Core& core = host->core(message.group);
   switch (message.kind) {
+    case MessageKind::kAppend:
+      // Unless it was overthrown in the same turn.
+      if (core.role() != Role::kLeader || core.term() != message.term) break;
+      for (const Entry& entry : message.entries) {
+        if (entry.id.index > core.log().base().index && !core.log().Contains(entry.id))
+          Fail(absl::StrCat("R4: node ", host->number(), " sends entry ", entry.id.index.value,
+                            " of term ", entry.id.term.value, ", which its log does not hold"));
+      }
+      break;
     case MessageKind::kVoteReply:
       if (message.refused) break;
       if (durable.quarantined) Fail("R13: a vote of a quarantined replica");
@@ -178,6 +191,15 @@ void Checker::OnSend(Host* host, const Message& message) {
       if (durable.hard_state.term == message.term && !durable.Has(message.log))
         broken(absl::StrCat("acknowledges entry ", message.log.index.value, ", which is not durable"));
       break;
+    case MessageKind::kSnapshotPart:
+      if (message.snapshot->gone) break;
+      if (durable.quarantined) Fail("R13: a snapshot of a quarantined replica");
+      if (message.snapshot->kind == SnapshotPart::Kind::kRoot &&
+          message.snapshot->checkpoint > durable.checkpoint) {
+        broken(absl::StrCat("passes on the checkpoint of entry ",
+                            message.snapshot->checkpoint.index.value, ", which is not durable"));
+      }
+      break;
     case MessageKind::kHeartbeatReply:
       if (durable.hard_state.term < message.term) broken("answers in a term that is not durable");
       break;
@@ -190,7 +212,10 @@ void Checker::OnApplied(Host* host, GroupId group, Index index, uint64_t digest)
   Fail(histories_[group.value].OnDigest(index, digest, host->self(group)));
 }
 
-void Checker::OnInstalled(Host*, GroupId, const Checkpoint&) { ++installs_; }
+void Checker::OnInstalled(Host* host, GroupId group, const Checkpoint&) {
+  ++installs_;
+  replicas_[host->number() - 1][group.value].unread = kReadEvery;
+}
 
 void Checker::OnAstray(Host*, GroupId group, const Astray& astray) {
   astray_.emplace_back(group, astray.replica);

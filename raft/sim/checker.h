@@ -66,8 +66,9 @@ class Checker final : public HostWatcher {
   Vouched VouchedOf(GroupId group, const ReplicaId& replica) const;
   // Counts for nothing any more.
   std::vector<std::pair<GroupId, ReplicaId>> TakeAstray() { return std::exchange(astray_, {}); }
-  // S3: the bodies that the state of this replica needs are on its disk; with `read`, each byte.
-  void CheckBodies(Host* host, GroupId group, bool read);
+  // S3: what the state refers to is read back. Nothing while something is still to be written, or
+  // where the disk was damaged on purpose.
+  void CheckStored(const Host& host, GroupId group);
   // Told to what the run has come, for the trace.
   uint64_t Fingerprint(const Host& host) const;
   size_t reads_answered() const { return reads_answered_; }
@@ -82,6 +83,10 @@ class Checker final : public HostWatcher {
   void OnAstray(Host* host, GroupId group, const Astray& astray) override;
 
  private:
+  // S3 is checked of a replica after so many changes of it, and when it starts or has taken over a
+  // snapshot.
+  static constexpr uint64_t kReadEvery = 8;
+
   // What a replica was when it was last looked at.
   struct Replica {
     Invariants invariants;
@@ -96,6 +101,8 @@ class Checker final : public HostWatcher {
     bool quarantined = false;
     uint64_t progress = 0;  // A digest of what a leader knows of the others.
     bool no_vote = false;   // R17, for this step.
+    // S3: how often it changed since its bodies and pages were read.
+    uint64_t unread = 0;
   };
 
   void CheckReplica(Host* host, GroupId group, Replica* replica);
@@ -103,6 +110,8 @@ class Checker final : public HostWatcher {
   void CheckLeader(Host* host, GroupId group, const Replica& before);
   void CheckMembership(GroupId group, const Core& core);
   void CheckLeases(GroupId group);
+  void CheckStoredAtTimes(const Host& host, GroupId group, Replica* replica);
+  void CheckPages(const Host& host, GroupId group);
 
   const Options& options_;
   const std::vector<std::unique_ptr<Host>>* const hosts_;

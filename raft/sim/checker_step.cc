@@ -34,6 +34,11 @@ void Checker::CheckReplica(Host* host, GroupId group, Replica* replica) {
                     replica->ready == core.ready() && replica->progress == progress &&
                     replica->quarantined == core.quarantined() && replica->seen;
   if (core.role() == Role::kLeader && leaders_[group.value].size() > 1) CheckLeases(group);
+  if (core.transfer_target().has_value() &&
+      core.LeaseHolds(host->clock().Now(now_us_ * 1000))) {
+    Fail(absl::StrCat("R15: node ", host->number(), " hands group ", group.value,
+                      " over and holds its lease"));
+  }
   if (same) {
     replica->no_vote = false;
     return;
@@ -53,6 +58,7 @@ void Checker::CheckReplica(Host* host, GroupId group, Replica* replica) {
   if (core.role() == Role::kLeader) CheckLeader(host, group, *replica);
   CheckCommit(host, group, *replica);
   CheckMembership(group, core);
+  CheckStoredAtTimes(*host, group, replica);
 
   std::vector<Host*>& leaders = leaders_[group.value];
   const auto it = std::find(leaders.begin(), leaders.end(), host);
@@ -149,10 +155,20 @@ void Checker::CheckLeader(Host* host, GroupId group, const Replica& before) {
 void Checker::CheckMembership(GroupId group, const Core& core) {
   const MembershipLog& memberships = core.memberships();
   const EntryId id = memberships.current_id();
-  const Membership* members = histories_[group.value].ConfigAt(id);
+  const History& history = histories_[group.value];
+  // After a snapshot it is that of the last change that the snapshot covers.
+  const Membership* members = history.ConfigAt(id);
+  if (members == nullptr && id.index > Index{0}) members = history.CommittedConfigUpTo(id.index);
   if (members != nullptr && *members != memberships.current())
     Fail(absl::StrCat("R12: group ", group.value, " follows another membership than entry ",
                       id.index.value, " says"));
+  for (const auto& [newer, config] : history.configs()) {
+    if (newer.index > id.index && newer.index > core.log().base().index &&
+        core.log().Contains(newer)) {
+      Fail(absl::StrCat("R12: group ", group.value, " follows the membership of entry ",
+                        id.index.value, ", and has that of entry ", newer.index.value));
+    }
+  }
   if (id.index > Index{0} && id.index >= core.log().base().index &&
       core.log().TermAt(id.index).value_or(Term{0}) != id.term &&
       id.index > core.log().base().index) {
@@ -174,30 +190,6 @@ void Checker::CheckLeases(GroupId group) {
                         " hold the lease of group ", group.value, " at once"));
     }
     holder = host;
-  }
-}
-
-// What is still to be written, was damaged on purpose, or is known to be missing here is excused.
-void Checker::CheckBodies(Host* host, GroupId group, bool read) {
-  const Core& core = host->core(group);
-  if (host->damaged() || core.quarantined() || !core.whole() || host->store().unsynced() > 0)
-    return;
-  const std::vector<TestMachine::LiveMessage> live = host->machine(group).live_messages();
-  MemoryLogStore& disk = host->store().memory();
-  for (const TestMachine::LiveMessage& message : live) {
-    const Index index = message.ref.index;
-    bool good = disk.HasBody(group, index);
-    if (good && read) {
-      disk.ReadBodies(group, {{index, message.extent.offset, message.extent.size}},
-                      [&](std::vector<absl::StatusOr<base::Slice>> bytes) {
-                        good = bytes[0].ok() && base::Crc32c(bytes[0]->view()) == message.crc;
-                      });
-      disk.AnswerReads();
-    }
-    if (!good) {
-      return Fail(absl::StrCat("S3: node ", host->number(), " lacks what lives of entry ",
-                               index.value, " of group ", group.value));
-    }
   }
 }
 

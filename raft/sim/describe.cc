@@ -1,9 +1,34 @@
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 #include "raft/sim/simulation.h"
 
 // Where every replica stands, for whoever reads a failure.
 
 namespace pontoon::raft::sim {
+
+const char* NameOf(Coincidence coincidence) {
+  static constexpr const char* kNames[] = {
+      "crash of a leader",
+      "crash with unsynced tasks",
+      "crash while a snapshot comes or goes",
+      "crash in a change of members",
+      "damage of the log's unsynced end",
+      "damage of what was vouched for",
+      "freeze of a leader",
+      "stalled disk of a leader",
+      "full disk of a leader",
+      "write that failed",
+      "trap that sprang",
+      "transfer in a change of members",
+      "change of members while a snapshot comes or goes",
+      "read asked of one who is deposed",
+      "late answer of a disk",
+      "replica given up",
+  };
+  static_assert(std::size(kNames) == static_cast<size_t>(Coincidence::kCount));
+  return kNames[static_cast<size_t>(coincidence)];
+}
 namespace {
 
 std::string Names(const std::vector<ReplicaId>& replicas) {

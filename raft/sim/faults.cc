@@ -41,6 +41,24 @@ void Simulation::StartHost(Host* host) {
   AfterHost(host);
 }
 
+bool Simulation::Leads(const Host& host) const {
+  for (uint32_t group = 0; group < options_.groups && host.up(); ++group) {
+    if (host.core(GroupId{group}).role() == Role::kLeader) return true;
+  }
+  return false;
+}
+
+bool Simulation::InSnapshot(const Host& host) const {
+  return now_us_ - part_at_us_[host.number()] < static_cast<int64_t>(100'000 * options_.scale);
+}
+
+bool Simulation::InChange(const Host& host) const {
+  for (uint32_t group = 0; group < options_.groups && host.up(); ++group) {
+    if (IsJoint(host.core(GroupId{group}).membership())) return true;
+  }
+  return false;
+}
+
 void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
   if (!host->up()) return;
   trace_.Say(now_us_, "node ", host->number(), " crashes");
@@ -54,6 +72,13 @@ void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
     Push(Until(static_cast<uint64_t>(down_us) + 1000000), What::kScrub, host->number(), 0,
          host->life());
   }
+  const bool unsynced = host->store().unsynced() > 0 || host->store().has_unsynced_writes();
+  if (Leads(*host)) Note(Coincidence::kCrashOfLeader);
+  if (unsynced) Note(Coincidence::kCrashWithUnsynced);
+  if (InSnapshot(*host)) Note(Coincidence::kCrashInSnapshot);
+  if (InChange(*host)) Note(Coincidence::kCrashInChange);
+  if (log == LogDamage::kAboveMark && unsynced) Note(Coincidence::kDamageOfUnsynced);
+  if (log == LogDamage::kBelowMark) Note(Coincidence::kDamageOfVouched);
   checker_.Fail(host->Crash(log));
   checker_.OnCrash(host);
   Push(std::min(now_us_ + down_us, heal_at_us_), What::kStart, host->number());
@@ -139,6 +164,9 @@ bool Simulation::Change(GroupId group, uint64_t dice) {
   if (!checker_.HasMajority(group, wanted.voters)) return false;
   const bool taken = leader->raft(group).ProposeConfig(group, core.term(), wanted).ok();
   outcome_.changes += taken;
+  if (taken && std::any_of(hosts_.begin(), hosts_.end(),
+                           [this](const auto& host) { return InSnapshot(*host); }))
+    Note(Coincidence::kChangeInSnapshot);
   AfterHost(leader);
   return taken;
 }
@@ -250,9 +278,12 @@ void Simulation::Happen(const Event& event) {
       Host* leader = LeaderOf(group(args[0]), args[1]);
       took_effect = leader != nullptr;
       if (!took_effect) break;
-      const std::vector<ReplicaId>& voters = leader->core(group(args[0])).membership().voters;
+      if (InChange(*leader)) Note(Coincidence::kTransferInChange);
+      // Also to those who cannot lead.
+      const std::vector<ReplicaId> members =
+          AllMembers(leader->core(group(args[0])).membership());
       took_effect = leader->raft(group(args[0]))
-                        .TransferTo(group(args[0]), voters[args[1] / 7 % voters.size()])
+                        .TransferTo(group(args[0]), members[args[1] / 7 % members.size()])
                         .ok();
       AfterHost(leader);
       break;
@@ -300,6 +331,11 @@ void Simulation::Happen(const Event& event) {
       break;
   }
   outcome_.faults += took_effect && IsFault(event.what);
+  if (!took_effect) return;
+  ++outcome_.happened[static_cast<size_t>(event.what)];
+  if (event.what == Happening::kFreeze && Leads(*host)) Note(Coincidence::kFreezeOfLeader);
+  if (event.what == Happening::kStallDisk && Leads(*host)) Note(Coincidence::kStallOfLeader);
+  if (event.what == Happening::kFullDisk && Leads(*host)) Note(Coincidence::kFullDiskOfLeader);
 }
 
 }  // namespace pontoon::raft::sim

@@ -57,6 +57,17 @@ const Membership* History::ConfigAt(EntryId id) const {
   return config == configs_.end() ? nullptr : &config->second;
 }
 
+const Membership* History::CommittedConfigUpTo(Index index) const {
+  const Membership* newest = nullptr;
+  Index at;
+  for (const auto& [id, members] : configs_) {
+    if (id.index > index || id.index < at || !IsCommitted(id)) continue;
+    at = id.index;
+    newest = &members;
+  }
+  return newest;
+}
+
 std::vector<Membership> History::Configs() const {
   Index newest;
   for (const auto& [id, members] : configs_) {

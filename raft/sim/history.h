@@ -37,6 +37,9 @@ class History {
   std::optional<ReplicaId> VoteOf(const ReplicaId& voter, Term term) const;
   // The membership that an entry carries; null if it is none.
   const Membership* ConfigAt(EntryId id) const;
+  const std::map<EntryId, Membership>& configs() const { return configs_; }
+  // Of the committed ones the newest up to there; null if there is none.
+  const Membership* CommittedConfigUpTo(Index index) const;
   // All that may be in force somewhere: the last that is committed, and what was appended later.
   std::vector<Membership> Configs() const;
   size_t elections() const { return leaders_.size(); }

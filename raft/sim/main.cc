@@ -14,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "raft/sim/plan.h"
 #include "raft/sim/shrink.h"
 #include "raft/sim/simulation.h"
@@ -32,11 +33,12 @@ constexpr char kUsage[] = R"(usage: pontoon-sim [OPTION...]
   --out FILE              write the (shrunk) plan there
   --set NAME=VALUE        an option of the plan, instead of what was drawn
   --jobs J                processes at once (default 2)
+  --table                 how often each thing happened, per 1,000 seeds
 )";
 
 struct Arguments {
   uint64_t seed = 0, seeds = 0, from = 1, seconds = 0, workers = 2;
-  bool one = false, trace = false, shrink = false;
+  bool one = false, trace = false, shrink = false, table = false;
   std::string script, out;
   std::string options;  // Lines as in a script.
 };
@@ -91,11 +93,15 @@ Outcome RunApart(const Plan& plan) {
 struct Totals {
   uint64_t seeds = 0, failed = 0, steps = 0, faults = 0, committed = 0, elections = 0, reads = 0,
            installs = 0, changes = 0, replaced = 0, served_us = 0, slowest_us = 0;
+  decltype(Outcome::happened) happened{};
+  decltype(Outcome::coincided) coincided{};
   void Add(const Totals& more) {
     seeds += more.seeds, failed += more.failed, steps += more.steps, faults += more.faults;
     committed += more.committed, elections += more.elections, reads += more.reads;
     installs += more.installs, changes += more.changes, replaced += more.replaced;
     served_us += more.served_us, slowest_us = std::max(slowest_us, more.slowest_us);
+    for (size_t i = 0; i < happened.size(); ++i) happened[i] += more.happened[i];
+    for (size_t i = 0; i < coincided.size(); ++i) coincided[i] += more.coincided[i];
   }
 };
 
@@ -125,13 +131,17 @@ void Work(const Arguments& arguments, uint64_t worker, int out) {
     totals.replaced += outcome.replaced;
     totals.served_us += static_cast<uint64_t>(outcome.served_us);
     totals.slowest_us = std::max(totals.slowest_us, static_cast<uint64_t>(outcome.served_us));
+    for (size_t i = 0; i < totals.happened.size(); ++i) totals.happened[i] += outcome.happened[i];
+    for (size_t i = 0; i < totals.coincided.size(); ++i)
+      totals.coincided[i] += outcome.coincided[i];
     if (!outcome.failure.empty())
       std::cout << absl::StrCat("seed ", seed, ": ", outcome.failure, "\n") << std::flush;
   }
   const std::string done = absl::StrCat(
       "done ", totals.seeds, " ", totals.failed, " ", totals.steps, " ", totals.faults, " ",
       totals.committed, " ", totals.elections, " ", totals.reads, " ", totals.installs, " ",
-      totals.changes, " ", totals.replaced, " ", totals.served_us, " ", totals.slowest_us, "\n");
+      totals.changes, " ", totals.replaced, " ", totals.served_us, " ", totals.slowest_us, " ",
+      absl::StrJoin(totals.happened, " "), " ", absl::StrJoin(totals.coincided, " "), "\n");
   (void)!write(out, done.data(), done.size());
 }
 
@@ -168,6 +178,8 @@ Totals RunWorker(Arguments arguments, uint64_t worker) {
           line >> more.seeds >> more.failed >> more.steps >> more.faults >> more.committed >>
               more.elections >> more.reads >> more.installs >> more.changes >> more.replaced >>
               more.served_us >> more.slowest_us;
+          for (uint64_t& count : more.happened) line >> count;
+          for (uint64_t& count : more.coincided) line >> count;
           totals.Add(more);
           finished = true;
         }
@@ -224,6 +236,14 @@ int RunMany(const Arguments& arguments) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const double seeds = std::max<double>(1, static_cast<double>(totals.seeds));
+  const auto line = [seeds](uint64_t count, absl::string_view name) {
+    std::cout << absl::StrFormat("%9.1f  %s\n", static_cast<double>(count) * 1000 / seeds, name);
+  };
+  if (arguments.table) std::cout << "per 1,000 seeds:\n";
+  for (size_t i = 0; i < totals.happened.size() && arguments.table; ++i)
+    line(totals.happened[i], NameOf(static_cast<Happening>(i)));
+  for (size_t i = 0; i < totals.coincided.size() && arguments.table; ++i)
+    line(totals.coincided[i], NameOf(static_cast<Coincidence>(i)));
   std::cout << absl::StrFormat(
       "per seed: %.0f committed, %.1f elections, %.1f reads, %.1f snapshots, %.1f changes of "
       "members, %.1f replicas replaced; all served %.1f s after the last fault on average, %.1f s at most\n",
@@ -308,6 +328,10 @@ int Main(int argc, char** argv) {
     bool fine = true;
     if (name == "--trace") {
       arguments.trace = true;
+      continue;
+    }
+    if (name == "--table") {
+      arguments.table = true;
       continue;
     }
     if (name == "--shrink") {

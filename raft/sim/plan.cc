@@ -121,6 +121,12 @@ absl::Status ParseLine(absl::string_view line, Plan* plan) {
 
 }  // namespace
 
+const char* NameOf(Happening what) {
+  return std::find_if(std::begin(kHappenings), std::end(kHappenings),
+                      [what](const HappeningName& each) { return what == each.what; })
+      ->name;
+}
+
 bool IsFault(Happening what) { return what >= Happening::kCrash && what != Happening::kKeepImage; }
 
 std::string ToText(const Event& event) {

@@ -103,6 +103,8 @@ struct Event {
   friend bool operator==(const Event&, const Event&) = default;
 };
 
+// As scripts call it.
+const char* NameOf(Happening what);
 // Whether it is something that goes wrong, not work.
 bool IsFault(Happening what);
 

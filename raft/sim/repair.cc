@@ -112,7 +112,7 @@ std::string Simulation::WhyNotAgreed(GroupId group) {
     if (host.machine(group).Digest() != leader->machine(group).Digest())
       return absl::StrCat("node ", host.number(), " holds another state");
     if (host.store().unsynced() > 0) return "not everything is written";
-    checker_.CheckBodies(&host, group, /*read=*/true);
+    checker_.CheckStored(host, group);
   }
   if (!leader->machine(group).live_messages().empty()) {
     Settle(group, 100, 0);

@@ -24,6 +24,7 @@ Simulation::Simulation(const Plan& plan, bool keep_text)
       dice_(plan.options.seed, Purpose::kDice),
       heal_at_us_(static_cast<int64_t>(plan.options.seconds) * 1000000),
       traps_(plan.options.nodes + 1),
+      part_at_us_(plan.options.nodes + 1, INT64_MIN / 2),
       image_boot_(plan.options.nodes + 1),
       put_back_(plan.options.nodes + 1),
       probes_(plan.options.groups) {
@@ -60,6 +61,8 @@ Outcome Simulation::Run() {
     outcome_.committed += checker_.history(GroupId{group}).committed().value;
     outcome_.elections += checker_.history(GroupId{group}).elections();
   }
+  for (size_t astray = checker_.TakeAstray().size(); astray > 0; --astray)
+    Note(Coincidence::kQuarantined);
   outcome_.reads = checker_.reads_answered();
   outcome_.installs = checker_.installs();
   outcome_.trace = trace_.digest();
@@ -149,6 +152,7 @@ void Simulation::Handle(const Item& item) {
       if (!host->store().Write(item.slot)) {
         // Fail-stop: nobody knows what is on the disk now.
         trace_.Say(now_us_, "a write fails");
+        Note(Coincidence::kWriteFailed);
         return CrashHost(host, host->down_after_failure_us);
       }
       checker_.OnSynced(host);
@@ -166,6 +170,19 @@ void Simulation::Handle(const Item& item) {
       host->store().Report();
       break;
     case What::kReads:
+      host->store().PerformReads();
+      // What was read may be out of date when it arrives.
+      if (host->disk_chance().Permille(phase_ == Phase::kDisasters ? options_.late_permille : 0)) {
+        Note(Coincidence::kLateAnswer);
+        Push(now_us_ + static_cast<int64_t>(host->disk_chance().Below(
+                           host->disk_chance().Permille(200) ? 5'000'000 : 100'000)),
+             What::kAnswers, item.host, 0, host->boot());
+        break;
+      }
+      host->reads_busy = false;
+      host->store().AnswerReads();
+      break;
+    case What::kAnswers:
       host->reads_busy = false;
       host->store().AnswerReads();
       break;
@@ -190,6 +207,8 @@ void Simulation::AfterHost(Host* host) {
 
 void Simulation::SendPacket(Packet packet) {
   const Host& to = *hosts_[packet.to - 1];
+  if (packet.traffic == TrafficClass::kSnapshot)
+    part_at_us_[packet.from] = part_at_us_[packet.to] = now_us_;
   for (const Network::Arrival& arrival : network_.Route(now_us_, &packet, to.up())) {
     if (arrival.refused) {
       Push(arrival.at_us, What::kRefused, packet.from, packet.to, packet.boot);
@@ -248,6 +267,7 @@ bool Simulation::HitsTrap(uint32_t host, const std::vector<Message>& messages, b
       const int64_t down_us = trap.down_us;
       traps.erase(traps.begin() + (&trap - traps.data()));
       trace_.Say(now_us_, "the trap springs");
+      Note(Coincidence::kTrapSprung);
       CrashHost(hosts_[host - 1].get(), down_us);
       return true;
     }

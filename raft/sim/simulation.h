@@ -1,6 +1,7 @@
 #ifndef PONTOON_RAFT_SIM_SIMULATION_H_
 #define PONTOON_RAFT_SIM_SIMULATION_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <queue>
@@ -15,6 +16,27 @@
 
 namespace pontoon::raft::sim {
 
+// What makes a fault matter: it came when something else was under way.
+enum class Coincidence : uint8_t {
+  kCrashOfLeader,
+  kCrashWithUnsynced,   // Tasks wait for the disk, or are written and not synced.
+  kCrashInSnapshot,     // Parts came or went within the last few heartbeats.
+  kCrashInChange,       // Of a replica whose membership is joint.
+  kDamageOfUnsynced,    // Of the log's end, and there was one to be damaged.
+  kDamageOfVouched,
+  kFreezeOfLeader,
+  kStallOfLeader,
+  kFullDiskOfLeader,
+  kWriteFailed,
+  kTrapSprung,
+  kTransferInChange,
+  kChangeInSnapshot,
+  kReadOfDeposed,       // Somebody who no longer leads was asked.
+  kLateAnswer,          // Of the disk.
+  kQuarantined,         // A replica gave itself up, or was.
+  kCount,
+};
+
 struct Outcome {
   std::string failure;  // Empty: every invariant held. Else it begins with the id of one.
   uint64_t steps = 0;   // Events at one host: a packet, a tick, a completed write, a fault, ...
@@ -27,6 +49,8 @@ struct Outcome {
   uint64_t replaced = 0;    // Replicas that came back as a new incarnation.
   int64_t served_us = 0;    // From the end of the faults until every group served.
   int64_t agreed_us = 0;    // And until all agreed and the disks were clean.
+  std::array<uint64_t, static_cast<size_t>(Happening::kCount)> happened{};  // That took effect.
+  std::array<uint64_t, static_cast<size_t>(Coincidence::kCount)> coincided{};
   uint64_t trace = 0;       // Digest of all that happened.
   std::string text;         // The trace, if asked for.
 
@@ -52,6 +76,7 @@ class Simulation {
     kSynced,
     kReport,
     kReads,
+    kAnswers,
     kStart,
     kRoom,
     kScrub,    // boot: the life of the disk
@@ -84,6 +109,10 @@ class Simulation {
   void SendPacket(Packet packet);
   void ArmTick(Host* host);
   void ArmDisk(Host* host);
+  void Note(Coincidence coincidence) { ++outcome_.coincided[static_cast<size_t>(coincidence)]; }
+  bool Leads(const Host& host) const;
+  bool InSnapshot(const Host& host) const;
+  bool InChange(const Host& host) const;
   bool HitsTrap(uint32_t host, const std::vector<Message>& messages, bool on_send);
 
   // faults.cc
@@ -126,12 +155,16 @@ class Simulation {
   std::vector<uint32_t> free_packets_;
   std::map<GroupId, Membership> founders_;
   std::vector<std::vector<Trap>> traps_;    // By host.
+  std::vector<int64_t> part_at_us_;         // By host: when a part of a snapshot came or went.
   std::vector<uint64_t> image_boot_;        // By host: of the copy of its disk; 0: none.
   std::vector<bool> put_back_;
   enum class Phase { kDisasters, kServe, kAgree, kClean, kDone } phase_ = Phase::kDisasters;
   std::vector<Index> probes_;
   Outcome outcome_;
 };
+
+// As a table has it.
+const char* NameOf(Coincidence coincidence);
 
 // Runs a plan once.
 Outcome RunPlan(const Plan& plan, bool keep_text = false);

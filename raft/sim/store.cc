@@ -115,6 +115,7 @@ std::string Store::Crash(base::Random* random, StorageEvents* events,
                          const std::vector<GroupId>& groups, MemoryLogStore::LogDamage damage) {
   store_.Crash(random, events, damage);
   reads_ = 0;
+  answers_.clear();
   written_ = 0;
   std::map<GroupId, RecoveredGroup> found;
   if (damage == MemoryLogStore::LogDamage::kBelowMark) {

@@ -51,28 +51,28 @@ class Store final : public LogStore {
   void ReadBodies(GroupId group, std::vector<BodyRead> reads,
                   std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) override {
     ++reads_;
-    store_.ReadBodies(group, std::move(reads), std::move(done));
+    store_.ReadBodies(group, std::move(reads), Later(std::move(done)));
   }
   void ReadPage(GroupId group, PageId page,
                 std::function<void(absl::StatusOr<base::Slice>)> done) override {
     ++reads_;
-    store_.ReadPage(group, page, std::move(done));
+    store_.ReadPage(group, page, Later(std::move(done)));
   }
   void ReadEntries(GroupId group, Index from, Index to, uint64_t bytes_max,
                    std::function<void(absl::StatusOr<std::vector<Entry>>)> done) override {
     ++reads_;
-    store_.ReadEntries(group, from, to, bytes_max, std::move(done));
+    store_.ReadEntries(group, from, to, bytes_max, Later(std::move(done)));
   }
   void ReadBodyImages(
       GroupId group, std::vector<Index> bodies, bool with_bytes,
       std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override {
     ++reads_;
-    store_.ReadBodyImages(group, std::move(bodies), with_bytes, std::move(done));
+    store_.ReadBodyImages(group, std::move(bodies), with_bytes, Later(std::move(done)));
   }
   void ReadCheckpoint(GroupId group,
                       std::function<void(absl::StatusOr<Checkpoint>)> done) override {
     ++reads_;
-    store_.ReadCheckpoint(group, std::move(done));
+    store_.ReadCheckpoint(group, Later(std::move(done)));
   }
   absl::StatusOr<RecoveredGroup> RecoverBlocking(GroupId group) override {
     return store_.RecoverBlocking(group);
@@ -91,9 +91,13 @@ class Store final : public LogStore {
   void FillUp() { store_.FillUp(uint64_t{1} << 30); }
   void MakeRoom() { store_.MakeRoom(); }
   void Report() { store_.Report(); }
-  void AnswerReads() {
+  // What was asked for is read now; the answers arrive with AnswerReads.
+  void PerformReads() {
     reads_ = 0;
     store_.AnswerReads();
+  }
+  void AnswerReads() {
+    for (const auto& answer : std::exchange(answers_, {})) answer();
   }
 
   // The process dies. Afterwards the record is matched with what the store recovers: the empty
@@ -121,6 +125,12 @@ class Store final : public LogStore {
     bool must_sync = false;
   };
 
+  template <typename Result>
+  std::function<void(Result)> Later(std::function<void(Result)> done) {
+    return [this, done = std::move(done)](Result result) {
+      answers_.push_back([done, result = std::move(result)] { done(result); });
+    };
+  }
   void Record(const Task& task);
   std::string Recover(const std::vector<GroupId>& groups, std::map<GroupId, RecoveredGroup>* found);
   std::string Match(const std::map<GroupId, RecoveredGroup>& found) const;
@@ -132,6 +142,7 @@ class Store final : public LogStore {
   std::map<GroupId, Durable> durable_;
   std::vector<std::pair<GroupId, HardState>> votes_;
   uint64_t reads_ = 0;
+  std::vector<std::function<void()>> answers_;
 };
 
 }  // namespace pontoon::raft::sim

@@ -52,9 +52,15 @@ bool Simulation::Read(GroupId group) {
   bool asked = false;
   for (const auto& host : hosts_) {
     if (!host->up()) continue;
-    checker_.CheckBodies(host.get(), group, /*read=*/false);
+    checker_.CheckStored(*host, group);
     if (now_us_ < host->frozen_until_us || host->core(group).role() != Role::kLeader)
       continue;
+    for (const auto& other : hosts_) {
+      if (other->up() && other->core(group).term() > host->core(group).term()) {
+        Note(Coincidence::kReadOfDeposed);
+        break;
+      }
+    }
     const ReadId id = checker_.OnReadAsked(group);
     asked = host->raft(group).ReadIndex(group, id).ok() || asked;
     AfterHost(host.get());
