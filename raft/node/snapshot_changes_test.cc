@@ -5,7 +5,7 @@ namespace {
 
 // Bodies that were settled while the snapshot was under way are left out, with the index that says
 // so: until that is applied the receiver must feed nobody.
-TEST_F(SnapshotTest, WhatIsSettledMeanwhileIsLeftOutTogetherWithTheIndexThatSaysSo) {
+TEST_F(SnapshotTransferTest, WhatIsSettledMeanwhileIsLeftOutTogetherWithTheIndexThatSaysSo) {
   BuildState(kLarge);
   Step();
   sender_ = a_.get();
@@ -27,7 +27,7 @@ TEST_F(SnapshotTest, WhatIsSettledMeanwhileIsLeftOutTogetherWithTheIndexThatSays
   ExpectCaughtUp();
 }
 
-TEST_F(SnapshotTest, ACheckpointThatIsGoneIsReplacedByTheNewestAndBodiesStay) {
+TEST_F(SnapshotTransferTest, ACheckpointThatIsGoneIsReplacedByTheNewestAndBodiesStay) {
   BuildState(kLarge);
   Step();
   sender_ = a_.get();
@@ -55,7 +55,7 @@ TEST_F(SnapshotTest, ACheckpointThatIsGoneIsReplacedByTheNewestAndBodiesStay) {
   ExpectCaughtUp();
 }
 
-TEST_F(SnapshotTest, AskingForPagesOfACheckpointThatIsGoneBeginsAgainWithoutACrash) {
+TEST_F(SnapshotTransferTest, AskingForPagesOfACheckpointThatIsGoneBeginsAgainWithoutACrash) {
   BuildState(100);
   Step();
   sender_ = a_.get();
@@ -78,7 +78,7 @@ TEST_F(SnapshotTest, AskingForPagesOfACheckpointThatIsGoneBeginsAgainWithoutACra
 }
 
 // A page is named by the checkpoint that somebody is fetching: it stays until he has had it.
-TEST_F(SnapshotTest, PagesOfACheckpointThatIsBeingFetchedStayForAWhile) {
+TEST_F(SnapshotTransferTest, PagesOfACheckpointThatIsBeingFetchedStayForAWhile) {
   BuildState(100);
   Step();
   const std::vector<PageId> before = a_->store.pages(kWorldGroup);
@@ -107,7 +107,7 @@ TEST_F(SnapshotTest, PagesOfACheckpointThatIsBeingFetchedStayForAWhile) {
 }
 
 // Entries that are not known to be committed may be others than the sender's, and are replaced.
-TEST_F(SnapshotTest, OwnBodiesOfAnotherLeadersEntriesAreReplaced) {
+TEST_F(SnapshotTransferTest, OwnBodiesOfAnotherLeadersEntriesAreReplaced) {
   BuildState(1000);
   for (uint64_t i = 0; i < 10; ++i) r_->Append(history_[i]);
   for (uint64_t i = 11; i <= 20; ++i) {
@@ -123,7 +123,7 @@ TEST_F(SnapshotTest, OwnBodiesOfAnotherLeadersEntriesAreReplaced) {
 }
 
 // What was found to be there may be gone once the log has been cut and written anew.
-TEST_F(SnapshotTest, AChangeOfTheLogAfterAnyPartIsNoticed) {
+TEST_F(SnapshotTransferTest, AChangeOfTheLogAfterAnyPartIsNoticed) {
   for (int64_t change_after = 1;; ++change_after) {
     SCOPED_TRACE(change_after);
     Restart();
@@ -149,7 +149,7 @@ TEST_F(SnapshotTest, AChangeOfTheLogAfterAnyPartIsNoticed) {
   }
 }
 
-TEST_F(SnapshotTest, ASenderThatLacksTheEntriesSaysNothingAboutTheirBodies) {
+TEST_F(SnapshotTransferTest, ASenderThatLacksTheEntriesSaysNothingAboutTheirBodies) {
   BuildState(100);
   Step();
   SnapshotPart request;
@@ -166,7 +166,7 @@ TEST_F(SnapshotTest, ASenderThatLacksTheEntriesSaysNothingAboutTheirBodies) {
   EXPECT_EQ(r_->server->counters().not_ready, 1u);
 }
 
-TEST_F(SnapshotTest, ABodyThatTheSenderHasLostComesFromAnotherMember) {
+TEST_F(SnapshotTransferTest, ABodyThatTheSenderHasLostComesFromAnotherMember) {
   BuildState(100);
   Step();
   sender_ = a_.get();
@@ -178,7 +178,7 @@ TEST_F(SnapshotTest, ABodyThatTheSenderHasLostComesFromAnotherMember) {
   ExpectCaughtUp();
 }
 
-TEST_F(SnapshotTest, ABodyThatAllHaveLostIsNotCalledSettled) {
+TEST_F(SnapshotTransferTest, ABodyThatAllHaveLostIsNotCalledSettled) {
   BuildState(100);
   Step();
   sender_ = a_.get();
@@ -189,7 +189,7 @@ TEST_F(SnapshotTest, ABodyThatAllHaveLostIsNotCalledSettled) {
 }
 
 // Nothing that stands still takes the place of those that could go on.
-TEST_F(SnapshotTest, AFetchThatStandsStillLetsOthersGoFirst) {
+TEST_F(SnapshotTransferTest, AFetchThatStandsStillLetsOthersGoFirst) {
   BuildState(100);
   Step();
   sender_ = a_.get();
@@ -207,7 +207,7 @@ TEST_F(SnapshotTest, AFetchThatStandsStillLetsOthersGoFirst) {
   ASSERT_TRUE(RunUntilInstalled());
 }
 
-TEST_F(SnapshotTest, RequestsThatNoReplicaSendsAreDroppedAndCounted) {
+TEST_F(SnapshotTransferTest, RequestsThatNoReplicaSendsAreDroppedAndCounted) {
   BuildState(100);
   Step();
   SnapshotPart request;
@@ -230,7 +230,7 @@ TEST_F(SnapshotTest, RequestsThatNoReplicaSendsAreDroppedAndCounted) {
   EXPECT_TRUE(wire_.empty());
 }
 
-TEST_F(SnapshotTest, WhatOneSenderReadsAtOnceIsBounded) {
+TEST_F(SnapshotTransferTest, WhatOneSenderReadsAtOnceIsBounded) {
   BuildState(100);
   Step();
   SnapshotPart request;
@@ -245,7 +245,7 @@ TEST_F(SnapshotTest, WhatOneSenderReadsAtOnceIsBounded) {
   EXPECT_EQ(wire_.size(), SnapshotServer::kReadingBytesMax / kSnapshotPartBytes);
 }
 
-TEST_F(SnapshotTest, AFetchThatNobodyWantsAnyMoreIsGivenUpAndLeavesNoPages) {
+TEST_F(SnapshotTransferTest, AFetchThatNobodyWantsAnyMoreIsGivenUpAndLeavesNoPages) {
   BuildState(100);
   Step();
   sender_ = a_.get();

@@ -15,9 +15,9 @@ namespace pontoon::raft {
 inline constexpr size_t kLarge = 40 * 1024;  // A part holds a few of them.
 
 // Two replicas that have everything, and a third that lacks the beginning.
-class SnapshotTest : public ::testing::Test {
+class SnapshotTransferTest : public ::testing::Test {
  protected:
-  SnapshotTest() { Restart(); }
+  SnapshotTransferTest() { Restart(); }
 
   void Restart() {
     wire_.clear();

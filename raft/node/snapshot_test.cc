@@ -3,7 +3,7 @@
 namespace pontoon::raft {
 namespace {
 
-TEST_F(SnapshotTest, AReplicaWithNothingGetsTheWholeState) {
+TEST_F(SnapshotTransferTest, AReplicaWithNothingGetsTheWholeState) {
   BuildState(1000);
   Step();
   sender_ = a_.get();
@@ -15,7 +15,7 @@ TEST_F(SnapshotTest, AReplicaWithNothingGetsTheWholeState) {
   ExpectCaughtUp();
 }
 
-TEST_F(SnapshotTest, AReplicaThatWasAwayIsSentOnlyTheBodiesThatItLacks) {
+TEST_F(SnapshotTransferTest, AReplicaThatWasAwayIsSentOnlyTheBodiesThatItLacks) {
   BuildState(1000);
   for (uint64_t i = 0; i < 30; ++i) r_->Append(history_[i]);
   Step();
@@ -28,7 +28,7 @@ TEST_F(SnapshotTest, AReplicaThatWasAwayIsSentOnlyTheBodiesThatItLacks) {
   ExpectCaughtUp();
 }
 
-TEST_F(SnapshotTest, ARootOfManyPartsIsPutTogether) {
+TEST_F(SnapshotTransferTest, ARootOfManyPartsIsPutTogether) {
   for (int i = 0; i < 30000; ++i) Put(1);
   a_->Checkpoint();
   Step();
@@ -45,7 +45,7 @@ TEST_F(SnapshotTest, ARootOfManyPartsIsPutTogether) {
 }
 
 // Design section 4: resumable. Whatever was written before the crash is not sent again.
-TEST_F(SnapshotTest, AReceiverThatCrashesAfterAnyPartResumesWithItsBodies) {
+TEST_F(SnapshotTransferTest, AReceiverThatCrashesAfterAnyPartResumesWithItsBodies) {
   for (int64_t crash_after = 1;; ++crash_after) {
     SCOPED_TRACE(crash_after);
     Restart();
@@ -75,7 +75,7 @@ TEST_F(SnapshotTest, AReceiverThatCrashesAfterAnyPartResumesWithItsBodies) {
 }
 
 // Also from another sender (design section 4), whose checkpoint and pages are others.
-TEST_F(SnapshotTest, AnotherSenderAfterAnyPartGoesOnWithTheBodies) {
+TEST_F(SnapshotTransferTest, AnotherSenderAfterAnyPartGoesOnWithTheBodies) {
   for (int64_t switch_after = 1;; ++switch_after) {
     SCOPED_TRACE(switch_after);
     Restart();
@@ -99,7 +99,7 @@ TEST_F(SnapshotTest, AnotherSenderAfterAnyPartGoesOnWithTheBodies) {
   }
 }
 
-TEST_F(SnapshotTest, LostDoubledAndLateAnswersAreAskedForAgainOrIgnored) {
+TEST_F(SnapshotTransferTest, LostDoubledAndLateAnswersAreAskedForAgainOrIgnored) {
   BuildState(kLarge);
   Step();
   sender_ = a_.get();
@@ -119,7 +119,7 @@ TEST_F(SnapshotTest, LostDoubledAndLateAnswersAreAskedForAgainOrIgnored) {
   ExpectCaughtUp();
 }
 
-TEST_F(SnapshotTest, DamagedOrImpossiblePartsChangeNothing) {
+TEST_F(SnapshotTransferTest, DamagedOrImpossiblePartsChangeNothing) {
   BuildState(kLarge);
   Step();
   sender_ = a_.get();
@@ -192,7 +192,7 @@ TEST_F(SnapshotTest, DamagedOrImpossiblePartsChangeNothing) {
   ExpectCaughtUp();
 }
 
-TEST_F(SnapshotTest, ARootThatIsDamagedInTheMiddleIsFetchedAgainAfterAPause) {
+TEST_F(SnapshotTransferTest, ARootThatIsDamagedInTheMiddleIsFetchedAgainAfterAPause) {
   BuildState(100);
   Step();
   sender_ = a_.get();
@@ -211,7 +211,7 @@ TEST_F(SnapshotTest, ARootThatIsDamagedInTheMiddleIsFetchedAgainAfterAPause) {
   ExpectCaughtUp();
 }
 
-TEST_F(SnapshotTest, WhatIsAskedForAndNotYetWrittenIsBounded) {
+TEST_F(SnapshotTransferTest, WhatIsAskedForAndNotYetWrittenIsBounded) {
   BuildState(kLarge, 200);
   Step();
   sender_ = a_.get();
