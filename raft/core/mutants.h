@@ -57,16 +57,12 @@ enum class Mutant {
   kDropsWithoutSayingWhen,           // ra pull 597 family: after a restart
   kLiveBodiesOffByOne,               // rabbitmq-server pull 12358, in a snapshot
   kOwnBodiesByIndex,                 // ra commits adf11ab5, 2b4e2b42 family: what is there already
-  kComparedBeforeTheLogChanged,      // ra commit 83d0154c: read while it was replaced
-  kPagesOfAnotherSender,             // openraft issue 1892 family: remains of another snapshot
   kShortAnswerCountsAsAll,           // ra pull 589: a list that is cut
   kInstallsBeforeAllArrived,         // ra pull 629
   kPartsUnchecked,                   // nats-server issue 7556: damage that is passed on
   kServesUnsyncedCheckpoint,         // raft-rs pull 417 family
-  kServesInQuarantine,               // nats-server issue 7556: one damaged state becomes two
   kReleasesByNewestTask,             // redpanda commit cecb5de8
   kReleasesBeforeSubmit,             // redpanda pull 18394 family
-  kReadErrorIsTheEnd,                // openraft issue 1795
   kNumbersBeginAgain,                // raft-rs pull 465 family: completions of an earlier opening
   kOldBootHeard,                     // a disk that was put back
   kOldIncarnationHeard,              // etcd issue 17081

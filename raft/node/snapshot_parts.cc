@@ -153,9 +153,7 @@ void SnapshotFetcher::OnRootComplete() {
   phase_ = Phase::kParts;
   const uint16_t own = host_->PageGeneration(group_);
   const Staging staging{from_, checkpoint_.page_generation, static_cast<uint16_t>(own + 1)};
-  const bool any = MutantIs(Mutant::kPagesOfAnotherSender) && staging_.has_value() &&
-                   staging_->generation == staging.generation;
-  if (staging_ != staging && !any) {
+  if (staging_ != staging) {
     // Also what an earlier life may have left there.
     StateTask begin;
     begin.drop_generation = staging.generation;
