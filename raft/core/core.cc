@@ -173,6 +173,7 @@ void Core::OnStorageDone(IoSeq seq) {
   if (!advanced) return;
   if (role_ == Role::kCandidate) CountVotes();
   if (role_ == Role::kLeader) AdvanceCommit();
+  if (checkpoint_.index > log_.base().index) Compact();
 }
 
 void Core::AppendToLog(Entry entry) {

@@ -311,6 +311,24 @@ TEST_F(SoleVoterTest, HeadersGoOnlyUpToADurableCheckpoint) {
   EXPECT_FALSE(core_->has_output()) << "an older checkpoint says nothing new";
 }
 
+TEST_F(SoleVoterTest, ALongLogIsLetGoInStepsThatHoldUpNobody) {
+  Lead();
+  for (int i = 0; i < 10000; ++i) ASSERT_TRUE(Propose("x").ok());
+  Settle();
+  core_->OnCheckpointDurable({Term{2}, Index{9000}});
+  std::vector<uint64_t> steps;
+  while (core_->has_output()) {
+    Output out = Take();
+    ASSERT_THAT(out.storage, SizeIs(1));
+    ASSERT_TRUE(out.storage[0].compact_to.has_value());
+    steps.push_back(out.storage[0].compact_to->value);
+    ASSERT_FALSE(core_->has_output()) << "the next step waits for the disk";
+    Done(out.storage[0].seq);
+  }
+  EXPECT_THAT(steps, ElementsAre(4096, 8192, 9000));
+  EXPECT_EQ(core_->log().base().index, Index{9000});
+}
+
 TEST_F(SoleVoterTest, StartsFromItsCheckpointAndAppliesOnlyWhatFollows) {
   Create({.hard_state = {Term{3}, kSelf},
           .checkpoint =
