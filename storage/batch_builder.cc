@@ -138,6 +138,8 @@ void BatchBuilder::AddInstall(base::GroupId group, GroupLog* log, const raft::In
   DropRange(database_->log(), group, log->first.value, log->last.value);
   log->last = applied;
   log->last_body = applied;
+  for (const raft::BodyImage& image : install.cut_bodies)
+    AddBody(group, image.index, image.body_bytes, image.extents, image.bytes);
   log->first = applied + 1;
   PutNumber(group, MetaKind::kLogStart, log->first.value);
   const MetaKey key = MakeMetaKey(group, MetaKind::kCheckpoint);

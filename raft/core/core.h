@@ -429,6 +429,7 @@ class Core {
   std::optional<ReplicaId> leader_;
   base::MonotonicTime leader_heard_;  // Follower: when the leader last spoke.
   base::MonotonicTime election_due_;  // Not a leader: when to ask for an election.
+  uint32_t lost_elections_ = 0;       // Since there was a leader.
   std::map<ReplicaId, bool> votes_;   // Answers to the (pre-)election under way.
 
   Index durable_;  // Own log up to here is on the disk.

@@ -23,9 +23,13 @@ bool Core::HearsLeader() const {
   return leader_.has_value() && now_ - leader_heard_ < options_.election_min;
 }
 
+// Candidates that stood in each other's way draw from a wider and wider stretch: where messages take
+// longer than the stretch is wide, they would do so for ever.
 void Core::ResetElectionTimer() {
   const uint64_t spread =
-      static_cast<uint64_t>((options_.election_max - options_.election_min).nanos);
+      std::min(static_cast<uint64_t>((options_.election_max - options_.election_min).nanos)
+                   << std::min(lost_elections_ / 2, 16u),
+               static_cast<uint64_t>(options_.election_max.nanos));
   election_due_ =
       now_ + options_.election_min + base::Duration{static_cast<int64_t>(random_->Below(spread))};
 }
@@ -110,6 +114,7 @@ void Core::BecomeFollower(Term term, std::optional<ReplicaId> leader) {
   }
   role_ = Role::kFollower;
   leader_ = leader;
+  if (leader.has_value()) lost_elections_ = 0;
   if (changed) TellRole();
 }
 
@@ -157,7 +162,10 @@ void Core::CountVotes() {
         return vote == votes_.end() ? std::nullopt : std::optional<bool>(vote->second);
       });
   if (result == VoteResult::kPending) return;
-  if (result == VoteResult::kLost) return BecomeFollower(term(), std::nullopt);
+  if (result == VoteResult::kLost) {
+    lost_elections_ += role_ == Role::kCandidate ? 1 : 0;
+    return BecomeFollower(term(), std::nullopt);
+  }
   if (role_ == Role::kPreCandidate) return StartElection(Reason::kTimeout);
   BecomeLeader();
 }
@@ -165,6 +173,7 @@ void Core::CountVotes() {
 void Core::BecomeLeader() {
   role_ = Role::kLeader;
   leader_ = options_.self;
+  lost_elections_ = 0;
   led_term_ = term();
   ready_ = false;
   if (!MutantIs(Mutant::kUncommittedBytesLeak)) uncommitted_bytes_ = 0;

@@ -21,4 +21,10 @@ uint32_t FingerprintOf(const BodyImage& body) {
   return crc == 0 ? 1 : crc;
 }
 
+bool IsWhole(const BodyImage& body) {
+  uint64_t bytes = 0;
+  for (const BodyImage::Extent& extent : body.extents) bytes += extent.size;
+  return bytes == body.body_bytes;
+}
+
 }  // namespace pontoon::raft

@@ -72,21 +72,6 @@ struct IndexRun {
   friend bool operator==(const IndexRun&, const IndexRun&) = default;
 };
 
-// A snapshot from another replica takes the place of what this one had: the whole log goes, and all
-// bodies behind the checkpoint. Its pages (under
-// checkpoint.page_generation) and bodies were written before, in StateTasks.
-struct Install {
-  Checkpoint checkpoint;
-  // The newest term of those who sent its parts: what `ended_through` names was committed by then.
-  Term term;
-  // Of the bodies up to the checkpoint these stay.
-  std::vector<IndexRun> live_bodies;
-  uint16_t old_page_generation = 0;  // All pages of this generation go.
-  // Some of those bodies, or parts of them, were left out: they had been settled by this committed
-  // index. Becomes the task's own ended_through.
-  Index ended_through;
-};
-
 // A body as a store has it: what is left of it, with a checksum for each part.
 struct BodyImage {
   struct Extent {
@@ -100,8 +85,29 @@ struct BodyImage {
   std::vector<Extent> extents;
   base::SliceChain bytes;  // Of the extents, one behind the other. May be left out when read.
 };
+
+// A snapshot from another replica takes the place of what this one had: the whole log goes, and all
+// bodies behind the checkpoint. Its pages (under
+// checkpoint.page_generation) and bodies were written before, in StateTasks.
+struct Install {
+  Checkpoint checkpoint;
+  // The newest term of those who sent its parts: what `ended_through` names was committed by then.
+  Term term;
+  // Of the bodies up to the checkpoint these stay.
+  std::vector<IndexRun> live_bodies;
+  uint16_t old_page_generation = 0;  // All pages of this generation go.
+  // Some of those bodies, or parts of them, were left out: they had been settled by this committed
+  // index. Becomes the task's own ended_through.
+  Index ended_through;
+  // Bodies of which this replica has more than the sender: what the sender had cut off is settled
+  // once the snapshot is in, and not before. They take the places of its own.
+  std::vector<BodyImage> cut_bodies;
+};
+
 // The same for two bodies only if they are the same (to within a CRC-32C): size and extents. Never 0.
 uint32_t FingerprintOf(const BodyImage& body);
+// Nothing was cut off.
+bool IsWhole(const BodyImage& body);
 
 // Whose pages lie in the generation that is being received: they stay good for any later checkpoint
 // of the same replica and generation.

@@ -84,6 +84,13 @@ void MemoryDisk::WriteTask(const StorageTask& task) {
   }
 }
 
+void MemoryDisk::PutImage(const BodyImage& image, Group* group) {
+  std::vector<BodyExtent> keep;
+  for (const BodyImage::Extent& extent : image.extents)
+    keep.push_back({extent.offset, extent.size});
+  PutBody(image.index, image.body_bytes, std::move(keep), image.bytes, group);
+}
+
 void MemoryDisk::PutBody(Index index, uint32_t body_bytes, std::vector<BodyExtent> keep,
                          const base::SliceChain& bytes, Group* group) {
   base::Slice whole = Spread(body_bytes, keep, bytes);
@@ -128,6 +135,7 @@ void MemoryDisk::WriteInstall(const Install& install, Group* group) {
     group->headers.clear();
   }
   group->bodies = std::move(live);
+  for (const BodyImage& image : install.cut_bodies) PutImage(image, group);
   if (install.old_page_generation != install.checkpoint.page_generation)
     DropGeneration(install.old_page_generation, group);
   group->checkpoint = install.checkpoint;
@@ -140,12 +148,7 @@ void MemoryDisk::WriteTask(const StateTask& task) {
   group.ended_through = std::max(group.ended_through, task.ended_through);
   if (task.drop_generation.has_value()) DropGeneration(*task.drop_generation, &group);
   if (task.staging.has_value()) group.staging = task.staging;
-  for (const BodyImage& image : task.put_bodies) {
-    std::vector<BodyExtent> keep;
-    for (const BodyImage::Extent& extent : image.extents)
-      keep.push_back({extent.offset, extent.size});
-    PutBody(image.index, image.body_bytes, std::move(keep), image.bytes, &group);
-  }
+  for (const BodyImage& image : task.put_bodies) PutImage(image, &group);
   for (const auto& [page, bytes] : task.put_pages) group.pages[page] = {bytes.Flatten()};
   for (const Index index : task.drop_bodies) group.bodies.erase(index);
   for (const BodyCut& cut : task.cut_bodies) CutBody(cut, &group);

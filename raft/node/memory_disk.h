@@ -77,6 +77,7 @@ class MemoryDisk {
   void WriteTask(const StorageTask& task);
   void WriteTask(const StateTask& task);
   static void WriteInstall(const Install& install, Group* group);
+  static void PutImage(const BodyImage& image, Group* group);
   static void PutBody(Index index, uint32_t body_bytes, std::vector<BodyExtent> keep,
                       const base::SliceChain& bytes, Group* group);
   static void CutBody(const BodyCut& cut, Group* group);

@@ -90,6 +90,7 @@ void SnapshotFetcher::OnStateWritten(uint64_t ticket) {
 void SnapshotFetcher::OnLogChanged(Index from) {
   if (phase_ == Phase::kIdle) return;
   have_.RemoveFrom(from);
+  std::erase_if(cut_, [from](const BodyImage& body) { return body.index >= from; });
   if (phase_ != Phase::kParts && phase_ != Phase::kReady) return;
   if (live_.empty() || live_.back().first + live_.back().count <= from) return;
   phase_ = Phase::kParts;
@@ -285,6 +286,13 @@ std::shared_ptr<const Install> SnapshotFetcher::MakeInstall() const {
   install->old_page_generation = host_->PageGeneration(group_);
   install->ended_through = ended_through_;
   install->term = term_;
+  for (const BodyImage& body : cut_) {
+    const bool lives = std::any_of(
+        install->live_bodies.begin(), install->live_bodies.end(), [&body](const IndexRun& run) {
+          return body.index >= run.first && body.index < run.first + run.count;
+        });
+    if (lives) install->cut_bodies.push_back(body);
+  }
   return install;
 }
 
@@ -325,6 +333,7 @@ void SnapshotFetcher::Reset() {
   live_.clear();
   have_.clear();
   put_.clear();
+  cut_.clear();
   ended_.clear();
   ended_through_ = {};
   bodies_wanted_.clear();

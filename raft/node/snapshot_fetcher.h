@@ -182,6 +182,7 @@ class SnapshotFetcher {
   std::vector<IndexRun> live_;
   IndexSet have_;   // The own store has, or is about to, what the checkpoint needs of them.
   IndexSet put_;    // Were received and submitted.
+  std::vector<BodyImage> cut_;  // Were received and go with the install; at most an own log's tail.
   IndexSet ended_;  // Not needed once ended_through_ is applied.
   Term term_;       // The newest of those who sent parts.
   Index ended_through_;

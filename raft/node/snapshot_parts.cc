@@ -210,7 +210,8 @@ bool SnapshotFetcher::OnBodiesPart(const SnapshotPart& request, const SnapshotPa
   }
   StateTask task;
   uint64_t bytes = 0;
-  for (const BodyAnswer& answer : part.body_answers) {
+  for (size_t i = 0; i < part.body_answers.size(); ++i) {
+    const BodyAnswer& answer = part.body_answers[i];
     ended_through_ = std::max(ended_through_, answer.ended);
     if (answer.kind == BodyAnswer::Kind::kEnded) {
       ++counters_.bodies_ended;
@@ -223,6 +224,11 @@ bool SnapshotFetcher::OnBodiesPart(const SnapshotPart& request, const SnapshotPa
       continue;
     }
     ++counters_.bodies;
+    // The log here may get to need what the sender has cut off.
+    if (request.bodies[i].fingerprint != 0 && !IsWhole(answer.image)) {
+      cut_.push_back(answer.image);
+      continue;
+    }
     bytes += answer.image.bytes.size();
     put_.Add(answer.index);
     task.put_bodies.push_back(answer.image);

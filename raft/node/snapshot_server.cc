@@ -13,12 +13,6 @@ namespace {
 // an answer is little.
 constexpr size_t kPagesAtOnce = 4;
 
-bool IsWhole(const BodyImage& image) {
-  uint64_t bytes = 0;
-  for (const BodyImage::Extent& extent : image.extents) bytes += extent.size;
-  return bytes == image.body_bytes;
-}
-
 uint64_t BytesOf(const BodyImage& image) {
   uint64_t bytes = 0;
   for (const BodyImage::Extent& extent : image.extents) bytes += extent.size;
