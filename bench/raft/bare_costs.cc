@@ -166,14 +166,11 @@ absl::StatusOr<Figures> Measure(const BareOptions& options, const Make& make) {
       }
     });
   }
-  const auto sleep = [](double seconds) {
-    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  };
-  sleep(options.warm_up_seconds);
+  Pause(options.warm_up_seconds);
   const base::MonotonicTime begin = Now();
   const base::Duration cpu_before = ProcessCpu();
   measuring = true;
-  sleep(options.seconds);
+  Pause(options.seconds);
   measuring = false;
   const double seconds = (Now() - begin).seconds();
   const double cpu = (ProcessCpu() - cpu_before).seconds();

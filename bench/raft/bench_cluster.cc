@@ -84,6 +84,7 @@ absl::Status BenchCluster::ElectBlocking() {
     }
     if (all) return absl::OkStatus();
     if (Now() >= end) return absl::DeadlineExceededError("not every group has a leader");
+    // Elections belong to no measurement; each loop is asked anew.
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
 }

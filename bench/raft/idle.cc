@@ -2,13 +2,9 @@
 
 #include <malloc.h>
 
-#include <chrono>
-#include <thread>
 
 namespace pontoon::bench {
 namespace {
-
-void Sleep(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
 
 uint64_t MessagesOut(BenchCluster* cluster) {
   uint64_t messages = 0;
@@ -24,11 +20,11 @@ uint64_t MessagesOut(BenchCluster* cluster) {
 absl::StatusOr<Figures> MeasureIdle(const ClusterOptions& options, double seconds) {
   auto cluster = BenchCluster::StartBlocking(options);
   if (!cluster.ok()) return cluster.status();
-  Sleep(3);  // What the elections led to.
+  Pause(3);  // What the elections led to.
   const uint64_t messages_before = MessagesOut(cluster->get());
   const base::MonotonicTime begin = Now();
   const base::Duration cpu_before = ProcessCpu();
-  Sleep(seconds);
+  Pause(seconds);
   const double cpu = (ProcessCpu() - cpu_before).seconds();
   const double took = (Now() - begin).seconds();
   const uint64_t messages = MessagesOut(cluster->get()) - messages_before;

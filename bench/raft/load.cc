@@ -1,9 +1,7 @@
 #include "bench/raft/load.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -12,8 +10,6 @@ namespace pontoon::bench {
 namespace {
 
 constexpr size_t kBodyPool = 4 << 20;
-
-void Sleep(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
 
 // Bytes that do not compress and differ from body to body.
 base::Slice RandomBytes(size_t size) {
@@ -79,7 +75,7 @@ void Load::Start() {
 
 absl::Status Load::StopBlocking(Settled settled) {
   bool lost = false;
-  for (bool idle = false; !idle && !lost; Sleep(0.05)) {
+  for (bool idle = false; !idle && !lost; Pause(0.05)) {
     idle = true;
     for (auto& loop : loops_) {
       loop->node->RunBlocking([&] {
@@ -171,12 +167,12 @@ absl::StatusOr<Figures> MeasureLoad(const ClusterOptions& cluster_options,
   if (!cluster.ok()) return cluster.status();
   Load load(cluster->get(), load_options);
   load.Start();
-  Sleep(times.warm_up_seconds);
+  Pause(times.warm_up_seconds);
   load.TakeBlocking();
   const base::MonotonicTime begin = Now();
   const base::Duration cpu_before = ProcessCpu();
   const Written before = WrittenBy(cluster->get());
-  Sleep(times.seconds);
+  Pause(times.seconds);
   const Load::Taken taken = load.TakeBlocking();
   const Written after = WrittenBy(cluster->get());
   const double cpu = (ProcessCpu() - cpu_before).seconds();

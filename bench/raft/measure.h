@@ -52,6 +52,10 @@ class ScratchFolder {
   std::string path_;
 };
 
+// For what lasts as long as was asked (a measurement, what warms it up), and before looking again
+// at what other threads change.
+void Pause(double seconds);
+
 }  // namespace pontoon::bench
 
 #endif  // PONTOON_BENCH_RAFT_MEASURE_H_

@@ -1,7 +1,5 @@
 #include "bench/raft/snapshot.h"
 
-#include <chrono>
-#include <thread>
 
 #include "bench/raft/load.h"
 
@@ -13,8 +11,6 @@ constexpr size_t kOther = 1;   // Led by the second.
 constexpr size_t kLate = 2;    // The node that is late.
 constexpr double kPatienceSeconds = 300;
 
-void Sleep(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
-
 // Live bodies until there are so many, and a checkpoint of them that took the log's place.
 absl::Status FillBlocking(BenchCluster* cluster, const SnapshotOptions& options) {
   Load fill(cluster, {.payload_bytes = options.body_bytes,
@@ -23,13 +19,13 @@ absl::Status FillBlocking(BenchCluster* cluster, const SnapshotOptions& options)
                       .only_group = kFilled});
   fill.Start();
   const uint64_t wanted = options.bytes / options.body_bytes;
-  for (uint64_t have = 0; have < wanted; have += fill.TakeBlocking().proposals) Sleep(0.02);
+  for (uint64_t have = 0; have < wanted; have += fill.TakeBlocking().proposals) Pause(0.02);
   if (absl::Status stopped = fill.StopBlocking(Load::Settled::kNoMore); !stopped.ok())
     return stopped;
   BenchNode* const leader = cluster->leader_of(kFilled);
   BenchMachine* const machine = leader->machines()[kFilled].get();
   leader->RunBlocking([&] { machine->MakeCheckpoint(); });
-  for (const base::MonotonicTime end = Now() + base::Seconds(30);; Sleep(0.05)) {
+  for (const base::MonotonicTime end = Now() + base::Seconds(30);; Pause(0.05)) {
     bool compacted = false;
     leader->RunBlocking([&] {
       compacted = leader->raft()->core(machine->group()).log().base().index > raft::Index{0} &&
@@ -59,10 +55,10 @@ absl::StatusOr<Figures> MeasureSnapshot(ClusterOptions cluster_options,
                       .in_flight = options.in_flight,
                       .only_group = kOther});
   load.Start();
-  Sleep(2);
+  Pause(2);
   const auto measure = [&](double seconds) {
     load.TakeBlocking();
-    Sleep(seconds);
+    Pause(seconds);
     return load.TakeBlocking();
   };
   const Load::Taken before = measure(options.seconds);
@@ -71,14 +67,14 @@ absl::StatusOr<Figures> MeasureSnapshot(ClusterOptions cluster_options,
   load.TakeBlocking();
   const base::MonotonicTime begin = Now();
   BenchNode* const late = cluster->node(kLate);
-  for (uint64_t have = 0; have < live; Sleep(0.02)) {
+  for (uint64_t have = 0; have < live; Pause(0.02)) {
     late->RunBlocking([&] { have = late->machines()[kFilled]->live_bodies(); });
     if ((Now() - begin).seconds() > kPatienceSeconds)
       return absl::DeadlineExceededError("the snapshot did not arrive");
   }
   const double took = (Now() - begin).seconds();
   const Load::Taken meanwhile = load.TakeBlocking();
-  Sleep(2);
+  Pause(2);
   const Load::Taken afterwards = measure(options.seconds);
   if (absl::Status stopped = load.StopBlocking(); !stopped.ok()) return stopped;
 

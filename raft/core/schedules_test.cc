@@ -61,7 +61,7 @@ TEST_F(SchedulesTest, WhoInstalledASnapshotOfALaterTermIsNotAccusedByAStaleLeade
   // Replica 2 has 5@3 and believes that this one has it too.
   Message beat = From(2, MessageKind::kHeartbeat, 3);
   beat.log = {Term{3}, Index{5}};
-  Step(beat).IgnoreError();
+  Step(beat).IgnoreError();  // Refused or not, what counts is what it leads to.
   EXPECT_FALSE(core_->quarantined());
 }
 
@@ -73,7 +73,7 @@ TEST_F(SchedulesTest, AnAnswerAboutAnotherEntryAtThatIndexCountsForNothing) {
   Settle();
   Message other = Accepted(2, core_->log().last().index.value);
   other.log.term = Term{1};
-  Step(other).IgnoreError();
+  Step(other).IgnoreError();  // The same.
   EXPECT_LT(core_->commit(), core_->log().last().index);
 }
 

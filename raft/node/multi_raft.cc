@@ -283,10 +283,6 @@ void MultiRaft::TellRole(Group* group, const RoleChange& change) {
 }
 
 void MultiRaft::ApplyCommitted(Group* group, std::vector<Entry>* committed) {
-  for (Entry& entry : *committed) {
-    // Parts of a body are of no use to the state machine: it reads those that it still needs.
-    if (entry.remains != nullptr) entry.body.Clear();
-  }
   const uint64_t interval = options_.core.digest_interval;
   const absl::Span<const Entry> entries(*committed);
   size_t begin = 0;

@@ -10,8 +10,8 @@
 #include "raft/node/wire_samples.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace pontoon;        // NOLINT
-  using namespace pontoon::raft;  // NOLINT
+  using namespace pontoon;        // NOLINT: libFuzzer's entry cannot stand in a namespace.
+  using namespace pontoon::raft;  // NOLINT: the same.
   std::string bytes(reinterpret_cast<const char*>(data), size);
   const auto as_it_is =
       DecodeBatch(base::Slice::Copy(bytes), kSampleHeader.cluster_id, kSampleHeader.receiver);
