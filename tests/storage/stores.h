@@ -87,9 +87,10 @@ class RocksStoreUnderTest final : public StoreUnderTest {
   RocksStoreUnderTest() { Open(); }
   LogStore& store() override { return *store_; }
   void Settle() override {
-    // Cuts are made beside the writer: their results are handed in before these reads are answered,
-    // if there is one reader.
-    for (int i = 0; i < 2; ++i) {
+    // Cuts are made beside the writer. The first round ends when the writer has reported the batch
+    // that asks for them, the second when it has handed them to the reader (there is one) and the
+    // reader has made them and handed the results in, the third when those are written.
+    for (int i = 0; i < 3; ++i) {
       StorageTask last;
       last.group = kOther;
       last.seq = IoSeq{++seq_};
