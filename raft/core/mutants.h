@@ -59,6 +59,7 @@ enum class Mutant {
   kOwnBodiesByIndex,                 // ra commits adf11ab5, 2b4e2b42 family: what is there already
   kShortAnswerCountsAsAll,           // ra pull 589: a list that is cut
   kInstallsBeforeAllArrived,         // ra pull 629
+  kLateAnswerTaken,                  // raft-rs pull 465 family: answers to an earlier life
   kPartsUnchecked,                   // nats-server issue 7556: damage that is passed on
   kServesUnsyncedCheckpoint,         // raft-rs pull 417 family
   kReleasesByNewestTask,             // redpanda commit cecb5de8

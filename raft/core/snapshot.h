@@ -45,7 +45,9 @@ struct BodyAnswer {
 struct SnapshotPart {
   enum class Kind : uint8_t { kRoot = 0, kPages = 1, kBodies = 2 };
   Kind kind = Kind::kRoot;
-  uint64_t request = 0;  // Drawn by the receiver; the answer repeats it.
+  // Drawn by the receiver, never the same twice; the answer repeats it, and says only by it what
+  // was asked for.
+  uint64_t request = 0;
   // Of which checkpoint. Asking for the beginning of a root: zero, the newest one.
   EntryId checkpoint;
 

@@ -24,6 +24,7 @@ class MultiRaft::Snapshots final : public SnapshotFetcher::Host, public Snapshot
       : server(raft->store_, raft->options_.post, this, raft->options_.snapshot_part_bytes),
         raft_(raft) {}
 
+  uint64_t NextRequest() override { return next_request_++; }
   void SendRequest(GroupId group, const ReplicaId& to, SnapshotPart request) override {
     Send(MessageKind::kSnapshotRequest, group, to, std::move(request));
   }
@@ -50,6 +51,7 @@ class MultiRaft::Snapshots final : public SnapshotFetcher::Host, public Snapshot
   void Send(MessageKind kind, GroupId group, const ReplicaId& to, SnapshotPart part);
 
   MultiRaft* const raft_;
+  uint64_t next_request_ = (uint64_t{raft_->options_.boot.value} << 32) + 1;
 };
 
 }  // namespace pontoon::raft

@@ -36,6 +36,8 @@ struct MultiRaftOptions {
   // Runs a function on this loop later; called on any thread. Null: everything that the log store
   // calls back comes on this loop anyway.
   std::function<void(std::function<void()>)> post = nullptr;
+  // Which start of this node this is; higher at each.
+  base::BootId boot = {};
   // The boots of other nodes, shared by the loops of this one (borrowed). Null: all boots count.
   NodeTable* nodes = nullptr;
   // Shared by the loops of this node, of which this is number `loop` (borrowed). Null: heartbeats

@@ -149,6 +149,38 @@ TEST_F(SnapshotTransferTest, AChangeOfTheLogAfterAnyPartIsNoticed) {
   }
 }
 
+// A slow link brings them when the receiver has started anew and asks for other things.
+TEST_F(SnapshotTransferTest, AnswersThatAnEarlierLifeAskedForAreNotTakenForThisOnes) {
+  BuildState(100);
+  Step();
+  std::vector<SnapshotPeer::Sent> late;
+  const auto hold_pages = [&](SnapshotPeer::Sent& sent) {
+    const bool held = !sent.request && sent.part.kind == SnapshotPart::Kind::kPages;
+    if (held) late.push_back(sent);
+    return held;
+  };
+  lose_ = hold_pages;
+  sender_ = a_.get();
+  for (int i = 0; i < 10; ++i) Step();
+  ASSERT_GT(late.size(), 1u);
+  r_->Crash();
+  // Asking another first, it has counted one further when it asks this one.
+  lose_ = [](SnapshotPeer::Sent&) { return true; };
+  sender_ = b_.get();
+  Step();
+  lose_ = [&](SnapshotPeer::Sent& sent) {
+    return sent.request && sent.part.kind == SnapshotPart::Kind::kPages;
+  };
+  sender_ = a_.get();
+  for (int i = 0; i < 10; ++i) Step();
+  lose_ = nullptr;
+  const uint64_t pages = r_->fetcher->counters().pages;
+  for (const SnapshotPeer::Sent& sent : late) Carry(sent);
+  EXPECT_EQ(r_->fetcher->counters().pages, pages);
+  ASSERT_TRUE(RunUntilInstalled());
+  ExpectCaughtUp();
+}
+
 TEST_F(SnapshotTransferTest, ASenderThatLacksTheEntriesSaysNothingAboutTheirBodies) {
   BuildState(100);
   Step();

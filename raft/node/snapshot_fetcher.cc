@@ -204,7 +204,9 @@ bool SnapshotFetcher::AskNext() {
 }
 
 void SnapshotFetcher::Ask(SnapshotPart request, Send send) {
-  request.request = next_request_++;
+  ++counters_.asked;
+  request.request =
+      MutantIs(Mutant::kLateAnswerTaken) ? counters_.asked : host_->NextRequest();
   if (send == Send::kNow) {
     ++counters_.requests;
     host_->SendRequest(group_, from_, request);

@@ -52,6 +52,9 @@ class SnapshotFetcher {
   class Host {
    public:
     virtual ~Host() = default;
+    // A number that no request of this replica had before, of another fetcher or an earlier start of
+    // the node neither: answers may be that late.
+    virtual uint64_t NextRequest() = 0;
     virtual void SendRequest(GroupId group, const ReplicaId& to, SnapshotPart request) = 0;
     // To the log store, in order with all else of the group; as it is.
     virtual void SubmitFetched(StateTask task) = 0;
@@ -67,7 +70,8 @@ class SnapshotFetcher {
   };
 
   struct Counters {
-    uint64_t requests = 0;     // Repeated ones too.
+    uint64_t asked = 0;        // Requests, each once.
+    uint64_t requests = 0;     // Sent; repeated ones too.
     uint64_t parts = 0;        // Answers that were used.
     uint64_t dropped = 0;      // Answers that were damaged, impossible, late or of a stranger.
     uint64_t roots = 0;        // Begun with.
@@ -159,7 +163,6 @@ class SnapshotFetcher {
 
   std::optional<base::MonotonicTime> root_begun_;
 
-  uint64_t next_request_ = 1;
   std::map<uint64_t, Asked> asked_;
   uint64_t next_ticket_;
   std::deque<std::pair<uint64_t, uint64_t>> unwritten_;  // Ticket, bytes.

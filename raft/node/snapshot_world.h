@@ -139,6 +139,7 @@ class SnapshotPeer final : public StorageEvents,
   void OnCheckpointDurable(GroupId, EntryId id) override { checkpoint = id; }
   void OnStateWritten(GroupId, uint64_t ticket) override { fetcher->OnStateWritten(ticket); }
   // SnapshotFetcher::Host.
+  uint64_t NextRequest() override { return next_request_++; }
   void SendRequest(GroupId, const ReplicaId& to, SnapshotPart request) override {
     wire_->push_back({id, to, true, std::move(request)});
   }
@@ -201,6 +202,7 @@ class SnapshotPeer final : public StorageEvents,
   }
 
   std::deque<Sent>* const wire_;
+  uint64_t next_request_ = 1;
   Numbers seq_;
 };
 

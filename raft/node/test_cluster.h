@@ -95,6 +95,7 @@ class BasicTestCluster {
     ++node.boot;
     if (std::exchange(node.incarnation, incarnation) != incarnation) node.invariants.clear();
     MultiRaftOptions options = options_;
+    options.boot = base::BootId{static_cast<uint32_t>(node.boot)};
     options.self = {NodeId{n}, incarnation};
     options.nodes = &node.table;
     if (adapt_) adapt_(n, &options);

@@ -74,6 +74,7 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
   const int64_t scale = static_cast<int64_t>(options_.scale);
   MultiRaftOptions options;
   options.self = {node(), 1};
+  options.boot = base::BootId{static_cast<uint32_t>(boot_)};
   options.core.heartbeat = base::Millis(50 * scale);
   options.core.election_min = base::Millis(300 * scale);
   options.core.election_max =

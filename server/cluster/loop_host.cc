@@ -18,6 +18,7 @@ raft::Membership Alone(const NodeFacts& facts) {
 raft::MultiRaftOptions RaftOptions(const NodeFacts& facts, base::LoopId loop, Fabric* fabric) {
   raft::MultiRaftOptions options;
   options.self = {facts.node, facts.incarnation};
+  options.boot = facts.boot;
   options.loop = loop.value;
   options.post = [fabric, loop](std::function<void()> run) {
     fabric->Send(loop, Call{[run = std::move(run)](LoopHost*) { run(); }});
