@@ -184,7 +184,7 @@ bool SnapshotFetcher::AskNext() {
     if (checkpoint_.applied == EntryId{} || root_asked_ == root_bytes_) return false;
     request.kind = SnapshotPart::Kind::kRoot;
     request.offset = root_asked_;
-    request.root_bytes = std::min(kSnapshotPartBytes, root_bytes_ - root_asked_);
+    request.root_bytes = std::min(root_stretch_, root_bytes_ - root_asked_);
     root_asked_ += request.root_bytes;
   } else if (!pages_wanted_.empty()) {
     request.kind = SnapshotPart::Kind::kPages;
@@ -229,7 +229,7 @@ void SnapshotFetcher::BeginRoot() {
   ++counters_.roots;
   asked_.clear();
   checkpoint_ = {};
-  root_bytes_ = root_asked_ = root_received_ = 0;
+  root_bytes_ = root_asked_ = root_stretch_ = root_received_ = 0;
   root_crc_ = 0;
   root_parts_.clear();
   named_.clear();

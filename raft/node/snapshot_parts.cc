@@ -118,7 +118,7 @@ bool SnapshotFetcher::OnRootPart(const SnapshotPart& request, const SnapshotPart
     checkpoint_.page_generation = part.page_generation;
     root_bytes_ = part.root_bytes;
     root_crc_ = part.root_crc;
-    root_asked_ = part.root.size();
+    root_asked_ = root_stretch_ = part.root.size();
   } else if (part.root_bytes != root_bytes_ || part.root_crc != root_crc_ ||
              part.root.size() > request.root_bytes) {
     return false;
