@@ -19,9 +19,12 @@ TEST(Crc32cTest, PiecesGiveTheSameAsTheWhole) {
 TEST(Crc32cTest, CombinedChecksumsAreThatOfTheWhole) {
   std::string text;
   for (int i = 0; i < 70000; ++i) text.push_back(static_cast<char>(i * 31 + i / 256));
-  for (const size_t cut : {size_t{0}, size_t{1}, size_t{15}, size_t{16}, size_t{4097}, size_t{65536}, text.size()}) {
+  for (const size_t cut :
+       {size_t{0}, size_t{1}, size_t{15}, size_t{16}, size_t{4097}, size_t{65536}, text.size()}) {
     const absl::string_view whole(text);
-    EXPECT_EQ(Crc32cCombine(Crc32c(whole.substr(0, cut)), Crc32c(whole.substr(cut)), text.size() - cut), Crc32c(text));
+    EXPECT_EQ(
+        Crc32cCombine(Crc32c(whole.substr(0, cut)), Crc32c(whole.substr(cut)), text.size() - cut),
+        Crc32c(text));
   }
 }
 

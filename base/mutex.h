@@ -9,8 +9,9 @@
 
 namespace pontoon::base {
 
-// std::mutex with Clang's thread-safety annotations. Used instead of absl::Mutex, because Debian's Abseil is
-// built with assertions: 36 ns a lock there against 4 ns here, and a deadlock detector that aborts.
+// std::mutex with Clang's thread-safety annotations. Used instead of absl::Mutex, because Debian's
+// Abseil is built with assertions: 36 ns a lock there against 4 ns here, and a deadlock detector
+// that aborts.
 class ABSL_LOCKABLE Mutex {
  public:
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
@@ -24,7 +25,9 @@ class ABSL_LOCKABLE Mutex {
 
 class ABSL_SCOPED_LOCKABLE MutexLock {
  public:
-  explicit MutexLock(Mutex* mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) { mutex_->Lock(); }
+  explicit MutexLock(Mutex* mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) {
+    mutex_->Lock();
+  }
   ~MutexLock() ABSL_UNLOCK_FUNCTION() { mutex_->Unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
@@ -42,7 +45,8 @@ class CondVar {
     lock.release();
   }
   // False when `timeout` passed first.
-  bool WaitFor(Mutex* mutex, std::chrono::nanoseconds timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  bool WaitFor(Mutex* mutex, std::chrono::nanoseconds timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex->native(), std::adopt_lock);
     const bool woken = condition_.wait_for(lock, timeout) == std::cv_status::no_timeout;
     lock.release();

@@ -13,9 +13,10 @@
 
 namespace pontoon::base {
 
-// A reference-counted piece of memory. Bytes behind what somebody has already been shown never change, so that
-// any number of threads may read them; only the one owner that fills the block writes behind that. Read from a
-// socket once, a body is shared by the log, by peers and by consumers through Slices of such a block.
+// A reference-counted piece of memory. Bytes behind what somebody has already been shown never
+// change, so that any number of threads may read them; only the one owner that fills the block
+// writes behind that. Read from a socket once, a body is shared by the log, by peers and by
+// consumers through Slices of such a block.
 class Block {
  public:
   // A block of `capacity` bytes with one reference, uninitialised.
@@ -38,11 +39,13 @@ class Block {
   const size_t capacity_;
 };
 
-// An immutable view of bytes that keeps them alive. Copying costs one atomic increment, never the bytes.
+// An immutable view of bytes that keeps them alive. Copying costs one atomic increment, never the
+// bytes.
 class Slice {
  public:
   Slice() = default;
-  // Takes over one reference to `block` (which may be null for bytes that live for ever, as literals do).
+  // Takes over one reference to `block` (which may be null for bytes that live for ever, as
+  // literals do).
   Slice(Block* block, const char* data, size_t size) : block_(block), data_(data), size_(size) {}
   Slice(const Slice& other) : block_(other.block_), data_(other.data_), size_(other.size_) {
     if (block_ != nullptr) block_->Ref();
@@ -63,7 +66,9 @@ class Slice {
 
   static Slice Copy(absl::string_view bytes);
   // Bytes that outlive every slice (string literals, static tables).
-  static Slice Static(absl::string_view bytes) { return Slice(nullptr, bytes.data(), bytes.size()); }
+  static Slice Static(absl::string_view bytes) {
+    return Slice(nullptr, bytes.data(), bytes.size());
+  }
 
   const char* data() const { return data_; }
   size_t size() const { return size_; }
@@ -93,7 +98,8 @@ class Slice {
   size_t size_ = 0;
 };
 
-// Bytes in several slices, in order: a body that arrived in many frames, or what one gathered write sends.
+// Bytes in several slices, in order: a body that arrived in many frames, or what one gathered write
+// sends.
 class SliceChain {
  public:
   SliceChain() = default;
@@ -129,8 +135,9 @@ class SliceChain {
   size_t size_ = 0;
 };
 
-// Collects small written pieces (frame headers, encoded methods, log headers) in blocks and hands them out as
-// slices. One owner, one thread. Blocks of `block_bytes` are shared by what is written next to each other.
+// Collects small written pieces (frame headers, encoded methods, log headers) in blocks and hands
+// them out as slices. One owner, one thread. Blocks of `block_bytes` are shared by what is written
+// next to each other.
 class SliceWriter {
  public:
   explicit SliceWriter(size_t block_bytes = 4096) : block_bytes_(block_bytes) {}
@@ -140,10 +147,14 @@ class SliceWriter {
   SliceWriter(const SliceWriter&) = delete;
   SliceWriter& operator=(const SliceWriter&) = delete;
 
-  // Room for `size` contiguous bytes; write all of them before the next call to anything but Append.
+  // Room for `size` contiguous bytes; write all of them before the next call to anything but
+  // Append.
   char* Reserve(size_t size);
-  void Append(absl::string_view bytes) { std::memcpy(Reserve(bytes.size()), bytes.data(), bytes.size()); }
-  // What was reserved since the last Take, as one chain (one slice unless a block filled up in between).
+  void Append(absl::string_view bytes) {
+    std::memcpy(Reserve(bytes.size()), bytes.data(), bytes.size());
+  }
+  // What was reserved since the last Take, as one chain (one slice unless a block filled up in
+  // between).
   SliceChain Take();
   size_t pending_bytes() const { return chain_.size() + (used_ - taken_); }
 

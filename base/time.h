@@ -6,7 +6,8 @@
 
 namespace pontoon::base {
 
-// A span of time in nanoseconds. Plain and integral, so that arithmetic in the deterministic middle is exact.
+// A span of time in nanoseconds. Plain and integral, so that arithmetic in the deterministic middle
+// is exact.
 struct Duration {
   int64_t nanos = 0;
   friend constexpr auto operator<=>(Duration, Duration) = default;
@@ -21,13 +22,17 @@ constexpr Duration Micros(int64_t n) { return {n * 1000}; }
 constexpr Duration Millis(int64_t n) { return {n * 1000000}; }
 constexpr Duration Seconds(int64_t n) { return {n * 1000000000}; }
 
-// A point on one node's monotonic clock (CLOCK_BOOTTIME: it runs while the machine sleeps). Means nothing on
-// another node, nor after a restart.
+// A point on one node's monotonic clock (CLOCK_BOOTTIME: it runs while the machine sleeps). Means
+// nothing on another node, nor after a restart.
 struct MonotonicTime {
   int64_t nanos = 0;
   friend constexpr auto operator<=>(MonotonicTime, MonotonicTime) = default;
-  friend constexpr MonotonicTime operator+(MonotonicTime t, Duration d) { return {t.nanos + d.nanos}; }
-  friend constexpr Duration operator-(MonotonicTime a, MonotonicTime b) { return {a.nanos - b.nanos}; }
+  friend constexpr MonotonicTime operator+(MonotonicTime t, Duration d) {
+    return {t.nanos + d.nanos};
+  }
+  friend constexpr Duration operator-(MonotonicTime a, MonotonicTime b) {
+    return {a.nanos - b.nanos};
+  }
 };
 
 // Nanoseconds since 1970 on a wall clock, which may step either way.

@@ -1,7 +1,7 @@
-// pontoon-bench: load for a broker, ours or another. Each command prints its figures as one line of JSON (or text).
+// pontoon-bench: load for a broker, ours or another. Each command prints its figures as one line of
+// JSON (or text).
 
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -29,7 +29,8 @@ int Main(int argc, char** argv) {
   });
 
   ThroughputOptions throughput;
-  CLI::App* command = app.add_subcommand("throughput", "one publisher with confirms and one consumer at once");
+  CLI::App* command =
+      app.add_subcommand("throughput", "one publisher with confirms and one consumer at once");
   command->add_option("--size", throughput.body_bytes, "bytes of a body");
   command->add_option("--seconds", throughput.seconds, "measured time");
   command->add_option("--warm-up", throughput.warm_up_seconds, "time before it");
@@ -53,7 +54,8 @@ int Main(int argc, char** argv) {
   command->add_option("--queue", queue, "its name");
   command->callback([&] { run = [&] { return Fill(broker, queue, messages, size); }; });
 
-  command = app.add_subcommand("await", "until the queue reports so many messages and a get answers");
+  command =
+      app.add_subcommand("await", "until the queue reports so many messages and a get answers");
   command->add_option("--messages", messages, "how many");
   command->add_option("--queue", queue, "its name");
   command->add_option("--seconds", seconds, "at most");
@@ -79,8 +81,8 @@ int Main(int argc, char** argv) {
   }
   std::string line;
   for (const auto& [name, value] : *figures) {
-    absl::StrAppendFormat(&line, json ? "%s\"%s\": %.3f" : "%s%s=%.3f", line.empty() ? "" : (json ? ", " : " "), name,
-                          value);
+    absl::StrAppendFormat(&line, json ? "%s\"%s\": %.3f" : "%s%s=%.3f",
+                          line.empty() ? "" : (json ? ", " : " "), name, value);
   }
   std::printf(json ? "{%s}\n" : "%s\n", line.c_str());
   return 0;

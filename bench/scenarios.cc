@@ -25,10 +25,13 @@ using client::Channel;
 using client::Connection;
 
 base::MonotonicTime Now() { return base::SystemClock().Now(); }
-void SleepFor(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
+void SleepFor(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
 
 absl::StatusOr<std::unique_ptr<Connection>> Connect(const Broker& broker) {
-  absl::StatusOr<client::ConnectionOptions> options = client::ConnectionOptions::FromUri(broker.uri);
+  absl::StatusOr<client::ConnectionOptions> options =
+      client::ConnectionOptions::FromUri(broker.uri);
   if (!options.ok()) return options.status();
   options->connection_name = "pontoon-bench";
   return Connection::Open(*std::move(options));
@@ -75,7 +78,8 @@ absl::Status FreshQueue(Channel* channel, const std::string& queue) {
 
 double Percentile(std::vector<double>* sorted, double p) {
   if (sorted->empty()) return 0;
-  return (*sorted)[std::min(sorted->size() - 1, static_cast<size_t>(p * static_cast<double>(sorted->size())))];
+  return (*sorted)[std::min(sorted->size() - 1,
+                            static_cast<size_t>(p * static_cast<double>(sorted->size())))];
 }
 
 }  // namespace
@@ -90,16 +94,20 @@ absl::StatusOr<Figures> Smoke(const Broker& broker) {
   if (!queue.ok()) return queue.status();
   if (absl::Status confirms = (*channel)->SelectConfirms(); !confirms.ok()) return confirms;
   client::Inbox inbox;
-  if (auto tag = (*channel)->Consume({.queue = queue->queue}, inbox.Handlers()); !tag.ok()) return tag.status();
+  if (auto tag = (*channel)->Consume({.queue = queue->queue}, inbox.Handlers()); !tag.ok())
+    return tag.status();
   const std::string properties = Persistent();
-  if (auto sent = (*channel)->Publish({.routing_key = queue->queue, .properties = properties, .body = "hello"});
+  if (auto sent = (*channel)->Publish(
+          {.routing_key = queue->queue, .properties = properties, .body = "hello"});
       !sent.ok()) {
     return sent.status();
   }
-  if (absl::Status confirmed = (*channel)->WaitForConfirms(base::Seconds(10)); !confirmed.ok()) return confirmed;
+  if (absl::Status confirmed = (*channel)->WaitForConfirms(base::Seconds(10)); !confirmed.ok())
+    return confirmed;
   auto message = inbox.Next(base::Seconds(10));
   if (!message.ok()) return message.status();
-  if (message->body != "hello") return absl::DataLossError(absl::StrCat("sent 'hello', received '", message->body, "'"));
+  if (message->body != "hello")
+    return absl::DataLossError(absl::StrCat("sent 'hello', received '", message->body, "'"));
   if (absl::Status acked = (*channel)->Ack(message->delivery_tag); !acked.ok()) return acked;
   if (absl::Status closed = (*connection)->Close(); !closed.ok()) return closed;
   return Figures{{"milliseconds", (Now() - begin).seconds() * 1000}};
@@ -118,7 +126,9 @@ absl::StatusOr<Figures> Throughput(const Broker& broker, const ThroughputOptions
   if (absl::Status fresh = FreshQueue(out->get(), queue); !fresh.ok()) return fresh;
 
   std::atomic<uint64_t> delivered{0};
-  if (absl::Status qos = (*in)->Qos({.prefetch_count = static_cast<uint16_t>(options.prefetch)}); !qos.ok()) return qos;
+  if (absl::Status qos = (*in)->Qos({.prefetch_count = static_cast<uint16_t>(options.prefetch)});
+      !qos.ok())
+    return qos;
   Channel* const in_channel = in->get();
   client::ConsumerHandlers handlers;
   handlers.on_delivery = [&, in_channel](const client::Delivery& delivery) {
@@ -129,7 +139,8 @@ absl::StatusOr<Figures> Throughput(const Broker& broker, const ThroughputOptions
   };
   if (auto tag = (*in)->Consume({.queue = queue}, handlers); !tag.ok()) return tag.status();
 
-  if (absl::Status confirms = (*out)->SelectConfirms({.outstanding_max = options.outstanding, .on_confirm = nullptr});
+  if (absl::Status confirms =
+          (*out)->SelectConfirms({.outstanding_max = options.outstanding, .on_confirm = nullptr});
       !confirms.ok()) {
     return confirms;
   }
@@ -140,7 +151,8 @@ absl::StatusOr<Figures> Throughput(const Broker& broker, const ThroughputOptions
   absl::Status failure;
   std::thread load([&] {
     while (!stop.load(std::memory_order_relaxed)) {
-      const auto sent = (*out)->PublishLater({.routing_key = queue, .properties = properties, .body = body});
+      const auto sent =
+          (*out)->PublishLater({.routing_key = queue, .properties = properties, .body = body});
       if (!sent.ok()) {
         failure = sent.status();
         return;
@@ -162,7 +174,8 @@ absl::StatusOr<Figures> Throughput(const Broker& broker, const ThroughputOptions
   stop = true;
   load.join();
   if (!failure.ok()) return failure;
-  if (absl::Status confirmed = (*out)->WaitForConfirms(base::Seconds(30)); !confirmed.ok()) return confirmed;
+  if (absl::Status confirmed = (*out)->WaitForConfirms(base::Seconds(30)); !confirmed.ok())
+    return confirmed;
   for (int i = 0; i < 3000 && delivered.load() < published.load(); ++i) SleepFor(0.01);
   const double lost = static_cast<double>(published.load()) - static_cast<double>(delivered.load());
   (void)(*in)->Close();
@@ -189,19 +202,24 @@ absl::StatusOr<Figures> Latency(const Broker& broker, uint32_t body_bytes, uint3
   std::vector<double> micros;
   for (uint32_t i = 0; i < messages; ++i) {
     const base::MonotonicTime begin = Now();
-    if (auto sent = (*channel)->Publish({.routing_key = queue, .properties = properties, .body = body}); !sent.ok()) {
+    if (auto sent =
+            (*channel)->Publish({.routing_key = queue, .properties = properties, .body = body});
+        !sent.ok()) {
       return sent.status();
     }
-    if (absl::Status confirmed = (*channel)->WaitForConfirms(base::Seconds(30)); !confirmed.ok()) return confirmed;
+    if (absl::Status confirmed = (*channel)->WaitForConfirms(base::Seconds(30)); !confirmed.ok())
+      return confirmed;
     micros.push_back((Now() - begin).seconds() * 1e6);
   }
   (void)(*channel)->DeleteQueue({.queue = queue});
   (void)(*connection)->Close();
   std::sort(micros.begin(), micros.end());
-  return Figures{{"p50_microseconds", Percentile(&micros, 0.5)}, {"p99_microseconds", Percentile(&micros, 0.99)}};
+  return Figures{{"p50_microseconds", Percentile(&micros, 0.5)},
+                 {"p99_microseconds", Percentile(&micros, 0.99)}};
 }
 
-absl::StatusOr<Figures> Fill(const Broker& broker, const std::string& queue, uint64_t count, uint32_t body_bytes) {
+absl::StatusOr<Figures> Fill(const Broker& broker, const std::string& queue, uint64_t count,
+                             uint32_t body_bytes) {
   auto connection = Connect(broker);
   if (!connection.ok()) return connection.status();
   auto channel = (*connection)->OpenChannel();
@@ -209,7 +227,8 @@ absl::StatusOr<Figures> Fill(const Broker& broker, const std::string& queue, uin
   if (auto declared = (*channel)->DeclareQueue({.queue = queue, .durable = true}); !declared.ok()) {
     return declared.status();
   }
-  if (absl::Status confirms = (*channel)->SelectConfirms({.outstanding_max = 20000, .on_confirm = nullptr});
+  if (absl::Status confirms =
+          (*channel)->SelectConfirms({.outstanding_max = 20000, .on_confirm = nullptr});
       !confirms.ok()) {
     return confirms;
   }
@@ -217,19 +236,22 @@ absl::StatusOr<Figures> Fill(const Broker& broker, const std::string& queue, uin
   const std::string body(body_bytes, 'x');
   const base::MonotonicTime begin = Now();
   for (uint64_t i = 0; i < count; ++i) {
-    if (auto sent = (*channel)->PublishLater({.routing_key = queue, .properties = properties, .body = body});
+    if (auto sent = (*channel)->PublishLater(
+            {.routing_key = queue, .properties = properties, .body = body});
         !sent.ok()) {
       return sent.status();
     }
   }
-  if (absl::Status confirmed = (*channel)->WaitForConfirms(base::Seconds(300)); !confirmed.ok()) return confirmed;
+  if (absl::Status confirmed = (*channel)->WaitForConfirms(base::Seconds(300)); !confirmed.ok())
+    return confirmed;
   const double seconds = (Now() - begin).seconds();
   (void)(*connection)->Close();
   return Figures{{"messages_per_second", static_cast<double>(count) / seconds},
                  {"resident_megabytes", ResidentMegabytes(broker.pid)}};
 }
 
-absl::StatusOr<Figures> AwaitBacklog(const Broker& broker, const std::string& queue, uint64_t count, double seconds) {
+absl::StatusOr<Figures> AwaitBacklog(const Broker& broker, const std::string& queue, uint64_t count,
+                                     double seconds) {
   const base::MonotonicTime begin = Now();
   absl::Status last = absl::DeadlineExceededError("not tried");
   while ((Now() - begin).seconds() < seconds) {
@@ -243,10 +265,12 @@ absl::StatusOr<Figures> AwaitBacklog(const Broker& broker, const std::string& qu
           if (got.ok() && got->has_value()) {
             const double took = (Now() - begin).seconds();
             (void)(*connection)->Close();
-            return Figures{{"seconds", took}, {"resident_megabytes", ResidentMegabytes(broker.pid)}};
+            return Figures{{"seconds", took},
+                           {"resident_megabytes", ResidentMegabytes(broker.pid)}};
           }
         }
-        last = declared.ok() ? absl::FailedPreconditionError(absl::StrCat("the queue has ", declared->message_count))
+        last = declared.ok() ? absl::FailedPreconditionError(
+                                   absl::StrCat("the queue has ", declared->message_count))
                              : declared.status();
       }
     } else {
@@ -257,7 +281,8 @@ absl::StatusOr<Figures> AwaitBacklog(const Broker& broker, const std::string& qu
   return last;
 }
 
-absl::StatusOr<Figures> Declare(const Broker& broker, uint32_t count, uint32_t connections, uint32_t in_flight) {
+absl::StatusOr<Figures> Declare(const Broker& broker, uint32_t count, uint32_t connections,
+                                uint32_t in_flight) {
   struct Worker {
     std::unique_ptr<Connection> connection;
     std::unique_ptr<Channel> channel;
@@ -287,7 +312,8 @@ absl::StatusOr<Figures> Declare(const Broker& broker, uint32_t count, uint32_t c
       for (uint32_t i = w; i < count; i += connections) {
         {
           base::MutexLock lock(&worker->mutex);
-          while (worker->under_way >= in_flight && worker->failure.ok()) worker->changed.Wait(&worker->mutex);
+          while (worker->under_way >= in_flight && worker->failure.ok())
+            worker->changed.Wait(&worker->mutex);
           if (!worker->failure.ok()) return;
           ++worker->under_way;
         }
@@ -312,7 +338,8 @@ absl::StatusOr<Figures> Declare(const Broker& broker, uint32_t count, uint32_t c
     if (!worker->failure.ok()) return worker->failure;
     (void)worker->connection->Close();
   }
-  return Figures{{"declares_per_second", count / seconds}, {"broker_cpu_microseconds_per_declare", cpu / count * 1e6}};
+  return Figures{{"declares_per_second", count / seconds},
+                 {"broker_cpu_microseconds_per_declare", cpu / count * 1e6}};
 }
 
 absl::StatusOr<Figures> Idle(const Broker& broker, uint32_t connections, double seconds) {

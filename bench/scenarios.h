@@ -30,19 +30,24 @@ struct ThroughputOptions {
   uint32_t prefetch = 1000;
   uint32_t ack_every = 100;
 };
-// One publisher (persistent, confirms) and one consumer (acknowledging every so many) at once, on a durable queue.
+// One publisher (persistent, confirms) and one consumer (acknowledging every so many) at once, on a
+// durable queue.
 absl::StatusOr<Figures> Throughput(const Broker& broker, const ThroughputOptions& options);
 
 // One message after the other, each after the confirm of the one before.
 absl::StatusOr<Figures> Latency(const Broker& broker, uint32_t body_bytes, uint32_t messages);
 
 // `count` persistent messages into durable queue `queue`, confirmed; they stay.
-absl::StatusOr<Figures> Fill(const Broker& broker, const std::string& queue, uint64_t count, uint32_t body_bytes);
-// Until the queue reports `count` and a get answers: after a restart. Polls every 5 ms, for `seconds` at most.
-absl::StatusOr<Figures> AwaitBacklog(const Broker& broker, const std::string& queue, uint64_t count, double seconds);
+absl::StatusOr<Figures> Fill(const Broker& broker, const std::string& queue, uint64_t count,
+                             uint32_t body_bytes);
+// Until the queue reports `count` and a get answers: after a restart. Polls every 5 ms, for
+// `seconds` at most.
+absl::StatusOr<Figures> AwaitBacklog(const Broker& broker, const std::string& queue, uint64_t count,
+                                     double seconds);
 
 // `count` durable queues, from `connections` connections with `in_flight` declares each on its way.
-absl::StatusOr<Figures> Declare(const Broker& broker, uint32_t count, uint32_t connections, uint32_t in_flight);
+absl::StatusOr<Figures> Declare(const Broker& broker, uint32_t count, uint32_t connections,
+                                uint32_t in_flight);
 
 // `connections` that say nothing but heartbeats, for so long.
 absl::StatusOr<Figures> Idle(const Broker& broker, uint32_t connections, double seconds);

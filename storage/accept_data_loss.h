@@ -22,10 +22,10 @@ struct AcceptedLoss {
 enum class AfterLoss { kServe, kQuarantine };
 
 // What `pontoon-server --data-dir DIR --accept-data-loss` does: copies the directory aside, opens
-// what is left of the store (a data file of which a part cannot be read is given up whole), cuts the
-// log of a group behind its first missing or damaged entry, forgets a damaged checkpoint or vote,
-// and takes the rest as the truth from now on. The directory
-// must be locked by the caller (NodeDirectory). Blocking, for as long as copying takes.
+// what is left of the store (a data file of which a part cannot be read is given up whole), cuts
+// the log of a group behind its first missing or damaged entry, forgets a damaged checkpoint or
+// vote, and takes the rest as the truth from now on. The directory must be locked by the caller
+// (NodeDirectory). Blocking, for as long as copying takes.
 //
 // Unavailable, ResourceExhausted, PermissionDenied: copying or writing failed; then the directory
 // is as it was. DataLoss: not even a part of the store can be opened; the copy stays.

@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 
-
 namespace pontoon::bench {
 namespace {
 

@@ -1,6 +1,5 @@
 #include "bench/raft/snapshot.h"
 
-
 #include "bench/raft/load.h"
 
 namespace pontoon::bench {

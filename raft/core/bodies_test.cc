@@ -174,9 +174,9 @@ TEST_F(BodiesTest, APeerWithoutRoomIsLeftAloneUntilItHasSome) {
   // Once per heartbeat it is looked whether there is something without a body by now.
   Output out = Take();
   ASSERT_EQ(out.entry_reads.size(), 1u);
-  core_->OnEntriesRead(out.entry_reads[0],
-                       std::vector<Entry>{At(core_->term().value, out.entry_reads[0].from.value,
-                                             "h", "body")});
+  core_->OnEntriesRead(
+      out.entry_reads[0],
+      std::vector<Entry>{At(core_->term().value, out.entry_reads[0].from.value, "h", "body")});
   EXPECT_EQ(appends_to_3(), 0u);
   beat.no_room = false;
   ASSERT_EQ(Step(beat), absl::OkStatus());

@@ -235,9 +235,9 @@ void Core::SendWhenDurable(Message message) {
 bool Core::has_output() const {
   return pending_.has_value() || has_committed() || output_.role.has_value() ||
          !output_.storage.empty() || output_.installed != nullptr || output_.fetch.has_value() ||
-         !output_.astray.empty() || !output_.reads.empty() || !output_.send_now.empty() || !output_.send_after.empty() ||
-         !output_.dropped.empty() || !output_.entry_reads.empty() || replicate_ ||
-         (!early_reads_.empty() && commit_ >= term_start_);
+         !output_.astray.empty() || !output_.reads.empty() || !output_.send_now.empty() ||
+         !output_.send_after.empty() || !output_.dropped.empty() || !output_.entry_reads.empty() ||
+         replicate_ || (!early_reads_.empty() && commit_ >= term_start_);
 }
 
 void Core::TakeOutput(Output* out) {

@@ -96,9 +96,9 @@ struct EntryRead {
   uint64_t bytes_max = 0;
 };
 
-// A leader says that this replica lacks what is not in the log any more: the host fetches a snapshot
-// from it (its newest; at or above `at_least`) and hands it to InstallSnapshot. Told again and again
-// while that is so.
+// A leader says that this replica lacks what is not in the log any more: the host fetches a
+// snapshot from it (its newest; at or above `at_least`) and hands it to InstallSnapshot. Told again
+// and again while that is so.
 struct SnapshotWanted {
   Term term;
   ReplicaId from;
@@ -226,8 +226,9 @@ class Core {
   void OnPeerUnreachable(NodeId node);
 
   // All of a snapshot is in the store but for `install` itself. AlreadyExists: the log here has its
-  // last entry by now, and goes on from there. FailedPrecondition: it leads, or is quarantined. InvalidArgument: it
-  // contradicts what is committed here, or is no valid checkpoint. On an error nothing has changed.
+  // last entry by now, and goes on from there. FailedPrecondition: it leads, or is quarantined.
+  // InvalidArgument: it contradicts what is committed here, or is no valid checkpoint. On an error
+  // nothing has changed.
   absl::Status InstallSnapshot(std::shared_ptr<const Install> install);
 
   // The state machine's digest after the entry at `index`, a multiple of digest_interval, was
@@ -238,9 +239,9 @@ class Core {
   // acknowledges no more, for good.
   void Quarantine();
 
-  // Whether the disk has room for bodies beside its reserve. While it has none, entries with one are
-  // not taken over unless the leader says that they must be; and a leader proposes none unless a
-  // majority has room.
+  // Whether the disk has room for bodies beside its reserve. While it has none, entries with one
+  // are not taken over unless the leader says that they must be; and a leader proposes none unless
+  // a majority has room.
   void SetRoom(bool has_room);
 
   // The answer to an EntryRead. An entry without its whole body has `remains`; `ended` is the index

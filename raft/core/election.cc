@@ -23,8 +23,8 @@ bool Core::HearsLeader() const {
   return leader_.has_value() && now_ - leader_heard_ < options_.election_min;
 }
 
-// Candidates that stood in each other's way draw from a wider and wider stretch: where messages take
-// longer than the stretch is wide, they would do so for ever.
+// Candidates that stood in each other's way draw from a wider and wider stretch: where messages
+// take longer than the stretch is wide, they would do so for ever.
 void Core::ResetElectionTimer() {
   const uint64_t spread =
       std::min(static_cast<uint64_t>((options_.election_max - options_.election_min).nanos)
@@ -227,8 +227,8 @@ void Core::OnVoteReply(const Message& message) {
   if (role_ != asked) return;
   if (MutantIs(Mutant::kCountsVotesOfStrangers)) {
     votes_[message.from] = !message.refused;
-    const auto granted = std::count_if(votes_.begin(), votes_.end(),
-                                       [](const auto& vote) { return vote.second; });
+    const auto granted =
+        std::count_if(votes_.begin(), votes_.end(), [](const auto& vote) { return vote.second; });
     if (granted + 1 <= static_cast<int64_t>(membership().voters.size() / 2)) return;
     return role_ == Role::kPreCandidate ? StartElection(Reason::kTimeout) : BecomeLeader();
   }

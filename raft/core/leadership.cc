@@ -105,8 +105,8 @@ void Core::OnHeartbeatReply(const Message& message) {
   if (MutantIs(Mutant::kReadAnsweredByOldHeartbeat)) progress.round = read_round_;
   if (message.round <= read_round_) progress.round = std::max(progress.round, message.round);
   AnswerReads();
-  if (progress.state == Progress::State::kNeedsSnapshot &&
-      message.log.index > log_.base().index && message.log.index >= progress.unreadable) {
+  if (progress.state == Progress::State::kNeedsSnapshot && message.log.index > log_.base().index &&
+      message.log.index >= progress.unreadable) {
     // It has come by more (an append that was under way, another leader in between): look again.
     progress.state = Progress::State::kProbe;
     progress.next = std::max(progress.match, log_.base().index) + 1;

@@ -104,7 +104,8 @@ struct Install {
   std::vector<BodyImage> cut_bodies;
 };
 
-// The same for two bodies only if they are the same (to within a CRC-32C): size and extents. Never 0.
+// The same for two bodies only if they are the same (to within a CRC-32C): size and extents. Never
+// 0.
 uint32_t FingerprintOf(const BodyImage& body);
 // Nothing was cut off.
 bool IsWhole(const BodyImage& body);
@@ -202,9 +203,8 @@ class LogStore {
                            std::function<void(absl::StatusOr<std::vector<Entry>>)> done) = 0;
   // What there is of these bodies; without their bytes if `with_bytes` is false. NotFound for one
   // of which nothing is there.
-  virtual void ReadBodyImages(
-      GroupId group, std::vector<Index> bodies, bool with_bytes,
-      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) = 0;
+  virtual void ReadBodyImages(GroupId group, std::vector<Index> bodies, bool with_bytes,
+                              std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) = 0;
   // The newest checkpoint; NotFound if there is none.
   virtual void ReadCheckpoint(GroupId group,
                               std::function<void(absl::StatusOr<Checkpoint>)> done) = 0;

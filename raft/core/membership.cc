@@ -1,5 +1,4 @@
 #include "raft/core/membership.h"
-#include "raft/core/mutants.h"
 
 #include <algorithm>
 #include <iterator>
@@ -8,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "raft/core/mutants.h"
 
 namespace pontoon::raft {
 namespace {

@@ -23,15 +23,15 @@ struct Progress {
   };
 
   State state = State::kProbe;
-  Index match;                     // It has everything up to here, durably.
-  Index next;                      // The next entry to send; match < next.
-  bool waiting = false;            // kProbe: an append is under way.
-  bool reading = false;            // Its entries are being read from the store.
-  bool no_room = false;            // It has no room for bodies.
+  Index match;                      // It has everything up to here, durably.
+  Index next;                       // The next entry to send; match < next.
+  bool waiting = false;             // kProbe: an append is under way.
+  bool reading = false;             // Its entries are being read from the store.
+  bool no_room = false;             // It has no room for bodies.
   bool try_without_bodies = false;  // Once: it may be sent what has none.
-  Index unreadable;                // kNeedsSnapshot: what the leader itself could not read for it.
-  Index offered;                   // kNeedsSnapshot: headers behind this one are kept for it.
-  std::deque<InFlight> in_flight;  // kReplicate: appends not yet answered.
+  Index unreadable;                 // kNeedsSnapshot: what the leader itself could not read for it.
+  Index offered;                    // kNeedsSnapshot: headers behind this one are kept for it.
+  std::deque<InFlight> in_flight;   // kReplicate: appends not yet answered.
   uint64_t in_flight_bytes = 0;
   base::MonotonicTime sent;   // The last append.
   base::MonotonicTime heard;  // Its last answer came in.

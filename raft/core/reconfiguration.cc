@@ -23,18 +23,16 @@ absl::StatusOr<Index> Core::ProposeConfig(Term expected_term, const Membership& 
   if (commit_ < term_start_ && !MutantIs(Mutant::kChangeBeforeOwnCommit))
     return absl::UnavailableError("nothing of this term is committed yet");
   const bool under_way = IsJoint(membership()) || memberships_.current_id().index > commit_;
-  const bool overlooked =
-      !IsJoint(membership()) && (MutantIs(Mutant::kSeveralChangesAtOnce) ||
-                                 MutantIs(Mutant::kChangeBeforeOwnCommit));
+  const bool overlooked = !IsJoint(membership()) && (MutantIs(Mutant::kSeveralChangesAtOnce) ||
+                                                     MutantIs(Mutant::kChangeBeforeOwnCommit));
   if (under_way && !overlooked) {
     return absl::UnavailableError("another change is not complete");
   }
   for (const ReplicaId& voter : wanted.voters) {
     if (IsVoter(membership(), voter)) continue;
     const auto progress = progress_.find(voter);
-    if (progress == progress_.end() ||
-        progress->second.state != Progress::State::kReplicate || progress->second.no_room ||
-        !IsHeard(progress->second) ||
+    if (progress == progress_.end() || progress->second.state != Progress::State::kReplicate ||
+        progress->second.no_room || !IsHeard(progress->second) ||
         progress->second.match + options_.promotion_lag_max < log_.last().index) {
       return absl::FailedPreconditionError(absl::StrCat(
           "node ", voter.node.value, " has to learn what there is before it may vote"));

@@ -24,10 +24,10 @@ absl::StatusOr<StorageTask> MakeReopenTask(GroupId group, const RecoveredGroup& 
     return absl::InvalidArgumentError(absl::StrCat("group ", group.value, " has no log here"));
   }
   if (copy.ended_through > last.index && !although_incomplete) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this copy of group ", group.value, " ends at ", last.index.value,
-        " and lacks bodies of messages that were settled as late as by ",
-        copy.ended_through.value));
+    return absl::FailedPreconditionError(
+        absl::StrCat("this copy of group ", group.value, " ends at ", last.index.value,
+                     " and lacks bodies of messages that were settled as late as by ",
+                     copy.ended_through.value));
   }
   StorageTask task;
   task.ended_through = std::min(copy.ended_through, last.index);

@@ -249,8 +249,8 @@ absl::Status Core::OnAppendReply(const Message& message) {
   }
   progress.Advance(MutantIs(Mutant::kAnyAnswerCountsForAll) ? progress.next - 1
                                                             : message.log.index);
-  const bool fetches = progress.state == Progress::State::kNeedsSnapshot &&
-                       progress.match < progress.unreadable;
+  const bool fetches =
+      progress.state == Progress::State::kNeedsSnapshot && progress.match < progress.unreadable;
   if (message.no_room && !fetches) {
     progress.no_room = true;
     progress.BecomeProbe();

@@ -20,9 +20,9 @@ std::shared_ptr<const Install> SnapshotAt(uint64_t term, uint64_t index, uint64_
 // The tail is of a leader that is older than the one that told what ended a body.
 TEST_F(SchedulesTest, AnOldTailIsNotCommittedByWhatEndedABodyOfASnapshot) {
   Create({1});
-  ASSERT_EQ(Step(Append(3, {Term{1}, Index{2}},
-                        {At(1, 3), At(1, 4), At(2, 5), At(3, 6), At(3, 7)}, 2)),
-            absl::OkStatus());
+  ASSERT_EQ(
+      Step(Append(3, {Term{1}, Index{2}}, {At(1, 3), At(1, 4), At(2, 5), At(3, 6), At(3, 7)}, 2)),
+      absl::OkStatus());
   Settle();
   if (core_->InstallSnapshot(SnapshotAt(1, 4, 8)).ok()) Settle();
   ASSERT_EQ(Step(Append(3, {Term{3}, Index{7}}, {}, 2)), absl::OkStatus());

@@ -4,8 +4,8 @@
 #include "raft/core/core.h"
 #include "raft/core/mutants.h"
 
-// A peer that lacks what is not in the log any more gets a snapshot: Raft thesis §5.1. The core says
-// who needs one and takes over one that has arrived; how it travels is the host's affair
+// A peer that lacks what is not in the log any more gets a snapshot: Raft thesis §5.1. The core
+// says who needs one and takes over one that has arrived; how it travels is the host's affair
 // (snapshot.h).
 
 namespace pontoon::raft {

@@ -19,7 +19,8 @@ bool StartsWith(const std::string& whole, const std::string& part) {
 // One run by chance: proposals, checkpoints, partial syncs and crashes in any order.
 class ChanceRun {
  public:
-  explicit ChanceRun(uint64_t seed) : node_(seed, {kA, kB}, {.core = {.committed_entries_max = 3}}) {
+  explicit ChanceRun(uint64_t seed)
+      : node_(seed, {kA, kB}, {.core = {.committed_entries_max = 3}}) {
     Watch();
   }
 

@@ -61,8 +61,8 @@ class DiskWatchdog {
   const Options options_;
   State state_ = State::kGood;
   base::MonotonicTime last_tick_;
-  base::Duration clock_;  // Time that has passed while the loop was running.
-  std::deque<Waiting> waiting_;                // Oldest first; done ones leave at the next Tick.
+  base::Duration clock_;                      // Time that has passed while the loop was running.
+  std::deque<Waiting> waiting_;               // Oldest first; done ones leave at the next Tick.
   absl::flat_hash_map<GroupId, IoSeq> done_;  // Never iterated.
   base::Duration healthy_since_;
 };

@@ -101,12 +101,15 @@ TEST(DiskWatchdogHostTest, ALeaderWhoseDiskStallsHandsOverAndKeepsAway) {
   ASSERT_TRUE(cluster.node(1).Propose(kA, "x").ok());
   cluster.Run(base::Millis(900));
   EXPECT_EQ(cluster.LeaderOf(kA), 1u) << "a moment is no reason";
-  ASSERT_TRUE(cluster.RunUntil([&] {
-    for (const GroupId group : groups) {
-      if (cluster.LeaderOf(group) <= 1) return false;
-    }
-    return true;
-  }, base::Seconds(1))) << "also of groups that had nothing to write";
+  ASSERT_TRUE(cluster.RunUntil(
+      [&] {
+        for (const GroupId group : groups) {
+          if (cluster.LeaderOf(group) <= 1) return false;
+        }
+        return true;
+      },
+      base::Seconds(1)))
+      << "also of groups that had nothing to write";
   EXPECT_EQ(cluster.node(1).raft->disk_state(), State::kStalled);
   for (int i = 0; i < 300; ++i) {
     cluster.Step();

@@ -95,7 +95,8 @@ TEST(HeartbeatsTest, AllGroupsOfANodeShareOneBatchPerPeerAndInterval) {
 
 // Design section 5: a read does not wait for other groups' heartbeats.
 TEST(HeartbeatsTest, HeartbeatsOfAReadAndTheirAnswersDoNotWaitForOtherLoops) {
-  HeartbeatGatherer gatherers[3] = {HeartbeatGatherer{{.loops = 2}}, HeartbeatGatherer{{.loops = 2}},
+  HeartbeatGatherer gatherers[3] = {HeartbeatGatherer{{.loops = 2}},
+                                    HeartbeatGatherer{{.loops = 2}},
                                     HeartbeatGatherer{{.loops = 2}}};
   TestCluster cluster(2, {GroupId{1}}, 3, {}, [&](uint64_t n, MultiRaftOptions* options) {
     options->heartbeats = &gatherers[n - 1];

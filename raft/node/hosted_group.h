@@ -22,7 +22,7 @@ struct MultiRaft::Group {
   StateMachine* machine;
   uint64_t opening;  // The how-manieth OpenGroup of this loop.
   uint16_t page_generation = 0;
-  EntryId checkpoint;  // The newest that is durable.
+  EntryId checkpoint;                   // The newest that is durable.
   std::pair<IoSeq, EntryId> installed;  // The newest that came from a peer, and its task.
   // Pages that an earlier life of the process had begun to receive.
   std::optional<uint16_t> drop_generation;

@@ -14,9 +14,9 @@
 #include "raft/node/wire.h"
 
 // What groups cost that have nothing to do: three nodes in one process, each replica in a real
-// MultiRaft, with a log store and a network in memory and simulated time; every batch is encoded and
-// decoded as between processes. Prints the processor time of a node per second of simulated time,
-// and the memory of a replica.
+// MultiRaft, with a log store and a network in memory and simulated time; every batch is encoded
+// and decoded as between processes. Prints the processor time of a node per second of simulated
+// time, and the memory of a replica.
 //   raft_idle_bench [groups] [seconds]
 
 namespace pontoon::raft {

@@ -173,8 +173,7 @@ void MemoryDisk::Sweep() {
     // Clang 14 lets no lambda see a structured binding.
     std::erase_if(group.pages, [current, &staging = group.staging](const auto& page) {
       const auto generation = static_cast<uint16_t>(page.first.value >> 48);
-      return generation != current &&
-             !(staging.has_value() && staging->generation == generation);
+      return generation != current && !(staging.has_value() && staging->generation == generation);
     });
     if (group.staging.has_value()) continue;
     Index last;

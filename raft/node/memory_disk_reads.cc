@@ -30,14 +30,14 @@ const MemoryDisk::Group* MemoryDisk::Find(GroupId group) const {
 absl::StatusOr<RecoveredGroup> MemoryDisk::Recover(GroupId id) const {
   const Group& group = *Find(id);
   if (group.checkpoint_damaged) return Damaged("checkpoint of group", id.value);
-  RecoveredGroup recovered{.hard_state = group.hard_state,
-                           .checkpoint = group.checkpoint,
-                           .entries = {},
-                           .epoch = group.epoch,
-                           .quarantined =
-                               group.quarantined && !MutantIs(Mutant::kQuarantineForgotten),
-                           .ended_through = group.ended_through,
-                           .staging = group.staging};
+  RecoveredGroup recovered{
+      .hard_state = group.hard_state,
+      .checkpoint = group.checkpoint,
+      .entries = {},
+      .epoch = group.epoch,
+      .quarantined = group.quarantined && !MutantIs(Mutant::kQuarantineForgotten),
+      .ended_through = group.ended_through,
+      .staging = group.staging};
   const Index covered = group.checkpoint.has_value() ? group.checkpoint->applied.index : Index{0};
   for (auto it = group.headers.upper_bound(covered); it != group.headers.end(); ++it) {
     if (it->second.damaged) return Damaged("log entry", it->first.value);

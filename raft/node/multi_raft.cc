@@ -24,8 +24,7 @@ MultiRaft::~MultiRaft() = default;
 
 absl::Status MultiRaft::OpenGroup(GroupId group, RecoveredGroup recovered, StateMachine* machine,
                                   const std::optional<Membership>& founders,
-                                  const std::optional<ReplicaId>& self,
-                                  base::RecoveryEpoch epoch) {
+                                  const std::optional<ReplicaId>& self, base::RecoveryEpoch epoch) {
   if (groups_.contains(group))
     return absl::AlreadyExistsError(absl::StrCat("group ", group.value, " is open"));
   CoreOptions options = options_.core;

@@ -44,8 +44,8 @@ struct MultiRaftOptions {
   // leave with the other messages of the turn.
   HeartbeatGatherer* heartbeats = nullptr;
   size_t loop = 0;
-  // When a disk stalls, and when it is dead, of which the owner is told within Tick, once: it has to
-  // end the process.
+  // When a disk stalls, and when it is dead, of which the owner is told within Tick, once: it has
+  // to end the process.
   DiskWatchdog::Options disk = {};
   // About so much of a snapshot is sent at once; at most kSnapshotPartBytes.
   uint64_t snapshot_part_bytes = kSnapshotPartBytes;
@@ -72,8 +72,8 @@ class MultiRaft {
   // they are known to be committed (with one voter, soon after the next Tick). Where nothing was
   // recovered, the group is founded with `founders` (all founding members the same); without
   // `founders` it waits for a leader. `self`: this replica's id in the group, whose incarnation may
-  // differ from other groups'. `epoch`: of the group, for a replica that joins it with nothing; else
-  // what was recovered tells. AlreadyExists; DataLoss: the recovered log contradicts itself;
+  // differ from other groups'. `epoch`: of the group, for a replica that joins it with nothing;
+  // else what was recovered tells. AlreadyExists; DataLoss: the recovered log contradicts itself;
   // InvalidArgument: `founders` is no membership, or without this replica.
   absl::Status OpenGroup(GroupId group, RecoveredGroup recovered, StateMachine* machine,
                          const std::optional<Membership>& founders = std::nullopt,
@@ -115,8 +115,8 @@ class MultiRaft {
   // A connection to this node was refused or reset, or its name cannot be resolved; for all groups.
   void OnPeerUnreachable(NodeId node);
 
-  // What the node `from` sent in its start number `boot`, for groups of this loop. A message that is
-  // not for one of them, or cannot be true, is dropped and counted, and changes nothing.
+  // What the node `from` sent in its start number `boot`, for groups of this loop. A message that
+  // is not for one of them, or cannot be true, is dropped and counted, and changes nothing.
   void Deliver(NodeId from, uint64_t boot, std::vector<Message> messages);
   // From the log store, posted to this loop. What belongs to a closed group is ignored.
   void OnStorageDone(GroupId group, IoSeq seq);
@@ -145,8 +145,8 @@ class MultiRaft {
   EntryId applied(GroupId group) const;
   // The id under which the store has this page of the group's state machine.
   PageId StoredPageOf(GroupId group, PageId page) const;
-  // Peers are fetching a checkpoint of the group: pages that it names are better dropped later. Those
-  // that SubmitState is given meanwhile are held back, but a crash forgets them.
+  // Peers are fetching a checkpoint of the group: pages that it names are better dropped later.
+  // Those that SubmitState is given meanwhile are held back, but a crash forgets them.
   bool ServesSnapshot(GroupId group) const;
   const RaftCounters& counters() const { return counters_; }
   DiskWatchdog::State disk_state() const { return watchdog_.state(); }
@@ -196,8 +196,8 @@ class MultiRaft {
 
   absl::flat_hash_map<GroupId, std::unique_ptr<Group>> groups_;  // Never iterated.
   std::vector<Group*> in_order_;                                 // By id, ascending.
-  std::vector<base::MonotonicTime> due_;                         // Core::next_due of each, or earlier.
-  std::map<GroupId, IoSeq> closed_;  // Last storage task of groups closed in this life.
+  std::vector<base::MonotonicTime> due_;  // Core::next_due of each, or earlier.
+  std::map<GroupId, IoSeq> closed_;       // Last storage task of groups closed in this life.
   std::vector<Group*> dirty_;
   std::vector<Group*> turn_;  // The dirty ones that this Flush works on; kept for its memory.
   Output output_;             // Kept for its memory.

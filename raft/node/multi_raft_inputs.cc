@@ -133,9 +133,8 @@ void MultiRaft::Deliver(NodeId from, uint64_t boot, std::vector<Message> message
     Group* group = Find(message.group);
     if (group == nullptr) {
       ++counters_.no_such_group;
-    } else if (message.to != group->core->self() &&
-               (message.to.node != group->core->self().node ||
-                !MutantIs(Mutant::kOldIncarnationHeard))) {
+    } else if (message.to != group->core->self() && (message.to.node != group->core->self().node ||
+                                                     !MutantIs(Mutant::kOldIncarnationHeard))) {
       ++counters_.wrong_replica;
     } else if (message.epoch != group->core->epoch()) {
       ++counters_.wrong_epoch;
@@ -147,8 +146,7 @@ void MultiRaft::Deliver(NodeId from, uint64_t boot, std::vector<Message> message
 }
 
 void MultiRaft::Step(Group* group, Message message) {
-  if (message.kind == MessageKind::kSnapshotRequest ||
-      message.kind == MessageKind::kSnapshotPart) {
+  if (message.kind == MessageKind::kSnapshotRequest || message.kind == MessageKind::kSnapshotPart) {
     return OnSnapshotMessage(group, std::move(message));
   }
   const ReplicaId from = message.from;
@@ -203,8 +201,8 @@ void MultiRaft::ReadEntries(Group* group, const EntryRead& read) {
       });
 }
 
-// What a store lacks of a body was dropped or cut by this replica's state machine in this life or an
-// earlier one, in which case the core has waited until as much is applied again; or it got lost.
+// What a store lacks of a body was dropped or cut by this replica's state machine in this life or
+// an earlier one, in which case the core has waited until as much is applied again; or it got lost.
 void MultiRaft::OnEntriesRead(GroupId group, uint64_t opening, const EntryRead& read,
                               absl::StatusOr<std::vector<Entry>> entries) {
   Group* to = Enter(group);

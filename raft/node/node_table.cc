@@ -1,5 +1,6 @@
-#include "raft/core/mutants.h"
 #include "raft/node/node_table.h"
+
+#include "raft/core/mutants.h"
 
 namespace pontoon::raft {
 

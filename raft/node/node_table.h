@@ -10,10 +10,10 @@
 
 namespace pontoon::raft {
 
-// What this process has heard of the boots of other nodes. A node's boot number grows at each of its
-// starts, so one that goes back means that an old copy of its disk was put back: what it says has
-// nothing to do with what it promised (design section 4, "Damage"). Shared by the loops of a node;
-// any thread.
+// What this process has heard of the boots of other nodes. A node's boot number grows at each of
+// its starts, so one that goes back means that an old copy of its disk was put back: what it says
+// has nothing to do with what it promised (design section 4, "Damage"). Shared by the loops of a
+// node; any thread.
 class NodeTable {
  public:
   // Whether what `node` says in `boot` counts: not if a later boot was heard of.

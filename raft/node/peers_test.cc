@@ -116,22 +116,20 @@ TEST(PeersTest, PagesLieUnderTheGenerationOfTheGroup) {
 
 TEST(PeersTest, AReplicaWhoseStateDiffersIsToldOfAndCountsNoMore) {
   std::vector<std::string> astray;
-  TestCluster cluster(23, {kA}, 3, {.core = {.digest_interval = 8}},
-                      [&](uint64_t n, MultiRaftOptions* options) {
-                        options->on_astray = [&astray, n](GroupId group, const Astray& which) {
-                          astray.push_back(absl::StrCat(n, " of group ", group.value, ": ",
-                                                        which.replica.node.value));
-                        };
-                      });
+  TestCluster cluster(
+      23, {kA}, 3, {.core = {.digest_interval = 8}}, [&](uint64_t n, MultiRaftOptions* options) {
+        options->on_astray = [&astray, n](GroupId group, const Astray& which) {
+          astray.push_back(
+              absl::StrCat(n, " of group ", group.value, ": ", which.replica.node.value));
+        };
+      });
   const uint64_t leader = cluster.AwaitLeader(kA);
   const uint64_t wrong = leader % 3 + 1;
   cluster.node(wrong).machines[kA]->state = "wrong";
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(cluster.node(leader).Propose(kA, "x").ok());
   ASSERT_TRUE(cluster.RunUntil([&] { return cluster.node(leader).raft->counters().astray > 0; }));
-  EXPECT_THAT(absl::StrJoin(astray, ", "),
-              HasSubstr(absl::StrCat(leader, " of group 1: ", wrong)));
-  ASSERT_TRUE(
-      cluster.RunUntil([&] { return cluster.node(wrong).raft->core(kA).quarantined(); }));
+  EXPECT_THAT(absl::StrJoin(astray, ", "), HasSubstr(absl::StrCat(leader, " of group 1: ", wrong)));
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.node(wrong).raft->core(kA).quarantined(); }));
   for (uint64_t n = 1; n <= 3; ++n) {
     EXPECT_EQ(cluster.node(n).raft->core(kA).quarantined(), n == wrong);
   }

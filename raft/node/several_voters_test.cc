@@ -90,12 +90,10 @@ TEST(SeveralVotersTest, HeldMessagesLeaveOnlyAfterTheirOwnTask) {
   ASSERT_EQ(cluster.node(slow).store.unsynced(), 2u);
   cluster.node(slow).store.SyncAndReport(1);
   cluster.Run(base::Millis(50));
-  EXPECT_EQ(cluster.node(leader).raft->core(kA).progress().at(TestReplica(slow)).match,
-            before + 1);
+  EXPECT_EQ(cluster.node(leader).raft->core(kA).progress().at(TestReplica(slow)).match, before + 1);
   cluster.node(slow).disk_stalled = false;
   EXPECT_TRUE(cluster.RunUntil([&] {
-    return cluster.node(leader).raft->core(kA).progress().at(TestReplica(slow)).match ==
-           before + 2;
+    return cluster.node(leader).raft->core(kA).progress().at(TestReplica(slow)).match == before + 2;
   }));
 }
 

@@ -205,8 +205,7 @@ bool SnapshotFetcher::AskNext() {
 
 void SnapshotFetcher::Ask(SnapshotPart request, Send send) {
   ++counters_.asked;
-  request.request =
-      MutantIs(Mutant::kLateAnswerTaken) ? counters_.asked : host_->NextRequest();
+  request.request = MutantIs(Mutant::kLateAnswerTaken) ? counters_.asked : host_->NextRequest();
   if (send == Send::kNow) {
     ++counters_.requests;
     host_->SendRequest(group_, from_, request);
@@ -281,7 +280,8 @@ std::shared_ptr<const Install> SnapshotFetcher::MakeInstall() const {
       if (first >= end) break;
       index = ended_.NextPresent(first, end);
       install->live_bodies.push_back({first, index.value - first.value});
-      if (MutantIs(Mutant::kLiveBodiesOffByOne) && index == end && --install->live_bodies.back().count == 0)
+      if (MutantIs(Mutant::kLiveBodiesOffByOne) && index == end &&
+          --install->live_bodies.back().count == 0)
         install->live_bodies.pop_back();
     }
   }

@@ -52,8 +52,8 @@ class SnapshotFetcher {
   class Host {
    public:
     virtual ~Host() = default;
-    // A number that no request of this replica had before, of another fetcher or an earlier start of
-    // the node neither: answers may be that late.
+    // A number that no request of this replica had before, of another fetcher or an earlier start
+    // of the node neither: answers may be that late.
     virtual uint64_t NextRequest() = 0;
     virtual void SendRequest(GroupId group, const ReplicaId& to, SnapshotPart request) = 0;
     // To the log store, in order with all else of the group; as it is.
@@ -79,7 +79,7 @@ class SnapshotFetcher {
     uint64_t bodies = 0;       // Received.
     uint64_t bodies_same = 0;  // Had already.
     uint64_t bodies_ended = 0;
-    uint64_t next_senders = 0;    // A sender was left for the next one.
+    uint64_t next_senders = 0;   // A sender was left for the next one.
     uint64_t damaged_roots = 0;  // Complete, and yet unusable.
   };
 
@@ -184,11 +184,11 @@ class SnapshotFetcher {
   size_t page_batch_;
 
   std::vector<IndexRun> live_;
-  IndexSet have_;   // The own store has, or is about to, what the checkpoint needs of them.
-  IndexSet put_;    // Were received and submitted.
+  IndexSet have_;  // The own store has, or is about to, what the checkpoint needs of them.
+  IndexSet put_;   // Were received and submitted.
   std::vector<BodyImage> cut_;  // Were received and go with the install; at most an own log's tail.
-  IndexSet ended_;  // Not needed once ended_through_ is applied.
-  Term term_;       // The newest of those who sent parts.
+  IndexSet ended_;              // Not needed once ended_through_ is applied.
+  Term term_;                   // The newest of those who sent parts.
   Index ended_through_;
   std::deque<BodyWanted> bodies_wanted_;
   size_t body_batch_;

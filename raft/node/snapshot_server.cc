@@ -184,8 +184,7 @@ void SnapshotServer::SendRoot(GroupId group, const ReplicaId& to, const Pin& pin
   part.root_crc = pin.root_crc;
   part.membership = pin.checkpoint.membership;
   part.page_generation = pin.checkpoint.page_generation;
-  part.root.Append(
-      pin.root.Sub(offset, std::min<uint64_t>(part_bytes_, pin.root.size() - offset)));
+  part.root.Append(pin.root.Sub(offset, std::min<uint64_t>(part_bytes_, pin.root.size() - offset)));
   Send(group, to, std::move(part));
 }
 
@@ -281,8 +280,8 @@ void SnapshotServer::OnBodiesRequest(GroupId group, const Source& source, const 
       return;
     }
   }
-  // It does not have those entries, or others in their places. The one from whom the checkpoint came
-  // may be dead, and the receiver the one without whom nothing more is applied here.
+  // It does not have those entries, or others in their places. The one from whom the checkpoint
+  // came may be dead, and the receiver the one without whom nothing more is applied here.
   if (source.applied < request.checkpoint.index) {
     ++counters_.not_ready;
     return SendGone(group, from, request);

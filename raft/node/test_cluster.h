@@ -75,8 +75,8 @@ class BasicTestCluster {
 
   // `adapt` may change a node's options, each time it starts.
   BasicTestCluster(uint64_t seed, std::vector<GroupId> groups, int nodes = 3,
-              MultiRaftOptions options = {},
-              std::function<void(uint64_t, MultiRaftOptions*)> adapt = nullptr)
+                   MultiRaftOptions options = {},
+                   std::function<void(uint64_t, MultiRaftOptions*)> adapt = nullptr)
       : groups_(std::move(groups)), options_(std::move(options)), adapt_(std::move(adapt)) {
     for (int n = 1; n <= nodes; ++n) {
       founders_.voters.push_back(TestReplica(n));
@@ -107,8 +107,7 @@ class BasicTestCluster {
       machine->Restore(recovered->checkpoint);
       if constexpr (requires { machine->Bind(node.raft.get(), group); })
         machine->Bind(node.raft.get(), group);
-      const auto founders =
-          incarnation == 1 ? std::optional<Membership>(founders_) : std::nullopt;
+      const auto founders = incarnation == 1 ? std::optional<Membership>(founders_) : std::nullopt;
       ASSERT_EQ(node.raft->OpenGroup(group, *std::move(recovered), machine.get(), founders),
                 absl::OkStatus());
       node.machines[group] = std::move(machine);
@@ -140,8 +139,7 @@ class BasicTestCluster {
     for (const base::MonotonicTime end = now + duration; now < end;) Step();
   }
   // False: it did not come to that within `limit`.
-  bool RunUntil(const std::function<bool()>& reached,
-                base::Duration limit = base::Seconds(5)) {
+  bool RunUntil(const std::function<bool()>& reached, base::Duration limit = base::Seconds(5)) {
     for (const base::MonotonicTime end = now + limit; now < end;) {
       if (reached()) return true;
       Step();

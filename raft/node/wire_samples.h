@@ -76,12 +76,12 @@ inline std::string Describe(const Entry& entry) {
 }
 
 inline std::string Describe(const Message& m) {
-  std::string out =
-      absl::StrCat("kind ", static_cast<int>(m.kind), " group ", m.group.value, " epoch ",
-                   m.epoch.value, " from ", m.from.node.value, "/", m.from.incarnation, " to ",
-                   m.to.node.value, "/", m.to.incarnation, " term ", m.term.value, " log ",
-                   m.log.term.value, "/", m.log.index.value, " probe ", m.probe.value, " commit ",
-                   m.commit.value, " flags ", m.refused, m.transfer, m.quarantined, m.no_room, m.must_take);
+  std::string out = absl::StrCat(
+      "kind ", static_cast<int>(m.kind), " group ", m.group.value, " epoch ", m.epoch.value,
+      " from ", m.from.node.value, "/", m.from.incarnation, " to ", m.to.node.value, "/",
+      m.to.incarnation, " term ", m.term.value, " log ", m.log.term.value, "/", m.log.index.value,
+      " probe ", m.probe.value, " commit ", m.commit.value, " flags ", m.refused, m.transfer,
+      m.quarantined, m.no_room, m.must_take);
   absl::StrAppend(&out, " stamp ", m.stamp.nanos, " round ", m.round, " digest ",
                   m.digest_index.value, "/", m.digest);
   for (const Entry& entry : m.entries) absl::StrAppend(&out, "\n  ", Describe(entry));

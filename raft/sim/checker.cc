@@ -152,7 +152,8 @@ void Checker::OnSubmit(Host* host, const StorageTask& task) {
     // R20: what is taken over is committed.
     const EntryId applied = task.install->checkpoint.applied;
     if (!history.IsCommitted(applied))
-      Fail(absl::StrCat("R20: a snapshot of entry ", applied.index.value, " is installed, which is not committed"));
+      Fail(absl::StrCat("R20: a snapshot of entry ", applied.index.value,
+                        " is installed, which is not committed"));
   }
 }
 
@@ -189,7 +190,8 @@ void Checker::OnSend(Host* host, const Message& message) {
       if (durable.quarantined) Fail("R13: an acknowledgement of a quarantined replica");
       // Entries of a later leader may have replaced what was acknowledged to an earlier one.
       if (durable.hard_state.term == message.term && !durable.Has(message.log))
-        broken(absl::StrCat("acknowledges entry ", message.log.index.value, ", which is not durable"));
+        broken(
+            absl::StrCat("acknowledges entry ", message.log.index.value, ", which is not durable"));
       break;
     case MessageKind::kSnapshotPart:
       if (message.snapshot->gone) break;
@@ -230,9 +232,8 @@ uint64_t Checker::Fingerprint(const Host& host) const {
   uint64_t sum = 0;
   for (const Replica& replica : replicas_[host.number() - 1]) {
     for (const uint64_t part :
-         {replica.term.value, replica.last.index.value, replica.commit.value,
-          replica.applied.value, replica.durable.value, static_cast<uint64_t>(replica.role),
-          replica.progress}) {
+         {replica.term.value, replica.last.index.value, replica.commit.value, replica.applied.value,
+          replica.durable.value, static_cast<uint64_t>(replica.role), replica.progress}) {
       sum = (sum ^ part) * 0x9e3779b97f4a7c15u;
       sum ^= sum >> 31;
     }

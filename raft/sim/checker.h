@@ -45,8 +45,8 @@ class Checker final : public HostWatcher {
 
   History& history(GroupId group) { return histories_[group.value]; }
   const History& history(GroupId group) const { return histories_[group.value]; }
-  // Whether committed data outlives the loss of this host's disk: in every membership that may be in
-  // force, a majority of the voters keeps what it has.
+  // Whether committed data outlives the loss of this host's disk: in every membership that may be
+  // in force, a majority of the voters keeps what it has.
   bool CanLose(const Host& host) const;
   // Whether a majority of these voters is neither lost nor `without`.
   bool HasMajority(GroupId group, const std::vector<ReplicaId>& voters, NodeId without = {}) const;

@@ -20,8 +20,8 @@ void Checker::CheckReplica(Host* host, GroupId group, Replica* replica) {
   uint64_t progress = 0;
   if (core.role() == Role::kLeader) {
     for (const auto& [peer, known] : core.progress()) {
-      progress = (progress ^ (known.match.value * 31 + known.next.value * 7 + known.in_flight_bytes +
-                              static_cast<uint64_t>(known.state))) *
+      progress = (progress ^ (known.match.value * 31 + known.next.value * 7 +
+                              known.in_flight_bytes + static_cast<uint64_t>(known.state))) *
                  0x9e3779b97f4a7c15u;
     }
   }
@@ -34,8 +34,7 @@ void Checker::CheckReplica(Host* host, GroupId group, Replica* replica) {
                     replica->ready == core.ready() && replica->progress == progress &&
                     replica->quarantined == core.quarantined() && replica->seen;
   if (core.role() == Role::kLeader && leaders_[group.value].size() > 1) CheckLeases(group);
-  if (core.transfer_target().has_value() &&
-      core.LeaseHolds(host->clock().Now(now_us_ * 1000))) {
+  if (core.transfer_target().has_value() && core.LeaseHolds(host->clock().Now(now_us_ * 1000))) {
     Fail(absl::StrCat("R15: node ", host->number(), " hands group ", group.value,
                       " over and holds its lease"));
   }
@@ -94,7 +93,8 @@ void Checker::CheckCommit(Host* host, GroupId group, const Replica& before) {
   };
   const bool led = core.role() == Role::kLeader || before.role == Role::kLeader;
   if (commit > history.committed() && !led)
-    return fail(absl::StrCat("R11: entry ", commit.value, " is taken for committed, and no leader said so"));
+    return fail(absl::StrCat("R11: entry ", commit.value,
+                             " is taken for committed, and no leader said so"));
   if (commit > history.committed()) {
     for (Index index = history.committed() + 1; index <= commit; index = index + 1)
       history.Commit(core.log().TermAt(index).value_or(Term{0}), core.term());
@@ -142,8 +142,8 @@ void Checker::CheckLeader(Host* host, GroupId group, const Replica& before) {
       Fail(absl::StrCat("R14: node ", peer.node.value, " is said to have entry ",
                         progress.match.value, ", and never had"));
     } else if (vouched.now != nullptr && vouched.now->hard_state.term == core.term() &&
-               !vouched.Has({core.log().TermAt(progress.match).value_or(Term{0}),
-                              progress.match}) &&
+               !vouched.Has(
+                   {core.log().TermAt(progress.match).value_or(Term{0}), progress.match}) &&
                progress.match >= core.log().base().index) {
       Fail(absl::StrCat("R14: node ", peer.node.value, " is said to have entry ",
                         progress.match.value, ", and has not"));

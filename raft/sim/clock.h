@@ -7,9 +7,9 @@
 
 namespace pontoon::raft::sim {
 
-// A node's clocks, made from true time (nanoseconds since the run began). The monotonic one runs too
-// fast or too slow, within the drift bound that Raft's lease counts on, and begins anew with each
-// start of the machine; the wall clock steps as it likes.
+// A node's clocks, made from true time (nanoseconds since the run began). The monotonic one runs
+// too fast or too slow, within the drift bound that Raft's lease counts on, and begins anew with
+// each start of the machine; the wall clock steps as it likes.
 class Clock {
  public:
   void Reset(int64_t true_ns, int64_t local_ns) {

@@ -47,8 +47,8 @@ void Simulation::Describe() {
     const GroupId group{id};
     for (const auto& host : hosts_) {
       const auto say = [&](const auto&... parts) {
-        trace_.Say(now_us_, "g", id, " node ", host->number(), "(",
-                   host->self(group).incarnation, ") ", parts...);
+        trace_.Say(now_us_, "g", id, " node ", host->number(), "(", host->self(group).incarnation,
+                   ") ", parts...);
       };
       if (!host->up()) {
         say("down");
@@ -66,9 +66,9 @@ void Simulation::Describe() {
           Names(members.learners));
       for (const auto& [peer, progress] : core.progress()) {
         say("  to ", Names({peer}), " state ", static_cast<int>(progress.state), " match ",
-            progress.match.value, " next ", progress.next.value,
-            progress.waiting ? " waiting" : "", progress.reading ? " reading" : "",
-            progress.no_room ? " no room" : "", " in flight ", progress.in_flight.size());
+            progress.match.value, " next ", progress.next.value, progress.waiting ? " waiting" : "",
+            progress.reading ? " reading" : "", progress.no_room ? " no room" : "", " in flight ",
+            progress.in_flight.size());
       }
     }
   }

@@ -29,8 +29,7 @@ void Simulation::StartHost(Host* host) {
   trace_.Say(now_us_, "node ", number, " starts");
   ++outcome_.steps;
   if (!started.ok()) {
-    return checker_.Fail(
-        absl::StrCat("S1: node ", number, " does not start: ", started.message()));
+    return checker_.Fail(absl::StrCat("S1: node ", number, " does not start: ", started.message()));
   }
   checker_.OnStart(host);
   if (now_us_ < host->full_until_us) {
@@ -120,8 +119,8 @@ bool Simulation::DamageValue(Host* host, GroupId group, uint64_t dice) {
     }
     case 1: {
       const std::vector<EntryId> headers = disk.headers(group);
-      hit = !headers.empty() &&
-            disk.DamageHeader(group, headers[chance.Below(headers.size())].index);
+      hit =
+          !headers.empty() && disk.DamageHeader(group, headers[chance.Below(headers.size())].index);
       break;
     }
     case 2: {
@@ -271,8 +270,7 @@ void Simulation::Happen(const Event& event) {
       break;
     case Happening::kClockJump:
       took_effect = host != nullptr;
-      if (took_effect)
-        host->clock().JumpWall((static_cast<int64_t>(args[1]) - 1000000) * 1000000);
+      if (took_effect) host->clock().JumpWall((static_cast<int64_t>(args[1]) - 1000000) * 1000000);
       break;
     case Happening::kTransfer: {
       Host* leader = LeaderOf(group(args[0]), args[1]);
@@ -280,8 +278,7 @@ void Simulation::Happen(const Event& event) {
       if (!took_effect) break;
       if (InChange(*leader)) Note(Coincidence::kTransferInChange);
       // Also to those who cannot lead.
-      const std::vector<ReplicaId> members =
-          AllMembers(leader->core(group(args[0])).membership());
+      const std::vector<ReplicaId> members = AllMembers(leader->core(group(args[0])).membership());
       took_effect = leader->raft(group(args[0]))
                         .TransferTo(group(args[0]), members[args[1] / 7 % members.size()])
                         .ok();

@@ -13,8 +13,8 @@
 
 namespace pontoon::raft::sim {
 
-// What ever happened in one group, on whichever replica: seen from above, where no replica can look.
-// Every check returns the empty string, or the invariant that is broken and how.
+// What ever happened in one group, on whichever replica: seen from above, where no replica can
+// look. Every check returns the empty string, or the invariant that is broken and how.
 class History {
  public:
   // R4: an entry that some replica appends after an entry of term `before`.
@@ -33,7 +33,9 @@ class History {
   Term TermOf(Index index) const {
     return index == Index{0} ? Term{0} : committed_[index.value - 1].term;
   }
-  bool IsCommitted(EntryId id) const { return id.index <= committed() && TermOf(id.index) == id.term; }
+  bool IsCommitted(EntryId id) const {
+    return id.index <= committed() && TermOf(id.index) == id.term;
+  }
   std::optional<ReplicaId> VoteOf(const ReplicaId& voter, Term term) const;
   // The membership that an entry carries; null if it is none.
   const Membership* ConfigAt(EntryId id) const;

@@ -70,7 +70,8 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
   ++boot_;
   // The machine started anew, or only the process.
   if (boot_ == 1 || clock_chance_.Below(2) == 0)
-    clock_.Reset(now_us * 1000, static_cast<int64_t>(1000000000 + clock_chance_.Below(1u << 30) * 100));
+    clock_.Reset(now_us * 1000,
+                 static_cast<int64_t>(1000000000 + clock_chance_.Below(1u << 30) * 100));
   const int64_t scale = static_cast<int64_t>(options_.scale);
   MultiRaftOptions options;
   options.self = {node(), 1};
@@ -101,8 +102,7 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
       HeartbeatGatherer::Options{.loops = options_.loops, .interval = options.core.heartbeat});
   options.heartbeats = heartbeats_.get();
   for (options.loop = 0; options.loop < options_.loops; ++options.loop) {
-    loops_.push_back(
-        std::make_unique<MultiRaft>(options, store_.get(), this, &election_chance_));
+    loops_.push_back(std::make_unique<MultiRaft>(options, store_.get(), this, &election_chance_));
   }
   Tick(now_us);
   for (const auto& [group, incarnation] : incarnation_) {
@@ -110,11 +110,11 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
     if (!recovered.ok()) return recovered.status();
     auto machine = std::make_unique<Machine>(this, group, recovered->checkpoint);
     std::optional<Membership> founding;
-    if (const auto it = founders.find(group); it != founders.end() && incarnation == 1 &&
-                                              IsVoter(it->second, self(group)))
+    if (const auto it = founders.find(group);
+        it != founders.end() && incarnation == 1 && IsVoter(it->second, self(group)))
       founding = it->second;
-    const absl::Status opened = raft(group).OpenGroup(group, *std::move(recovered), machine.get(),
-                                                 founding, self(group));
+    const absl::Status opened =
+        raft(group).OpenGroup(group, *std::move(recovered), machine.get(), founding, self(group));
     machines_[group] = std::move(machine);
     if (!opened.ok()) return opened;
   }
@@ -187,8 +187,7 @@ void Host::Deliver(Packet packet) {
         if (message.group.value % loops_.size() == loop) share.push_back(std::move(message));
       }
     }
-    if (!share.empty())
-      loops_[loop]->Deliver(NodeId{packet.from}, packet.boot, std::move(share));
+    if (!share.empty()) loops_[loop]->Deliver(NodeId{packet.from}, packet.boot, std::move(share));
   }
 }
 

@@ -47,8 +47,8 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   absl::Status Start(int64_t now_us, const std::map<GroupId, Membership>& founders);
   // It dies. An invariant (S1, S2) that is broken by what is left, or the empty string.
   std::string Crash(MemoryLogStore::LogDamage damage = MemoryLogStore::LogDamage::kNone);
-  // The disk is replaced by an empty one, or by this copy of what it once was; either way it belongs
-  // to the next incarnation. Only while it is down.
+  // The disk is replaced by an empty one, or by this copy of what it once was; either way it
+  // belongs to the next incarnation. Only while it is down.
   void Wipe();
 
   // Counts the disks that this node had.

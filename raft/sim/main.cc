@@ -195,8 +195,9 @@ Totals RunWorker(Arguments arguments, uint64_t worker) {
     const uint64_t passed = seed - arguments.from + arguments.workers - worker;
     arguments.from += passed;
     if (arguments.seconds > 0) {
-      const auto spent = std::chrono::duration_cast<std::chrono::seconds>(
-          std::chrono::steady_clock::now() - begin).count();
+      const auto spent =
+          std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin)
+              .count();
       if (static_cast<uint64_t>(spent) >= arguments.seconds) return totals;
       arguments.seconds -= static_cast<uint64_t>(spent);
     } else {
@@ -246,7 +247,8 @@ int RunMany(const Arguments& arguments) {
     line(totals.coincided[i], NameOf(static_cast<Coincidence>(i)));
   std::cout << absl::StrFormat(
       "per seed: %.0f committed, %.1f elections, %.1f reads, %.1f snapshots, %.1f changes of "
-      "members, %.1f replicas replaced; all served %.1f s after the last fault on average, %.1f s at most\n",
+      "members, %.1f replicas replaced; all served %.1f s after the last fault on average, %.1f s "
+      "at most\n",
       static_cast<double>(totals.committed) / seeds, static_cast<double>(totals.elections) / seeds,
       static_cast<double>(totals.reads) / seeds, static_cast<double>(totals.installs) / seeds,
       static_cast<double>(totals.changes) / seeds, static_cast<double>(totals.replaced) / seeds,
@@ -282,9 +284,8 @@ int RunOne(const Arguments& arguments) {
       std::cout << "nothing to shrink: it does not fail\n";
       return 2;
     }
-    plan = Shrink(plan, first.invariant(), [](const Plan& tried) {
-      return RunApart(tried).invariant();
-    });
+    plan = Shrink(plan, first.invariant(),
+                  [](const Plan& tried) { return RunApart(tried).invariant(); });
   }
   if (!arguments.out.empty()) {
     std::ofstream(arguments.out) << ToText(plan);
@@ -303,9 +304,9 @@ int RunOne(const Arguments& arguments) {
   }
   std::cout << absl::StrFormat(
       "seed %d: %s; %d steps, %d faults, %d committed, %d elections, %d snapshots, trace %016x\n",
-      plan.options.seed, outcome.failure.empty() ? "nothing found" : outcome.invariant() + " broken",
-      outcome.steps, outcome.faults, outcome.committed, outcome.elections, outcome.installs,
-      outcome.trace);
+      plan.options.seed,
+      outcome.failure.empty() ? "nothing found" : outcome.invariant() + " broken", outcome.steps,
+      outcome.faults, outcome.committed, outcome.elections, outcome.installs, outcome.trace);
   return outcome.failure.empty() ? 0 : 1;
 }
 

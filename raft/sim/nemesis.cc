@@ -17,19 +17,19 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {Happening::kCrash, 700, 10},      {Happening::kFreeze, 300, 4},
-    {Happening::kCut, 400, 6},         {Happening::kSplit, 500, 6},
-    {Happening::kClog, 300, 3},        {Happening::kSlowLink, 300, 3},
-    {Happening::kLoss, 400, 3},        {Happening::kDuplicate, 400, 3},
-    {Happening::kScramble, 400, 3},    {Happening::kRefuse, 300, 3},
-    {Happening::kLoseKind, 300, 4},    {Happening::kSlowDisk, 300, 3},
-    {Happening::kStallDisk, 300, 3},   {Happening::kFullDisk, 250, 2},
-    {Happening::kFailWrite, 200, 2},
-    {Happening::kClockRate, 300, 2},   {Happening::kClockJump, 150, 1},
-    {Happening::kTransfer, 400, 6},    {Happening::kCampaign, 250, 3},
-    {Happening::kChange, 450, 8},      {Happening::kWipe, 350, 3},
-    {Happening::kPutBack, 150, 2},     {Happening::kDamage, 300, 3},
-    {Happening::kTrap, 350, 4},        {Happening::kTrapSend, 350, 4},
+    {Happening::kCrash, 700, 10},    {Happening::kFreeze, 300, 4},
+    {Happening::kCut, 400, 6},       {Happening::kSplit, 500, 6},
+    {Happening::kClog, 300, 3},      {Happening::kSlowLink, 300, 3},
+    {Happening::kLoss, 400, 3},      {Happening::kDuplicate, 400, 3},
+    {Happening::kScramble, 400, 3},  {Happening::kRefuse, 300, 3},
+    {Happening::kLoseKind, 300, 4},  {Happening::kSlowDisk, 300, 3},
+    {Happening::kStallDisk, 300, 3}, {Happening::kFullDisk, 250, 2},
+    {Happening::kFailWrite, 200, 2}, {Happening::kClockRate, 300, 2},
+    {Happening::kClockJump, 150, 1}, {Happening::kTransfer, 400, 6},
+    {Happening::kCampaign, 250, 3},  {Happening::kChange, 450, 8},
+    {Happening::kWipe, 350, 3},      {Happening::kPutBack, 150, 2},
+    {Happening::kDamage, 300, 3},    {Happening::kTrap, 350, 4},
+    {Happening::kTrapSend, 350, 4},
 };
 
 constexpr MessageKind kTrapKinds[] = {
@@ -44,16 +44,20 @@ Options DrawOptions(uint64_t seed, Chance* chance) {
   options.nodes = chance->Between(3, 5);
   options.groups = chance->Between(2, 8);
   // Rarely a group of one voter that grows.
-  options.founders = chance->Permille(150) ? 1 : chance->Between(std::min<uint64_t>(3, options.nodes), options.nodes);
+  options.founders = chance->Permille(150)
+                         ? 1
+                         : chance->Between(std::min<uint64_t>(3, options.nodes), options.nodes);
   options.loops = chance->Between(1, 2);
   options.scale = chance->Between(2, 4);
   options.tick_us = 10000 * options.scale * chance->Between(1, 3);
-  options.delay_us = chance->Permille(200) ? chance->Between(1000, 60000) : chance->Between(100, 3000);
+  options.delay_us =
+      chance->Permille(200) ? chance->Between(1000, 60000) : chance->Between(100, 3000);
   options.loss_permille = chance->Permille(600) ? 0 : chance->Below(60);
   options.duplicate_permille = chance->Permille(600) ? 0 : chance->Below(60);
   options.straggler_permille = chance->Permille(700) ? 0 : chance->Below(30);
   options.keep_order = chance->Permille(600) ? 1 : 0;
-  options.disk_us = chance->Permille(200) ? chance->Between(5000, 80000) : chance->Between(200, 4000);
+  options.disk_us =
+      chance->Permille(200) ? chance->Between(5000, 80000) : chance->Between(200, 4000);
   options.late_permille = chance->Permille(500) ? 0 : chance->Below(300);
   options.drift_ppm = chance->Permille(500) ? chance->Below(500) : 4900;
   options.election_spread_us = chance->Permille(200) ? chance->Between(5000, 50000) : 300000;
@@ -65,7 +69,8 @@ Options DrawOptions(uint64_t seed, Chance* chance) {
   options.committed_entries = chance->Between(1, 32);
   options.uncommitted_bytes = chance->Between(2000, 30000);
   options.digest_interval = chance->Between(1, 16);
-  options.checkpoint_bytes = chance->Permille(300) ? chance->Between(200, 1000) : chance->Between(1000, 8000);
+  options.checkpoint_bytes =
+      chance->Permille(300) ? chance->Between(200, 1000) : chance->Between(1000, 8000);
   options.promotion_lag = chance->Between(0, 64);
   options.snapshot_part_bytes = chance->Between(20, 4000);
   options.cut_bodies = chance->Permille(800) ? 1 : 0;
@@ -89,11 +94,14 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
   event.what = what;
   switch (what) {
     case Happening::kCrash:
-      event.args = {node, us, chance->Permille(600) ? 0 : chance->Below(static_cast<uint64_t>(Damage::kCount)), 0};
+      event.args = {
+          node, us,
+          chance->Permille(600) ? 0 : chance->Below(static_cast<uint64_t>(Damage::kCount)), 0};
       break;
     case Happening::kCut:
     case Happening::kClog:
-      event.args = {chance->Permille(500) ? one : some, chance->Permille(500) ? all : some ^ all, us, 0};
+      event.args = {chance->Permille(500) ? one : some, chance->Permille(500) ? all : some ^ all,
+                    us, 0};
       break;
     case Happening::kSplit:
       event.args = {chance->Permille(500) ? one : some, us, 0, 0};
@@ -116,7 +124,8 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
       event.args = {node, chance->Between(3, 100), us, 0};
       break;
     case Happening::kClockRate:
-      event.args = {node, 1000000 + chance->Below(2 * options.drift_ppm + 1) - options.drift_ppm, 0, 0};
+      event.args = {node, 1000000 + chance->Below(2 * options.drift_ppm + 1) - options.drift_ppm, 0,
+                    0};
       break;
     case Happening::kClockJump:
       event.args = {node, chance->Below(2000000), 0, 0};
@@ -201,7 +210,8 @@ Plan DrawPlan(uint64_t seed) {
     while (draw >= kinds[kind].weight) draw -= kinds[kind++].weight;
     Event event = DrawFault(kinds[kind].what, plan.options, &chance);
     // Some come alone, some in bursts, and storms of the same.
-    if (burst == 0 || chance.Permille(600)) burst = static_cast<int64_t>(chance.Between(300000, end - 1000000));
+    if (burst == 0 || chance.Permille(600))
+      burst = static_cast<int64_t>(chance.Between(300000, end - 1000000));
     event.at_us = std::min<int64_t>(end - 1, burst + static_cast<int64_t>(chance.Below(500000)));
     plan.events.push_back(event);
     if (event.what == Happening::kPutBack) {

@@ -22,9 +22,8 @@ void Network::ForLinks(uint64_t from_mask, uint64_t to_mask, Do&& change) {
 }
 
 void Network::Cut(uint64_t from_mask, uint64_t to_mask, int64_t until_us) {
-  ForLinks(from_mask, to_mask, [until_us](LinkState* link) {
-    link->cut_until = std::max(link->cut_until, until_us);
-  });
+  ForLinks(from_mask, to_mask,
+           [until_us](LinkState* link) { link->cut_until = std::max(link->cut_until, until_us); });
 }
 
 void Network::Clog(uint64_t from_mask, uint64_t to_mask, int64_t until_us) {

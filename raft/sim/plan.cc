@@ -14,7 +14,7 @@ namespace {
 
 struct OptionName {
   const char* name;
-  uint64_t Options::* field;
+  uint64_t Options::*field;
 };
 
 constexpr OptionName kOptions[] = {
@@ -130,10 +130,11 @@ const char* NameOf(Happening what) {
 bool IsFault(Happening what) { return what >= Happening::kCrash && what != Happening::kKeepImage; }
 
 std::string ToText(const Event& event) {
-  const auto* name = std::find_if(std::begin(kHappenings), std::end(kHappenings),
-                                  [&](const HappeningName& each) { return event.what == each.what; });
-  std::string text = absl::StrFormat("@%d.%06d %s", event.at_us / 1000000, event.at_us % 1000000,
-                                     name->name);
+  const auto* name =
+      std::find_if(std::begin(kHappenings), std::end(kHappenings),
+                   [&](const HappeningName& each) { return event.what == each.what; });
+  std::string text =
+      absl::StrFormat("@%d.%06d %s", event.at_us / 1000000, event.at_us % 1000000, name->name);
   for (const uint64_t argument : event.args) absl::StrAppend(&text, " ", argument);
   return text;
 }
@@ -161,8 +162,8 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
                    [](const Event& a, const Event& b) { return a.at_us < b.at_us; });
   const Options& options = plan.options;
   if (options.nodes < 1 || options.nodes > 16 || options.groups < 1 || options.groups > 64 ||
-      options.founders < 1 || options.founders > options.nodes || options.scale < 1 || options.loops < 1 ||
-      options.loops > 16 || options.snapshot_part_bytes < 1 ||
+      options.founders < 1 || options.founders > options.nodes || options.scale < 1 ||
+      options.loops < 1 || options.loops > 16 || options.snapshot_part_bytes < 1 ||
       options.tick_us < 1000 || options.seconds > 100000 || options.election_spread_us < 1) {
     return absl::InvalidArgumentError("an option out of its range");
   }

@@ -11,8 +11,8 @@
 
 namespace pontoon::raft::sim {
 
-// A run is a plan, and a plan is data: drawn from a seed, written as text, cut down by the shrinker.
-// The same plan gives the same run, to the last step.
+// A run is a plan, and a plan is data: drawn from a seed, written as text, cut down by the
+// shrinker. The same plan gives the same run, to the last step.
 
 // What is the same all through a run. Times in microseconds of true time; all numbers so that a
 // script can set each by its name (plan.cc has the list).
@@ -30,7 +30,7 @@ struct Options {
   uint64_t loss_permille = 0;
   uint64_t duplicate_permille = 0;
   uint64_t straggler_permille = 0;  // Arrive up to two seconds late.
-  uint64_t keep_order = 1;          // Messages of one class on one link arrive in order, as TCP does.
+  uint64_t keep_order = 1;  // Messages of one class on one link arrive in order, as TCP does.
 
   uint64_t disk_us = 500;      // A sync takes up to twice as long.
   uint64_t late_permille = 0;  // Syncs that are reported only some time later.
@@ -62,32 +62,32 @@ enum class Happening : uint8_t {
   kRead,        // group, dice
   kCheckpoint,  // node, group
   // Faults.
-  kCrash,        // node, us, damage (Damage)
-  kFreeze,       // node, us: the process gets no time, its clock runs on
-  kCut,          // from mask, to mask, us: nothing arrives
-  kSplit,        // mask, us: nothing between the mask and the rest, either way
-  kClog,         // from mask, to mask, us: arrives when it is over
-  kSlowLink,     // from mask, to mask, us, extra delay us
-  kLoss,         // permille, us
-  kDuplicate,    // permille, us
-  kScramble,     // us: order is lost, some messages are very late
-  kRefuse,       // node, us: connections to it are refused
-  kLoseKind,     // message kind, permille, us: hits only these
-  kSlowDisk,     // node, factor, us
-  kStallDisk,    // node, us
-  kFullDisk,     // node, us
-  kFailWrite,    // node, us: the next write fails, which ends the process
-  kClockRate,    // node, parts per million + 1000000
-  kClockJump,    // node, milliseconds + 1000000: the wall clock steps
-  kTransfer,     // group, dice
-  kCampaign,     // group, node
-  kChange,       // group, dice: of the members
-  kWipe,         // node, us: its disk is gone
-  kKeepImage,    // node: remember its disk as it is
-  kPutBack,      // node, us: it comes back with the disk as it was
-  kDamage,       // node, group, us until it is noticed, dice: a flipped bit in one value
-  kTrap,         // node, message kind, count, us: crashes when the count-th such message arrives
-  kTrapSend,     // node, message kind, count, us: crashes when it sends the count-th such message
+  kCrash,      // node, us, damage (Damage)
+  kFreeze,     // node, us: the process gets no time, its clock runs on
+  kCut,        // from mask, to mask, us: nothing arrives
+  kSplit,      // mask, us: nothing between the mask and the rest, either way
+  kClog,       // from mask, to mask, us: arrives when it is over
+  kSlowLink,   // from mask, to mask, us, extra delay us
+  kLoss,       // permille, us
+  kDuplicate,  // permille, us
+  kScramble,   // us: order is lost, some messages are very late
+  kRefuse,     // node, us: connections to it are refused
+  kLoseKind,   // message kind, permille, us: hits only these
+  kSlowDisk,   // node, factor, us
+  kStallDisk,  // node, us
+  kFullDisk,   // node, us
+  kFailWrite,  // node, us: the next write fails, which ends the process
+  kClockRate,  // node, parts per million + 1000000
+  kClockJump,  // node, milliseconds + 1000000: the wall clock steps
+  kTransfer,   // group, dice
+  kCampaign,   // group, node
+  kChange,     // group, dice: of the members
+  kWipe,       // node, us: its disk is gone
+  kKeepImage,  // node: remember its disk as it is
+  kPutBack,    // node, us: it comes back with the disk as it was
+  kDamage,     // node, group, us until it is noticed, dice: a flipped bit in one value
+  kTrap,       // node, message kind, count, us: crashes when the count-th such message arrives
+  kTrapSend,   // node, message kind, count, us: crashes when it sends the count-th such message
   kCount,
 };
 constexpr size_t kArguments = 4;

@@ -17,9 +17,9 @@ TEST(PlanTest, APlanThatWasWrittenDownIsTheSamePlan) {
 }
 
 TEST(PlanTest, ALineThatMeansNothingIsNamed) {
-  for (const char* bad : {"option nodes", "option no 3", "@1 explode 2", "@x crash 1", "crash 1",
-                          "@1 crash a", "@1 crash 1 2 3 4 5", "option nodes 0",
-                          "option founders 9"}) {
+  for (const char* bad :
+       {"option nodes", "option no 3", "@1 explode 2", "@x crash 1", "crash 1", "@1 crash a",
+        "@1 crash 1 2 3 4 5", "option nodes 0", "option founders 9"}) {
     EXPECT_EQ(ParsePlan(absl::StrCat("# a comment\n\n", bad)).status().code(),
               absl::StatusCode::kInvalidArgument)
         << bad;

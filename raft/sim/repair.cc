@@ -9,7 +9,8 @@
 namespace pontoon::raft::sim {
 namespace {
 
-// In a run whose elections take no longer than usual. Pages that a snapshot needs are held for 10 s.
+// In a run whose elections take no longer than usual. Pages that a snapshot needs are held for 10
+// s.
 constexpr int64_t kServeWithinUs = 8'000'000;
 constexpr int64_t kCleanWithinUs = 30'000'000;
 
@@ -31,8 +32,8 @@ void Simulation::Operate() {
   Push(now_us_ + static_cast<int64_t>(200000 * options_.scale), What::kOperator);
 }
 
-// A member that is gone is replaced by its node's next incarnation: a learner first, then a voter in
-// its place, in one joint change.
+// A member that is gone is replaced by its node's next incarnation: a learner first, then a voter
+// in its place, in one joint change.
 void Simulation::OperateGroup(GroupId group) {
   Host* leader = LeaderOf(group, 0);
   if (leader == nullptr) return;
@@ -170,9 +171,9 @@ void Simulation::Poll() {
   std::string why;
   for (uint32_t id = 0; id < options_.groups && why.empty(); ++id) {
     const GroupId group{id};
-    why = phase_ == Phase::kServe    ? WhyNotServing(group)
-          : phase_ == Phase::kAgree  ? WhyNotAgreed(group)
-                                     : WhyNotClean(group);
+    why = phase_ == Phase::kServe   ? WhyNotServing(group)
+          : phase_ == Phase::kAgree ? WhyNotAgreed(group)
+                                    : WhyNotClean(group);
     if (!why.empty()) absl::StrAppend(&why, " (group ", id, ")");
   }
   if (!checker_.failure().empty()) return;

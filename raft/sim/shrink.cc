@@ -69,7 +69,7 @@ class Shrinker {
       if (!Try(std::move(fewer))) break;
     }
     const Options usual;
-    for (uint64_t Options::* option :
+    for (uint64_t Options::*option :
          {&Options::loss_permille, &Options::duplicate_permille, &Options::straggler_permille,
           &Options::late_permille, &Options::keep_order, &Options::drift_ppm, &Options::delay_us,
           &Options::disk_us, &Options::append_bytes, &Options::inflight_messages,

@@ -9,8 +9,8 @@
 namespace pontoon::raft::sim {
 
 // Cuts a failing plan down as long as the same invariant breaks: ends it earlier, leaves out events
-// (halves, quarters, .. as ddmin does), then groups and nodes. `run` gives the invariant that a plan
-// breaks, or the empty string.
+// (halves, quarters, .. as ddmin does), then groups and nodes. `run` gives the invariant that a
+// plan breaks, or the empty string.
 Plan Shrink(Plan plan, const std::string& invariant,
             const std::function<std::string(const Plan&)>& run);
 

@@ -19,10 +19,10 @@ namespace pontoon::raft::sim {
 // What makes a fault matter: it came when something else was under way.
 enum class Coincidence : uint8_t {
   kCrashOfLeader,
-  kCrashWithUnsynced,   // Tasks wait for the disk, or are written and not synced.
-  kCrashInSnapshot,     // Parts came or went within the last few heartbeats.
-  kCrashInChange,       // Of a replica whose membership is joint.
-  kDamageOfUnsynced,    // Of the log's end, and there was one to be damaged.
+  kCrashWithUnsynced,  // Tasks wait for the disk, or are written and not synced.
+  kCrashInSnapshot,    // Parts came or went within the last few heartbeats.
+  kCrashInChange,      // Of a replica whose membership is joint.
+  kDamageOfUnsynced,   // Of the log's end, and there was one to be damaged.
   kDamageOfVouched,
   kFreezeOfLeader,
   kStallOfLeader,
@@ -31,9 +31,9 @@ enum class Coincidence : uint8_t {
   kTrapSprung,
   kTransferInChange,
   kChangeInSnapshot,
-  kReadOfDeposed,       // Somebody who no longer leads was asked.
-  kLateAnswer,          // Of the disk.
-  kQuarantined,         // A replica gave itself up, or was.
+  kReadOfDeposed,  // Somebody who no longer leads was asked.
+  kLateAnswer,     // Of the disk.
+  kQuarantined,    // A replica gave itself up, or was.
   kCount,
 };
 
@@ -46,21 +46,21 @@ struct Outcome {
   uint64_t reads = 0;
   uint64_t installs = 0;
   uint64_t changes = 0;
-  uint64_t replaced = 0;    // Replicas that came back as a new incarnation.
-  int64_t served_us = 0;    // From the end of the faults until every group served.
-  int64_t agreed_us = 0;    // And until all agreed and the disks were clean.
+  uint64_t replaced = 0;  // Replicas that came back as a new incarnation.
+  int64_t served_us = 0;  // From the end of the faults until every group served.
+  int64_t agreed_us = 0;  // And until all agreed and the disks were clean.
   std::array<uint64_t, static_cast<size_t>(Happening::kCount)> happened{};  // That took effect.
   std::array<uint64_t, static_cast<size_t>(Coincidence::kCount)> coincided{};
-  uint64_t trace = 0;       // Digest of all that happened.
-  std::string text;         // The trace, if asked for.
+  uint64_t trace = 0;  // Digest of all that happened.
+  std::string text;    // The trace, if asked for.
 
   // "R8" of "R8: ...".
   std::string invariant() const { return failure.substr(0, failure.find(':')); }
 };
 
-// A cluster in one thread, with simulated time, network, clocks and disks. Runs one plan: first work
-// and disasters, with all invariants checked after every step; then everything heals, and all must
-// agree and serve again.
+// A cluster in one thread, with simulated time, network, clocks and disks. Runs one plan: first
+// work and disasters, with all invariants checked after every step; then everything heals, and all
+// must agree and serve again.
 class Simulation {
  public:
   Simulation(const Plan& plan, bool keep_text);
@@ -79,7 +79,7 @@ class Simulation {
     kAnswers,
     kStart,
     kRoom,
-    kScrub,    // boot: the life of the disk
+    kScrub,  // boot: the life of the disk
     kOperator,
     kHeal,
     kPoll,
@@ -154,9 +154,9 @@ class Simulation {
   std::vector<Packet> packets_;
   std::vector<uint32_t> free_packets_;
   std::map<GroupId, Membership> founders_;
-  std::vector<std::vector<Trap>> traps_;    // By host.
-  std::vector<int64_t> part_at_us_;         // By host: when a part of a snapshot came or went.
-  std::vector<uint64_t> image_boot_;        // By host: of the copy of its disk; 0: none.
+  std::vector<std::vector<Trap>> traps_;  // By host.
+  std::vector<int64_t> part_at_us_;       // By host: when a part of a snapshot came or went.
+  std::vector<uint64_t> image_boot_;      // By host: of the copy of its disk; 0: none.
   std::vector<bool> put_back_;
   enum class Phase { kDisasters, kServe, kAgree, kClean, kDone } phase_ = Phase::kDisasters;
   std::vector<Index> probes_;

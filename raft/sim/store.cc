@@ -28,7 +28,11 @@ void Store::Submit(StorageTask task) {
 }
 
 void Store::Submit(StateTask task) {
-  Task kept{.group = task.group, .seq = {}, .hard_state = {}, .truncate_from = {}, .append = {},
+  Task kept{.group = task.group,
+            .seq = {},
+            .hard_state = {},
+            .truncate_from = {},
+            .append = {},
             .checkpoint = {}};
   if (task.checkpoint.has_value()) kept.checkpoint = task.checkpoint->applied;
   tasks_.push_back(std::move(kept));

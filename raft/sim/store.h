@@ -63,9 +63,8 @@ class Store final : public LogStore {
     ++reads_;
     store_.ReadEntries(group, from, to, bytes_max, Later(std::move(done)));
   }
-  void ReadBodyImages(
-      GroupId group, std::vector<Index> bodies, bool with_bytes,
-      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override {
+  void ReadBodyImages(GroupId group, std::vector<Index> bodies, bool with_bytes,
+                      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override {
     ++reads_;
     store_.ReadBodyImages(group, std::move(bodies), with_bytes, Later(std::move(done)));
   }

@@ -3,15 +3,14 @@
 namespace pontoon::raft::sim {
 
 std::string DescribeMessage(const Message& message) {
-  static constexpr const char* kNames[] = {
-      "PreVote",        "PreVoteReply", "Vote",          "VoteReply",      "Append",
-      "AppendReply",    "Heartbeat",    "HeartbeatReply", "TimeoutNow",     "SnapshotOffer",
-      "SnapshotRequest", "SnapshotPart"};
+  static constexpr const char* kNames[] = {"PreVote",       "PreVoteReply",    "Vote",
+                                           "VoteReply",     "Append",          "AppendReply",
+                                           "Heartbeat",     "HeartbeatReply",  "TimeoutNow",
+                                           "SnapshotOffer", "SnapshotRequest", "SnapshotPart"};
   static_assert(std::size(kNames) == static_cast<size_t>(kLastMessageKind) + 1);
-  std::string text =
-      absl::StrCat(kNames[static_cast<size_t>(message.kind)], " term ", message.term.value, " log ",
-                   message.log.term.value, "/", message.log.index.value, " commit ",
-                   message.commit.value);
+  std::string text = absl::StrCat(kNames[static_cast<size_t>(message.kind)], " term ",
+                                  message.term.value, " log ", message.log.term.value, "/",
+                                  message.log.index.value, " commit ", message.commit.value);
   if (message.from.incarnation != 1 || message.to.incarnation != 1)
     absl::StrAppend(&text, " lives ", message.from.incarnation, "->", message.to.incarnation);
   if (message.probe > Index{0}) absl::StrAppend(&text, " probe ", message.probe.value);

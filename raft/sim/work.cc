@@ -21,8 +21,9 @@ bool Simulation::Propose(const Event& event) {
                      static_cast<char>('a' + chance.Below(26)));
     entries.push_back(TestMachine::Put(messages));
   }
-  const bool taken =
-      leader->raft(group).Propose(group, leader->raft(group).term(group), absl::MakeSpan(entries)).ok();
+  const bool taken = leader->raft(group)
+                         .Propose(group, leader->raft(group).term(group), absl::MakeSpan(entries))
+                         .ok();
   AfterHost(leader);
   return taken;
 }
@@ -53,8 +54,7 @@ bool Simulation::Read(GroupId group) {
   for (const auto& host : hosts_) {
     if (!host->up()) continue;
     checker_.CheckStored(*host, group);
-    if (now_us_ < host->frozen_until_us || host->core(group).role() != Role::kLeader)
-      continue;
+    if (now_us_ < host->frozen_until_us || host->core(group).role() != Role::kLeader) continue;
     for (const auto& other : hosts_) {
       if (other->up() && other->core(group).term() > host->core(group).term()) {
         Note(Coincidence::kReadOfDeposed);

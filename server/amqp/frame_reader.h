@@ -35,9 +35,11 @@ class FrameReader {
   // there are fewer. Never kError: judge *header.
   Result NextProtocolHeader(ProtocolHeader* header);
 
-  // True if the stream goes on with "A", which begins no frame: a broker that speaks another version
-  // answers with its protocol header.
-  bool AtProtocolHeader() const { return buffered_ > 0 && slices_.front().data()[position_] == 'A'; }
+  // True if the stream goes on with "A", which begins no frame: a broker that speaks another
+  // version answers with its protocol header.
+  bool AtProtocolHeader() const {
+    return buffered_ > 0 && slices_.front().data()[position_] == 'A';
+  }
 
   // Takes the next frame. FRAME_ERROR (501) in RabbitMQ's words if it exceeds frame_max (told as
   // soon as its header is here) or does not end in 0xCE.

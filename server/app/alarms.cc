@@ -13,7 +13,8 @@ constexpr base::Duration kMeasure = base::Millis(250);
 // How often memory that the allocator keeps for later is given back.
 constexpr int kMeasuresPerRelease = 40;
 
-storage::DiskMonitor::Options DiskOptions(const std::string& data_directory, const Settings& settings) {
+storage::DiskMonitor::Options DiskOptions(const std::string& data_directory,
+                                          const Settings& settings) {
   storage::DiskMonitor::Options options;
   options.data_dir = data_directory;
   options.limit_bytes = settings.disk_free_limit;
@@ -68,7 +69,8 @@ void Alarms::TellLocked() {
 void Alarms::Watch(std::shared_ptr<Node> node) {
   base::MutexLock lock(&mutex_);
   node_ = std::move(node);
-  // Not before the first node runs: until then nothing in the data directory is touched, which may turn out damaged.
+  // Not before the first node runs: until then nothing in the data directory is touched, which may
+  // turn out damaged.
   if (node_ != nullptr && !thread_.joinable()) {
     MeasureLocked();
     thread_ = std::thread([this] { ThreadMain(); });

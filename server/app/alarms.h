@@ -19,17 +19,17 @@
 
 namespace pontoon::app {
 
-// Measures memory and disk several times a second on a thread of its own (reading them may block), keeps the disk's
-// reserve, and stops publishers while either runs short. Between two measures a fast disk can fill
-// up: what the store sees before each write brings the next one forward.
+// Measures memory and disk several times a second on a thread of its own (reading them may block),
+// keeps the disk's reserve, and stops publishers while either runs short. Between two measures a
+// fast disk can fill up: what the store sees before each write brings the next one forward.
 class Alarms {
  public:
   // `logger` is borrowed. `data_directory` exists.
   Alarms(const Settings& settings, const std::string& data_directory, base::Logger* logger);
   ~Alarms();
 
-  // The node whose publishers are stopped; null for none. Tells it at once how things are. Measuring begins with the
-  // first node.
+  // The node whose publishers are stopped; null for none. Tells it at once how things are.
+  // Measuring begins with the first node.
   void Watch(std::shared_ptr<Node> node);
 
   // Any thread; does not block. So much is free on the disk right now.

@@ -20,7 +20,8 @@ class AmqpSocket final : public net::StreamHandler {
       : runtime_(runtime), logger_(logger) {
     net::StreamSocket::Options options;
     options.tls_handshake_timeout = tls_handshake_timeout;
-    socket_ = std::make_unique<net::StreamSocket>(runtime->loop(), std::move(socket), this, options);
+    socket_ =
+        std::make_unique<net::StreamSocket>(runtime->loop(), std::move(socket), this, options);
   }
   void Start() { socket_->Start(); }
 
@@ -39,7 +40,8 @@ class AmqpSocket final : public net::StreamHandler {
       peer.tls_cipher = tls.cipher;
       peer.tls_peer_subject = tls.peer_subject;
     }
-    connection_ = runtime_->registry()->Accept(std::make_unique<SocketTransport>(this), std::move(peer));
+    connection_ =
+        runtime_->registry()->Accept(std::make_unique<SocketTransport>(this), std::move(peer));
   }
   void OnBytes(base::Slice bytes) override { connection_->OnBytes(std::move(bytes)); }
   void OnWritten(uint64_t position) override {
@@ -54,7 +56,8 @@ class AmqpSocket final : public net::StreamHandler {
       connection_->OnSocketClosed(reason);
     } else if (!reason.ok() && !absl::IsCancelled(reason)) {
       logger_->Log(base::LogLevel::kError, 0,
-                   absl::StrCat("TLS handshake failed (", net::ConnectionName(socket_->peer(), socket_->local()),
+                   absl::StrCat("TLS handshake failed (",
+                                net::ConnectionName(socket_->peer(), socket_->local()),
                                 "): ", reason.message()));
     }
     runtime_->WantTurn();
@@ -62,7 +65,8 @@ class AmqpSocket final : public net::StreamHandler {
   }
 
  private:
-  // The connection's view of the socket; lives as long as the connection, which may outlast the socket by a turn.
+  // The connection's view of the socket; lives as long as the connection, which may outlast the
+  // socket by a turn.
   class SocketTransport final : public session::Transport {
    public:
     explicit SocketTransport(AmqpSocket* owner) : owner_(owner) { owner->transport_ = this; }
@@ -76,8 +80,12 @@ class AmqpSocket final : public net::StreamHandler {
       owner_->socket_->Write(std::move(bytes));
       owner_->socket_->WantWritten(owner_->socket_->write_position());
     }
-    uint64_t bytes_queued() const override { return owner_ == nullptr ? 0 : owner_->socket_->write_position(); }
-    uint64_t bytes_written() const override { return owner_ == nullptr ? 0 : owner_->socket_->bytes_written(); }
+    uint64_t bytes_queued() const override {
+      return owner_ == nullptr ? 0 : owner_->socket_->write_position();
+    }
+    uint64_t bytes_written() const override {
+      return owner_ == nullptr ? 0 : owner_->socket_->bytes_written();
+    }
     void PauseReading() override {
       if (owner_ != nullptr) owner_->socket_->PauseReading();
     }
@@ -89,7 +97,8 @@ class AmqpSocket final : public net::StreamHandler {
     }
     void Abort() override {
       if (owner_ == nullptr) return;
-      // No call comes from the socket after its Abort, so the end is told from here, in a turn of its own.
+      // No call comes from the socket after its Abort, so the end is told from here, in a turn of
+      // its own.
       AmqpSocket* const owner = owner_;
       owner->socket_->Abort();
       owner->runtime_->loop()->Post([owner] { owner->OnClosed(absl::OkStatus()); });
@@ -112,8 +121,8 @@ class AmqpSocket final : public net::StreamHandler {
 
 }  // namespace
 
-void ServeAmqp(LoopRuntime* runtime, net::AcceptedSocket socket, base::Duration tls_handshake_timeout,
-               base::Logger* logger) {
+void ServeAmqp(LoopRuntime* runtime, net::AcceptedSocket socket,
+               base::Duration tls_handshake_timeout, base::Logger* logger) {
   (new AmqpSocket(runtime, std::move(socket), tls_handshake_timeout, logger))->Start();
 }
 

@@ -7,10 +7,11 @@
 
 namespace pontoon::app {
 
-// Serves an accepted socket as an AMQP connection of this loop. On the loop. The connection owns itself and goes when
-// its socket is closed. Failed TLS handshakes are logged here; they never become a connection.
-void ServeAmqp(LoopRuntime* runtime, net::AcceptedSocket socket, base::Duration tls_handshake_timeout,
-               base::Logger* logger);
+// Serves an accepted socket as an AMQP connection of this loop. On the loop. The connection owns
+// itself and goes when its socket is closed. Failed TLS handshakes are logged here; they never
+// become a connection.
+void ServeAmqp(LoopRuntime* runtime, net::AcceptedSocket socket,
+               base::Duration tls_handshake_timeout, base::Logger* logger);
 
 }  // namespace pontoon::app
 

@@ -12,8 +12,8 @@ namespace pontoon::app {
 struct CommandLine {
   std::string config_file;           // Empty: not given.
   std::vector<Assignment> settings;  // --listeners.tcp.default 5673, --data-dir DIR, ...
-  bool accept_data_loss = false;     // --accept-data-loss: go on with what is left of a damaged store.
-  std::string print;                 // Not empty: print this and exit (--help, --version).
+  bool accept_data_loss = false;  // --accept-data-loss: go on with what is left of a damaged store.
+  std::string print;              // Not empty: print this and exit (--help, --version).
 };
 
 // `arguments` without the program's name. Every key of rabbitmq.conf is an option: `--key value` or

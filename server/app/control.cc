@@ -88,7 +88,8 @@ void DescribeDescriptors(admin::NodeFigures* figures) {
   }
 }
 
-std::function<void(absl::StatusOr<broker::QueueCounts>)> AsCount(std::function<void(absl::StatusOr<uint64_t>)> done) {
+std::function<void(absl::StatusOr<broker::QueueCounts>)> AsCount(
+    std::function<void(absl::StatusOr<uint64_t>)> done) {
   return [done = std::move(done)](absl::StatusOr<broker::QueueCounts> counts) {
     if (!counts.ok()) return done(counts.status());
     done(counts->ready);
@@ -97,7 +98,8 @@ std::function<void(absl::StatusOr<broker::QueueCounts>)> AsCount(std::function<v
 
 }  // namespace
 
-Control::Control(Options options, storage::NodeDirectory* directory, Alarms* alarms, base::Logger* logger)
+Control::Control(Options options, storage::NodeDirectory* directory, Alarms* alarms,
+                 base::Logger* logger)
     : options_(std::move(options)),
       directory_(directory),
       alarms_(alarms),
@@ -113,7 +115,8 @@ absl::Status Control::StartAppBlocking() {
     if (node_ != nullptr) return absl::OkStatus();
     state_ = State::kStarting;
   }
-  absl::StatusOr<std::unique_ptr<Node>> node = Node::StartBlocking(options_.node, directory_, logger_);
+  absl::StatusOr<std::unique_ptr<Node>> node =
+      Node::StartBlocking(options_.node, directory_, logger_);
   if (!node.ok()) {
     base::MutexLock lock(&mutex_);
     state_ = State::kAppStopped;
@@ -156,14 +159,15 @@ admin::NodeControl::State Control::state() const {
 }
 
 template <typename T>
-void Control::AskAll(std::function<T(LoopRuntime*)> ask, std::function<void(absl::StatusOr<std::vector<T>>)> done) {
+void Control::AskAll(std::function<T(LoopRuntime*)> ask,
+                     std::function<void(absl::StatusOr<std::vector<T>>)> done) {
   struct Gathering {
     base::Mutex mutex;
     std::vector<T> answers ABSL_GUARDED_BY(mutex);
     size_t missing ABSL_GUARDED_BY(mutex) = 0;
   };
-  // Called under the lock, so that the node does not begin to stop between the loops: what was called before a stop
-  // is answered.
+  // Called under the lock, so that the node does not begin to stop between the loops: what was
+  // called before a stop is answered.
   base::MutexLock lock(&mutex_);
   if (node_ == nullptr) return done(absl::UnavailableError(kNotRunning));
   const size_t loops = node_->loops().size();
@@ -218,20 +222,21 @@ void Control::Describe(std::function<void(admin::NodeFigures)> done) {
     base::MutexLock lock(&mutex_);
     if (node_ != nullptr) {
       for (const auto& listener : node_->listeners()) {
-        figures.listeners.push_back(
-            {listener->local().address, listener->local().port, listener->is_tls() ? "amqp/ssl" : "amqp"});
+        figures.listeners.push_back({listener->local().address, listener->local().port,
+                                     listener->is_tls() ? "amqp/ssl" : "amqp"});
       }
     }
   }
-  AskAll<uint64_t>([](LoopRuntime* runtime) { return uint64_t{runtime->registry()->connection_count()}; },
-                   [figures = std::move(figures), done = std::move(done)](
-                       absl::StatusOr<std::vector<uint64_t>> counts) mutable {
-                     if (counts.ok()) {
-                       for (const uint64_t count : *counts) figures.connections += count;
-                     }
-                     figures.sockets_used = figures.connections;
-                     done(std::move(figures));
-                   });
+  AskAll<uint64_t>(
+      [](LoopRuntime* runtime) { return uint64_t{runtime->registry()->connection_count()}; },
+      [figures = std::move(figures),
+       done = std::move(done)](absl::StatusOr<std::vector<uint64_t>> counts) mutable {
+        if (counts.ok()) {
+          for (const uint64_t count : *counts) figures.connections += count;
+        }
+        figures.sockets_used = figures.connections;
+        done(std::move(figures));
+      });
 }
 
 catalog::VersionPtr Control::catalog() const {
@@ -241,38 +246,47 @@ catalog::VersionPtr Control::catalog() const {
   {
     base::MutexLock lock(&mutex_);
     if (node_ == nullptr) return nullptr;
-    node_->Call(0, [promise](LoopRuntime* runtime) { promise->set_value(runtime->host()->front_end()->catalog()); });
+    node_->Call(0, [promise](LoopRuntime* runtime) {
+      promise->set_value(runtime->host()->front_end()->catalog());
+    });
   }
   return version.get();
 }
 
-void Control::Change(catalog::Command command, std::function<void(absl::StatusOr<catalog::Outcome>)> done) {
+void Control::Change(catalog::Command command,
+                     std::function<void(absl::StatusOr<catalog::Outcome>)> done) {
   using Done = std::function<void(absl::StatusOr<catalog::Outcome>)>;
-  OnFirstLoop<Done>(std::move(done), [command = std::move(command)](LoopRuntime* runtime, Done done) {
-    runtime->host()->front_end()->Change(cluster::ChannelKey{}, command,
-                                         [done](const catalog::Outcome& outcome) { done(outcome); });
+  OnFirstLoop<Done>(std::move(done), [command = std::move(command)](LoopRuntime* runtime,
+                                                                    Done done) {
+    runtime->host()->front_end()->Change(
+        cluster::ChannelKey{}, command, [done](const catalog::Outcome& outcome) { done(outcome); });
   });
 }
 
-void Control::ListConnections(std::function<void(absl::StatusOr<std::vector<admin::ConnectionFigures>>)> done) {
+void Control::ListConnections(
+    std::function<void(absl::StatusOr<std::vector<admin::ConnectionFigures>>)> done) {
   AskAll<std::vector<session::ConnectionInfo>>(
       [](LoopRuntime* runtime) { return runtime->registry()->ListConnections(); },
-      [done = std::move(done)](absl::StatusOr<std::vector<std::vector<session::ConnectionInfo>>> lists) {
+      [done = std::move(done)](
+          absl::StatusOr<std::vector<std::vector<session::ConnectionInfo>>> lists) {
         if (!lists.ok()) return done(lists.status());
         done(AllFigures<admin::ConnectionFigures>(*lists));
       });
 }
 
-void Control::ListChannels(std::function<void(absl::StatusOr<std::vector<admin::ChannelFigures>>)> done) {
+void Control::ListChannels(
+    std::function<void(absl::StatusOr<std::vector<admin::ChannelFigures>>)> done) {
   AskAll<std::vector<session::ChannelInfo>>(
       [](LoopRuntime* runtime) { return runtime->registry()->ListChannels(); },
-      [done = std::move(done)](absl::StatusOr<std::vector<std::vector<session::ChannelInfo>>> lists) {
+      [done =
+           std::move(done)](absl::StatusOr<std::vector<std::vector<session::ChannelInfo>>> lists) {
         if (!lists.ok()) return done(lists.status());
         done(AllFigures<admin::ChannelFigures>(*lists));
       });
 }
 
-void Control::ListQueueFigures(std::function<void(absl::StatusOr<std::vector<broker::QueueFigures>>)> done) {
+void Control::ListQueueFigures(
+    std::function<void(absl::StatusOr<std::vector<broker::QueueFigures>>)> done) {
   using Done = std::function<void(absl::StatusOr<std::vector<broker::QueueFigures>>)>;
   OnFirstLoop<Done>(std::move(done), [](LoopRuntime* runtime, Done done) {
     runtime->host()->front_end()->InspectQueues(
@@ -280,7 +294,8 @@ void Control::ListQueueFigures(std::function<void(absl::StatusOr<std::vector<bro
   });
 }
 
-void Control::ListConsumers(std::function<void(absl::StatusOr<std::vector<broker::ConsumerFigures>>)> done) {
+void Control::ListConsumers(
+    std::function<void(absl::StatusOr<std::vector<broker::ConsumerFigures>>)> done) {
   using Done = std::function<void(absl::StatusOr<std::vector<broker::ConsumerFigures>>)>;
   OnFirstLoop<Done>(std::move(done), [](LoopRuntime* runtime, Done done) {
     runtime->host()->front_end()->InspectConsumers(
@@ -312,7 +327,8 @@ void Control::PurgeQueue(base::QueueId queue, std::function<void(absl::StatusOr<
 void Control::CloseConnections(admin::ConnectionFilter filter, std::string reason,
                                std::function<void(absl::StatusOr<uint64_t>)> done) {
   // The limit counts over all loops.
-  auto left = std::make_shared<std::atomic<int64_t>>(filter.limit == 0 ? INT64_MAX : int64_t{filter.limit});
+  auto left =
+      std::make_shared<std::atomic<int64_t>>(filter.limit == 0 ? INT64_MAX : int64_t{filter.limit});
   AskAll<uint64_t>(
       [filter = std::move(filter), reason = std::move(reason), left](LoopRuntime* runtime) {
         uint64_t closed = 0;

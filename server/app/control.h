@@ -15,8 +15,8 @@
 
 namespace pontoon::app {
 
-// The process as administration sees it: holds the node while the application runs, starts and stops it, and asks its
-// loops. Any thread.
+// The process as administration sees it: holds the node while the application runs, starts and
+// stops it, and asks its loops. Any thread.
 class Control final : public admin::NodeControl {
  public:
   struct Options {
@@ -42,11 +42,16 @@ class Control final : public admin::NodeControl {
   State state() const override;
   void Describe(std::function<void(admin::NodeFigures)> done) override;
   catalog::VersionPtr catalog() const override;
-  void Change(catalog::Command command, std::function<void(absl::StatusOr<catalog::Outcome>)> done) override;
-  void ListConnections(std::function<void(absl::StatusOr<std::vector<admin::ConnectionFigures>>)> done) override;
-  void ListChannels(std::function<void(absl::StatusOr<std::vector<admin::ChannelFigures>>)> done) override;
-  void ListQueueFigures(std::function<void(absl::StatusOr<std::vector<broker::QueueFigures>>)> done) override;
-  void ListConsumers(std::function<void(absl::StatusOr<std::vector<broker::ConsumerFigures>>)> done) override;
+  void Change(catalog::Command command,
+              std::function<void(absl::StatusOr<catalog::Outcome>)> done) override;
+  void ListConnections(
+      std::function<void(absl::StatusOr<std::vector<admin::ConnectionFigures>>)> done) override;
+  void ListChannels(
+      std::function<void(absl::StatusOr<std::vector<admin::ChannelFigures>>)> done) override;
+  void ListQueueFigures(
+      std::function<void(absl::StatusOr<std::vector<broker::QueueFigures>>)> done) override;
+  void ListConsumers(
+      std::function<void(absl::StatusOr<std::vector<broker::ConsumerFigures>>)> done) override;
   void DeleteQueue(base::QueueId queue, bool if_unused, bool if_empty,
                    std::function<void(absl::StatusOr<uint64_t>)> done) override;
   void PurgeQueue(base::QueueId queue, std::function<void(absl::StatusOr<uint64_t>)> done) override;
@@ -59,9 +64,11 @@ class Control final : public admin::NodeControl {
   void Stop(std::function<void(absl::Status)> done) override;
 
  private:
-  // Runs `ask` on every loop; the last answer calls `done` with all of them, in the order of the loops.
+  // Runs `ask` on every loop; the last answer calls `done` with all of them, in the order of the
+  // loops.
   template <typename T>
-  void AskAll(std::function<T(LoopRuntime*)> ask, std::function<void(absl::StatusOr<std::vector<T>>)> done);
+  void AskAll(std::function<T(LoopRuntime*)> ask,
+              std::function<void(absl::StatusOr<std::vector<T>>)> done);
   // Runs `call` on loop 0, or answers Unavailable through `done`.
   template <typename Done>
   void OnFirstLoop(Done done, std::function<void(LoopRuntime*, Done)> call);

@@ -6,7 +6,8 @@
 namespace pontoon::app {
 namespace {
 
-// Elections and the log's housekeeping live by this; a hundredth of a core would be too much for an idle node.
+// Elections and the log's housekeeping live by this; a hundredth of a core would be too much for an
+// idle node.
 constexpr base::Duration kTick = base::Millis(50);
 constexpr int kTicksPerSessionTick = 2;
 

@@ -15,8 +15,9 @@ namespace pontoon::app {
 // One event loop of the server: its thread, its part of the middle, and its AMQP connections.
 class LoopRuntime {
  public:
-  LoopRuntime(const cluster::NodeFacts& facts, base::LoopId id, raft::LogStore* store, cluster::Fabric* fabric,
-              base::Logger* logger, std::shared_ptr<const session::SessionOptions> session_options);
+  LoopRuntime(const cluster::NodeFacts& facts, base::LoopId id, raft::LogStore* store,
+              cluster::Fabric* fabric, base::Logger* logger,
+              std::shared_ptr<const session::SessionOptions> session_options);
   ~LoopRuntime();
   LoopRuntime(const LoopRuntime&) = delete;
   LoopRuntime& operator=(const LoopRuntime&) = delete;
@@ -31,7 +32,8 @@ class LoopRuntime {
   void Start();
   void Stop() { loop_.Stop(); }
 
-  // On the loop: something was asked of the front-end outside a turn's usual inputs; see that a turn follows.
+  // On the loop: something was asked of the front-end outside a turn's usual inputs; see that a
+  // turn follows.
   void WantTurn();
 
  private:

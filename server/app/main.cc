@@ -42,7 +42,8 @@ void PrintError(const absl::Status& error) {
 }
 
 // Where pontoonctl finds this node: "host port node pid".
-void WriteEndpointFile(const std::string& path, const std::string& host, uint16_t port, const std::string& node) {
+void WriteEndpointFile(const std::string& path, const std::string& host, uint16_t port,
+                       const std::string& node) {
   std::ofstream file(path, std::ios::trunc);
   file << host << ' ' << port << ' ' << node << ' ' << getpid() << '\n';
 }
@@ -54,8 +55,10 @@ class Server {
   absl::Status Start() {
     const Settings& settings = config_.settings;
     base::Logger* const logger = logging_->logger();
-    logger->Log(base::LogLevel::kInfo, 0, absl::StrCat("Starting ", settings.product_name, " ", Version(settings)));
-    for (const std::string& warning : config_.warnings) logger->Log(base::LogLevel::kWarning, 0, warning);
+    logger->Log(base::LogLevel::kInfo, 0,
+                absl::StrCat("Starting ", settings.product_name, " ", Version(settings)));
+    for (const std::string& warning : config_.warnings)
+      logger->Log(base::LogLevel::kWarning, 0, warning);
 
     absl::StatusOr<std::unique_ptr<storage::NodeDirectory>> directory =
         storage::NodeDirectory::OpenBlocking(settings.data_dir, &random_);
@@ -81,9 +84,11 @@ class Server {
     options.rabbitmq_version = "3.10.8";
     options.stop_process = [] { kill(getpid(), SIGTERM); };
 
-    // Administration first: it tells a caller that the node is starting. Its port follows the AMQP port, as RabbitMQ's
-    // distribution port does; where AMQP takes any free port, so does administration.
-    const uint16_t amqp_port = options.node.listen.empty() ? uint16_t{0} : options.node.listen.front().port;
+    // Administration first: it tells a caller that the node is starting. Its port follows the AMQP
+    // port, as RabbitMQ's distribution port does; where AMQP takes any free port, so does
+    // administration.
+    const uint16_t amqp_port =
+        options.node.listen.empty() ? uint16_t{0} : options.node.listen.front().port;
     admin::AdminServer::Options admin_options;
     admin_options.host = "127.0.0.1";
     admin_options.port = amqp_port == 0 || amqp_port > 65535 - kAdminPortOffset
@@ -92,7 +97,8 @@ class Server {
     admin_options.node_name = settings.node_name;
     admin_options.cookie = *cookie;
     options.admin_listener = {"127.0.0.1", admin_options.port, "clustering"};
-    control_ = std::make_unique<Control>(std::move(options), directory_.get(), alarms_.get(), logger);
+    control_ =
+        std::make_unique<Control>(std::move(options), directory_.get(), alarms_.get(), logger);
     absl::StatusOr<std::unique_ptr<admin::AdminServer>> admin_server =
         admin::AdminServer::Start(admin_options, control_.get(), &random_, logger);
     if (!admin_server.ok()) return admin_server.status();
@@ -142,7 +148,8 @@ class Server {
     std::ifstream file(settings.cookie_file);
     std::string cookie;
     if (!(file >> cookie)) {
-      return absl::InvalidArgumentError(absl::StrCat("the cookie file ", settings.cookie_file, " cannot be read"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the cookie file ", settings.cookie_file, " cannot be read"));
     }
     return cookie;
   }
@@ -157,12 +164,14 @@ class Server {
   std::string endpoint_file_;
 };
 
-// What an operator decides after the error about a damaged store: nothing is served, what is gone is told.
+// What an operator decides after the error about a damaged store: nothing is served, what is gone
+// is told.
 int AcceptDataLoss(const Settings& settings) {
   base::SystemRandom random;
   struct stat info;
   if (stat((settings.data_dir + "/node").c_str(), &info) != 0) {
-    PrintError(absl::NotFoundError(absl::StrCat(settings.data_dir, " is not a data directory of Pontoon")));
+    PrintError(absl::NotFoundError(
+        absl::StrCat(settings.data_dir, " is not a data directory of Pontoon")));
     return 1;
   }
   absl::StatusOr<std::unique_ptr<storage::NodeDirectory>> directory =
@@ -183,7 +192,8 @@ int AcceptDataLoss(const Settings& settings) {
   return 0;
 }
 
-// RabbitMQ: `-detached` leaves the node running in the background. Before any thread is made; ends the parent.
+// RabbitMQ: `-detached` leaves the node running in the background. Before any thread is made; ends
+// the parent.
 void DetachIfAsked(std::vector<std::string>* arguments) {
   if (std::erase_if(*arguments, [](const std::string& argument) {
         return argument == "-detached" || argument == "--detached";
@@ -192,7 +202,8 @@ void DetachIfAsked(std::vector<std::string>* arguments) {
   }
   const pid_t child = fork();
   if (child < 0) {
-    std::fprintf(stderr, "pontoon-server: cannot start a process for the node: %s\n", std::strerror(errno));
+    std::fprintf(stderr, "pontoon-server: cannot start a process for the node: %s\n",
+                 std::strerror(errno));
     std::_Exit(1);
   }
   if (child > 0) std::_Exit(0);
@@ -205,7 +216,8 @@ void DetachIfAsked(std::vector<std::string>* arguments) {
 int Main(int argc, char** argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
   DetachIfAsked(&arguments);
-  // Debian's gRPC takes absl locks in orders that the deadlock detector of its assertion build aborts on.
+  // Debian's gRPC takes absl locks in orders that the deadlock detector of its assertion build
+  // aborts on.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // Signals are waited for in Run; every thread that is made from here on inherits the mask.
   sigset_t signals;
@@ -216,7 +228,8 @@ int Main(int argc, char** argv) {
 
   absl::StatusOr<CommandLine> command_line = ParseCommandLine(arguments);
   if (!command_line.ok()) {
-    std::fprintf(stderr, "pontoon-server: %s\n", std::string(command_line.status().message()).c_str());
+    std::fprintf(stderr, "pontoon-server: %s\n",
+                 std::string(command_line.status().message()).c_str());
     return 64;
   }
   if (!command_line->print.empty()) {
@@ -231,11 +244,13 @@ int Main(int argc, char** argv) {
   }
   if (command_line->accept_data_loss) return AcceptDataLoss(config->settings);
   // Before the log's folder is made in it: a directory of somebody else's stays as it is.
-  if (absl::Status ours = storage::NodeDirectory::CheckBlocking(config->settings.data_dir); !ours.ok()) {
+  if (absl::Status ours = storage::NodeDirectory::CheckBlocking(config->settings.data_dir);
+      !ours.ok()) {
     PrintError(ours);
     return 1;
   }
-  if (config->settings.log.dir.empty()) config->settings.log.dir = config->settings.data_dir + "/log";
+  if (config->settings.log.dir.empty())
+    config->settings.log.dir = config->settings.data_dir + "/log";
   const base::SystemClock clock;
   absl::StatusOr<std::unique_ptr<Logging>> logging = Logging::Open(config->settings.log, &clock);
   if (!logging.ok()) {
@@ -244,14 +259,16 @@ int Main(int argc, char** argv) {
   }
   Server server(*std::move(config), logging->get());
   if (absl::Status started = server.Start(); !started.ok()) {
-    (*logging)->logger()->Log(base::LogLevel::kError, 0, absl::StrCat("BOOT FAILED: ", started.message()));
+    (*logging)->logger()->Log(base::LogLevel::kError, 0,
+                              absl::StrCat("BOOT FAILED: ", started.message()));
     server.Stop();
     (*logging)->FlushBlocking();
     PrintError(started);
     return 1;
   }
   server.Run(signals);
-  (*logging)->logger()->Log(base::LogLevel::kInfo, 0, "Stopping: closing listeners and connections");
+  (*logging)->logger()->Log(base::LogLevel::kInfo, 0,
+                            "Stopping: closing listeners and connections");
   server.Stop();
   (*logging)->logger()->Log(base::LogLevel::kInfo, 0, "Successfully stopped");
   return 0;

@@ -44,7 +44,8 @@ void Nap() { std::this_thread::sleep_for(std::chrono::nanoseconds(kPoll.nanos));
 class Node::LoopFabric final : public cluster::Fabric {
  public:
   // `end_at_once` does not return.
-  LoopFabric(const std::vector<std::unique_ptr<LoopRuntime>>* loops, base::Logger* logger, std::function<void()> end_at_once)
+  LoopFabric(const std::vector<std::unique_ptr<LoopRuntime>>* loops, base::Logger* logger,
+             std::function<void()> end_at_once)
       : loops_(loops), logger_(logger), end_at_once_(std::move(end_at_once)) {}
   void Send(base::LoopId to, cluster::LoopMessage message) override {
     (*loops_)[to.value]->Post(std::move(message));
@@ -52,7 +53,8 @@ class Node::LoopFabric final : public cluster::Fabric {
   void OnDiskDead(base::Duration waited) override {
     logger_->Log(base::LogLevel::kCritical, 0,
                  absl::StrCat("The disk has completed no write for ", waited.nanos / 1000000000,
-                              " seconds, this node stops at once; look for errors of the device in the system's log"));
+                              " seconds, this node stops at once; look for errors of the device in "
+                              "the system's log"));
     end_at_once_();
   }
 
@@ -65,7 +67,8 @@ class Node::LoopFabric final : public cluster::Fabric {
 // Takes what the store reports, on its threads, to the loop that owns the group.
 class Node::StorageRouter final : public raft::StorageEvents {
  public:
-  StorageRouter(const cluster::NodeFacts* facts, cluster::Fabric* fabric) : facts_(facts), fabric_(fabric) {}
+  StorageRouter(const cluster::NodeFacts* facts, cluster::Fabric* fabric)
+      : facts_(facts), fabric_(fabric) {}
   void OnStorageDone(base::GroupId group, raft::IoSeq seq) override {
     fabric_->Send(facts_->LoopOf(group), cluster::StorageDone{group, seq});
   }
@@ -81,11 +84,13 @@ class Node::StorageRouter final : public raft::StorageEvents {
   cluster::Fabric* const fabric_;
 };
 
-Node::Node(NodeOptions options, base::Logger* logger) : options_(std::move(options)), logger_(logger) {}
+Node::Node(NodeOptions options, base::Logger* logger)
+    : options_(std::move(options)), logger_(logger) {}
 
 Node::~Node() { StopBlocking(); }
 
-absl::StatusOr<std::unique_ptr<Node>> Node::StartBlocking(NodeOptions options, storage::NodeDirectory* directory,
+absl::StatusOr<std::unique_ptr<Node>> Node::StartBlocking(NodeOptions options,
+                                                          storage::NodeDirectory* directory,
                                                           base::Logger* logger) {
   std::unique_ptr<Node> node(new Node(std::move(options), logger));
   if (absl::Status opened = node->Open(directory); !opened.ok()) return opened;
@@ -125,13 +130,15 @@ absl::Status Node::Open(storage::NodeDirectory* directory) {
   facts_.name = options_.name;
   facts_.loops = options_.loops;
   facts_.shards = options_.shards;
-  for (const base::GroupId group : store_->groups()) facts_.shards = std::max(facts_.shards, group.value);
+  for (const base::GroupId group : store_->groups())
+    facts_.shards = std::max(facts_.shards, group.value);
 
-  base::Logger* const sessions = options_.connection_logger != nullptr ? options_.connection_logger : logger_;
+  base::Logger* const sessions =
+      options_.connection_logger != nullptr ? options_.connection_logger : logger_;
   const auto session_options = std::make_shared<const session::SessionOptions>(options_.session);
   for (uint16_t loop = 0; loop < options_.loops; ++loop) {
-    loops_.push_back(std::make_unique<LoopRuntime>(facts_, base::LoopId{loop}, store_.get(), fabric_.get(), sessions,
-                                                   session_options));
+    loops_.push_back(std::make_unique<LoopRuntime>(facts_, base::LoopId{loop}, store_.get(),
+                                                   fabric_.get(), sessions, session_options));
   }
   catalog::FoundCluster found = options_.found;
   found.cluster_id = absl::StrCat(absl::Hex(directory->cluster_id(), absl::kZeroPad16));
@@ -150,7 +157,8 @@ absl::Status Node::AwaitReady() {
   while (true) {
     const std::vector<char> ready =
         AskLoops<char>(this, [](LoopRuntime* runtime) -> char { return runtime->host()->ready(); });
-    if (std::all_of(ready.begin(), ready.end(), [](char each) { return each != 0; })) return absl::OkStatus();
+    if (std::all_of(ready.begin(), ready.end(), [](char each) { return each != 0; }))
+      return absl::OkStatus();
     if (clock.Now() > deadline) {
       return absl::DeadlineExceededError(absl::StrCat(
           "the shards of this node did not become ready within ", kReadyWithin.nanos / 1000000000,
@@ -171,7 +179,8 @@ absl::Status Node::Listen() {
   for (const auto& runtime : loops_) loops.push_back(runtime->loop());
   for (const AmqpAddress& address : options_.listen) {
     if (address.tls && tls == nullptr) {
-      absl::StatusOr<std::shared_ptr<const net::TlsContext>> context = net::TlsContext::ForServer(options_.tls);
+      absl::StatusOr<std::shared_ptr<const net::TlsContext>> context =
+          net::TlsContext::ForServer(options_.tls);
       if (!context.ok()) return context.status();
       tls = *std::move(context);
     }
@@ -183,12 +192,15 @@ absl::Status Node::Listen() {
     absl::StatusOr<std::unique_ptr<net::Listener>> listener = net::Listener::Open(
         loops, options,
         [this](net::EventLoop* loop, net::AcceptedSocket socket) {
-          ServeAmqp(loops_[loop->id().value].get(), std::move(socket), options_.tls_handshake_timeout,
+          ServeAmqp(loops_[loop->id().value].get(), std::move(socket),
+                    options_.tls_handshake_timeout,
                     options_.connection_logger != nullptr ? options_.connection_logger : logger_);
         },
         [this](const absl::Status& why, uint64_t count) {
-          logger_->Log(base::LogLevel::kWarning, 0,
-                       absl::StrCat("Refused ", count, count == 1 ? " connection: " : " connections: ", why.message()));
+          logger_->Log(
+              base::LogLevel::kWarning, 0,
+              absl::StrCat("Refused ", count,
+                           count == 1 ? " connection: " : " connections: ", why.message()));
         });
     if (!listener.ok()) return listener.status();
     logger_->Log(base::LogLevel::kInfo, 0,
@@ -201,7 +213,8 @@ absl::Status Node::Listen() {
 
 void Node::Call(size_t loop, std::function<void(LoopRuntime*)> call) {
   LoopRuntime* const runtime = loops_[loop].get();
-  runtime->Post(cluster::Call{[runtime, call = std::move(call)](cluster::LoopHost*) { call(runtime); }});
+  runtime->Post(
+      cluster::Call{[runtime, call = std::move(call)](cluster::LoopHost*) { call(runtime); }});
 }
 
 void Node::SetAlarms(bool memory, bool disk) {
@@ -214,9 +227,10 @@ bool Node::AwaitNoConnections(base::Duration limit) {
   const base::SystemClock clock;
   const base::MonotonicTime deadline = clock.Now() + limit;
   while (true) {
-    const std::vector<size_t> counts =
-        AskLoops<size_t>(this, [](LoopRuntime* runtime) { return runtime->registry()->connection_count(); });
-    if (std::all_of(counts.begin(), counts.end(), [](size_t count) { return count == 0; })) return true;
+    const std::vector<size_t> counts = AskLoops<size_t>(
+        this, [](LoopRuntime* runtime) { return runtime->registry()->connection_count(); });
+    if (std::all_of(counts.begin(), counts.end(), [](size_t count) { return count == 0; }))
+      return true;
     if (clock.Now() > deadline) return false;
     Nap();
   }
@@ -244,7 +258,8 @@ void Node::StopBlocking() {
       runtime->host()->CheckpointAll();
       return 0;
     });
-    // One more round trip: the turn that made the checkpoints has ended, so they are with the store.
+    // One more round trip: the turn that made the checkpoints has ended, so they are with the
+    // store.
     AskLoops<char>(this, [](LoopRuntime*) -> char { return 0; });
   }
   for (const auto& runtime : loops_) runtime->Stop();

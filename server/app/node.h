@@ -32,31 +32,34 @@ struct NodeOptions {
   uint16_t loops = 1;
   uint32_t shards = 32;  // When the cluster is founded.
   std::vector<AmqpAddress> listen;
-  net::Listener::Options listener;  // Backlog and socket options; host, port, limit and tls are set per address.
-  uint64_t connections_max = 0;     // 0: as many as there are descriptors.
+  net::Listener::Options
+      listener;  // Backlog and socket options; host, port, limit and tls are set per address.
+  uint64_t connections_max = 0;  // 0: as many as there are descriptors.
   net::TlsOptions tls;
   base::Duration tls_handshake_timeout = base::Seconds(5);
   session::SessionOptions session;
-  base::Logger* connection_logger = nullptr;  // Lines of connections and channels; borrowed. Null: the node's.
+  base::Logger* connection_logger =
+      nullptr;  // Lines of connections and channels; borrowed. Null: the node's.
   // Told before each write to disk how many bytes are free; must not block.
   std::function<void(uint64_t)> on_free_disk;
-  std::function<void()> flush_logs;             // Before the process ends at once: a write to disk has failed.
+  std::function<void()> flush_logs;  // Before the process ends at once: a write to disk has failed.
   catalog::FoundCluster found;
 };
 
-// The broker of this process, between a start and a stop of the application: store, loops, listeners. start_app and
-// stop_app make a new one and end it, as a restart of the process does.
+// The broker of this process, between a start and a stop of the application: store, loops,
+// listeners. start_app and stop_app make a new one and end it, as a restart of the process does.
 class Node {
  public:
-  // Opens the store, recovers all groups, starts the loops, waits until they serve, and listens. Blocking. `directory`
-  // is borrowed; this is one more boot of it.
-  static absl::StatusOr<std::unique_ptr<Node>> StartBlocking(NodeOptions options, storage::NodeDirectory* directory,
+  // Opens the store, recovers all groups, starts the loops, waits until they serve, and listens.
+  // Blocking. `directory` is borrowed; this is one more boot of it.
+  static absl::StatusOr<std::unique_ptr<Node>> StartBlocking(NodeOptions options,
+                                                             storage::NodeDirectory* directory,
                                                              base::Logger* logger);
   // Stops if StopBlocking was not called.
   ~Node();
 
-  // Closes the listeners and all connections with 320, syncs and checkpoints; within about 4 s also with clients that
-  // do not answer.
+  // Closes the listeners and all connections with 320, syncs and checkpoints; within about 4 s also
+  // with clients that do not answer.
   void StopBlocking();
 
   const NodeOptions& options() const { return options_; }

@@ -31,11 +31,12 @@ catalog::FoundCluster FoundClusterFrom(const Settings& settings, uint64_t salt) 
   found.default_vhost = settings.default_vhost;
   found.default_user.name = settings.default_user;
   found.default_user.algorithm = catalog::HashAlgorithm::kSha256;
-  found.default_user.password_hash =
-      catalog::HashPassword(settings.default_pass, found.default_user.algorithm, static_cast<uint32_t>(salt));
+  found.default_user.password_hash = catalog::HashPassword(
+      settings.default_pass, found.default_user.algorithm, static_cast<uint32_t>(salt));
   found.default_user.tags = settings.default_user_tags;
-  found.default_permission = {settings.default_user, settings.default_vhost, settings.default_configure,
-                              settings.default_write, settings.default_read};
+  found.default_permission = {settings.default_user, settings.default_vhost,
+                              settings.default_configure, settings.default_write,
+                              settings.default_read};
   return found;
 }
 
@@ -45,7 +46,8 @@ NodeOptions NodeOptionsFrom(const Settings& settings, const std::string& version
   NodeOptions options;
   options.name = settings.node_name;
   options.loops = static_cast<uint16_t>(
-      settings.loops != 0 ? settings.loops : std::max(1u, std::min(64u, std::thread::hardware_concurrency())));
+      settings.loops != 0 ? settings.loops
+                          : std::max(1u, std::min(64u, std::thread::hardware_concurrency())));
   options.shards = settings.shards;
   for (const ListenAddress& address : settings.tcp_listeners) {
     options.listen.push_back({address.host, address.port, false});

@@ -11,8 +11,8 @@
 
 namespace pontoon::cluster {
 
-// A loop's changes of the catalog: numbers them, so that one that is sent again gets its first answer, and calls back
-// when every loop routes by the change. One loop.
+// A loop's changes of the catalog: numbers them, so that one that is sent again gets its first
+// answer, and calls back when every loop routes by the change. One loop.
 class CatalogClient {
  public:
   explicit CatalogClient(base::SessionId session) : session_(session) {}
@@ -22,7 +22,8 @@ class CatalogClient {
     waiting_.emplace(origin.number, std::move(done));
     outbox_.emplace_back(origin, std::move(command));
   }
-  // Runs `call` in the loop's next turn: for answers that need nobody, which must not come from inside the question.
+  // Runs `call` in the loop's next turn: for answers that need nobody, which must not come from
+  // inside the question.
   void Defer(std::function<void()> call) { deferred_.push_back(std::move(call)); }
   bool has_deferred() const { return !deferred_.empty(); }
   void RunDeferred() {
@@ -30,7 +31,9 @@ class CatalogClient {
   }
 
   bool has_outbox() const { return !outbox_.empty(); }
-  std::vector<std::pair<catalog::Origin, catalog::Command>> TakeOutbox() { return std::exchange(outbox_, {}); }
+  std::vector<std::pair<catalog::Origin, catalog::Command>> TakeOutbox() {
+    return std::exchange(outbox_, {});
+  }
 
   void OnAnswers(const std::vector<catalog::Outcome>& outcomes) {
     for (const catalog::Outcome& outcome : outcomes) {

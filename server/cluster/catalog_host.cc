@@ -10,17 +10,20 @@
 namespace pontoon::cluster {
 namespace {
 
-// A checkpoint writes the whole catalog, so it waits until the log has grown to the catalog's own size, or to this.
+// A checkpoint writes the whole catalog, so it waits until the log has grown to the catalog's own
+// size, or to this.
 constexpr uint64_t kCheckpointBytesMin = 4 << 20;
 constexpr uint64_t kIdleCheckpointBytes = 64 << 10;
 constexpr base::Duration kIdle = base::Seconds(10);
 
-// The node itself asks under a loop number that no event loop has: founding and the registration of its boot.
+// The node itself asks under a loop number that no event loop has: founding and the registration of
+// its boot.
 constexpr base::LoopId kNodeItself{0xffff};
 
 }  // namespace
 
-CatalogHost::CatalogHost(const NodeFacts& facts, raft::MultiRaft* raft, raft::LogStore* store, Send send)
+CatalogHost::CatalogHost(const NodeFacts& facts, raft::MultiRaft* raft, raft::LogStore* store,
+                         Send send)
     : facts_(facts),
       raft_(raft),
       store_(store),
@@ -28,16 +31,18 @@ CatalogHost::CatalogHost(const NodeFacts& facts, raft::MultiRaft* raft, raft::Lo
       machine_(catalog::NewMachine()),
       installed_(facts.loops, 0) {}
 
-absl::Status CatalogHost::OpenBlocking(const raft::Membership& founders, catalog::FoundCluster found) {
+absl::Status CatalogHost::OpenBlocking(const raft::Membership& founders,
+                                       catalog::FoundCluster found) {
   found_ = std::move(found);
   absl::StatusOr<raft::RecoveredGroup> recovered = store_->RecoverBlocking(base::kCatalogGroup);
   if (!recovered.ok()) return recovered.status();
   if (recovered->checkpoint.has_value()) {
     const raft::Checkpoint& checkpoint = *recovered->checkpoint;
-    const absl::Status restored = machine_->Restore(checkpoint.applied.index.value, checkpoint.root);
+    const absl::Status restored =
+        machine_->Restore(checkpoint.applied.index.value, checkpoint.root);
     if (!restored.ok()) {
-      return absl::Status(restored.code(),
-                          absl::StrCat("checkpoint of the catalog: ", std::string(restored.message())));
+      return absl::Status(restored.code(), absl::StrCat("checkpoint of the catalog: ",
+                                                        std::string(restored.message())));
     }
     checkpoint_size_ = checkpoint.root.size();
     applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;
@@ -48,9 +53,11 @@ absl::Status CatalogHost::OpenBlocking(const raft::Membership& founders, catalog
 void CatalogHost::OnLeader(raft::Term term) {
   term_ = term;
   leads_ = true;
-  // Refused where the cluster exists already. The boot is in the catalog before the node serves (design section 5).
+  // Refused where the cluster exists already. The boot is in the catalog before the node serves
+  // (design section 5).
   Append({facts_.SessionOf(kNodeItself), 1}, found_);
-  Append({facts_.SessionOf(kNodeItself), 2}, catalog::RegisterBoot{facts_.node, facts_.boot, facts_.name});
+  Append({facts_.SessionOf(kNodeItself), 2},
+         catalog::RegisterBoot{facts_.node, facts_.boot, facts_.name});
   for (auto& [origin, command] : std::exchange(held_, {})) Append(origin, command);
 }
 
@@ -75,8 +82,8 @@ void CatalogHost::Append(const catalog::Origin& origin, const catalog::Command& 
   entry.kind = raft::EntryKind::kNormal;
   entry.header = base::SliceChain(base::Slice::Copy(catalog::EncodeCommand(origin, command)));
   entry.header_crc = base::Crc32c(entry.header);
-  const absl::StatusOr<raft::Index> index =
-      raft_->Propose(base::kCatalogGroup, term_, absl::MakeSpan(&entry, 1), raft::Core::Room::kAlways);
+  const absl::StatusOr<raft::Index> index = raft_->Propose(
+      base::kCatalogGroup, term_, absl::MakeSpan(&entry, 1), raft::Core::Room::kAlways);
   PONTOON_CHECK_MSG(index.ok(), "the catalog's leader could not append to its log");
 }
 
@@ -88,9 +95,11 @@ void CatalogHost::Apply(absl::Span<const raft::Entry> committed) {
     entries.emplace_back(entry.id.index.value, std::string(header.view().data(), header.size()));
   }
   catalog::AppliedBatch batch = machine_->Apply(entries);
-  // An entry of a newer version, or none at all: to go on would be to route by something else than the others do.
+  // An entry of a newer version, or none at all: to go on would be to route by something else than
+  // the others do.
   if (!batch.status.ok()) {
-    base::CheckFailed(__FILE__, __LINE__, "Machine::Apply", std::string(batch.status.message()).c_str());
+    base::CheckFailed(__FILE__, __LINE__, "Machine::Apply",
+                      std::string(batch.status.message()).c_str());
   }
   applied_index_ = committed.back().id.index.value;
   waiting_.push_back({applied_index_, std::move(batch.outcomes)});
@@ -127,7 +136,8 @@ void CatalogHost::AnswerInstalled() {
     for (catalog::Outcome& outcome : waiting_.front().outcomes) {
       const base::SessionId& asked = outcome.origin.session;
       // Commands of earlier boots are replayed from the log at a start; nobody waits for those.
-      if (asked.node == facts_.node && asked.boot == facts_.boot && asked.loop.value < facts_.loops) {
+      if (asked.node == facts_.node && asked.boot == facts_.boot &&
+          asked.loop.value < facts_.loops) {
         answers[asked.loop].push_back(std::move(outcome));
       }
     }
@@ -145,11 +155,13 @@ void CatalogHost::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
     seen_index_ = applied_index_;
     seen_change_at_ = now;
   }
-  // After a start the log waits to be applied: until then there is nothing new, and perhaps nothing at all.
+  // After a start the log waits to be applied: until then there is nothing new, and perhaps nothing
+  // at all.
   if (checkpoint_running_ || applied_index_ == checkpointed_index_) return;
   const uint64_t reclaimable = raft_->reclaimable_bytes(base::kCatalogGroup);
   const bool idle = now - seen_change_at_ >= kIdle || now_or_never;
-  if (reclaimable < std::max(kCheckpointBytesMin, checkpoint_size_) && !(idle && reclaimable >= kIdleCheckpointBytes)) {
+  if (reclaimable < std::max(kCheckpointBytesMin, checkpoint_size_) &&
+      !(idle && reclaimable >= kIdleCheckpointBytes)) {
     return;
   }
   checkpoint_running_ = true;
@@ -172,13 +184,16 @@ void CatalogHost::Install(const raft::Checkpoint& checkpoint) {
   checkpoint_size_ = checkpoint.root.size();
   applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;
   checkpoint_running_ = false;
-  // What this node asked for and is answered by entries that the snapshot covers, is asked for again.
+  // What this node asked for and is answered by entries that the snapshot covers, is asked for
+  // again.
   Tell(*std::move(batch));
 }
 
-absl::StatusOr<raft::StateMachine::Contents> CatalogHost::ListContents(absl::string_view root) const {
+absl::StatusOr<raft::StateMachine::Contents> CatalogHost::ListContents(
+    absl::string_view root) const {
   // It has neither pages nor bodies.
-  if (absl::Status checked = catalog::CheckCheckpoint(UINT64_MAX, root); !checked.ok()) return checked;
+  if (absl::Status checked = catalog::CheckCheckpoint(UINT64_MAX, root); !checked.ok())
+    return checked;
   return Contents();
 }
 

@@ -17,15 +17,17 @@
 
 namespace pontoon::cluster {
 
-// The catalog's replica on this node: group 0, on loop 0. Appends the loops' changes to the log, tells every loop what
-// was applied, and answers a change once all of them route by it (design section 2). One loop.
+// The catalog's replica on this node: group 0, on loop 0. Appends the loops' changes to the log,
+// tells every loop what was applied, and answers a change once all of them route by it (design
+// section 2). One loop.
 class CatalogHost final : public raft::StateMachine {
  public:
   // All borrowed. `send` reaches a loop of this node, also this one.
   using Send = std::function<void(base::LoopId, LoopMessage)>;
   CatalogHost(const NodeFacts& facts, raft::MultiRaft* raft, raft::LogStore* store, Send send);
 
-  // Blocking, before the loop runs: from what is on the disk. `found` is what a new cluster begins with.
+  // Blocking, before the loop runs: from what is on the disk. `found` is what a new cluster begins
+  // with.
   absl::Status OpenBlocking(const raft::Membership& founders, catalog::FoundCluster found);
 
   void OnCommands(std::vector<std::pair<catalog::Origin, catalog::Command>> commands);
@@ -68,10 +70,11 @@ class CatalogHost final : public raft::StateMachine {
   // Of this turn: what the loops are to be told.
   catalog::VersionPtr version_;
   std::vector<catalog::Change> changes_;
-  std::deque<Waiting> waiting_;                                     // By index.
-  std::vector<uint64_t> installed_;                                 // By loop.
+  std::deque<Waiting> waiting_;      // By index.
+  std::vector<uint64_t> installed_;  // By loop.
   uint64_t checkpoint_size_ = 0;
-  uint64_t checkpointed_index_ = 0;  // Applied when the newest checkpoint was made; 0: there is none.
+  uint64_t checkpointed_index_ =
+      0;  // Applied when the newest checkpoint was made; 0: there is none.
   uint64_t seen_index_ = 0;
   uint64_t applied_index_ = 0;
   base::MonotonicTime seen_change_at_;

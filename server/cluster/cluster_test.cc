@@ -21,7 +21,8 @@ class Client {
 
   catalog::Outcome Change(catalog::Command command) {
     std::optional<catalog::Outcome> outcome;
-    front_end()->Change(channel_, std::move(command), [&](const catalog::Outcome& result) { outcome = result; });
+    front_end()->Change(channel_, std::move(command),
+                        [&](const catalog::Outcome& result) { outcome = result; });
     node_->RunUntil([&] { return outcome.has_value(); });
     return *outcome;
   }
@@ -46,8 +47,8 @@ class Client {
     publish.message.envelope = base::SliceChain(base::Slice::Copy("envelope"));
     publish.message.payload = base::SliceChain(base::Slice::Copy(body));
     const absl::string_view keys[] = {queue};
-    front_end()->catalog()->Route(*front_end()->catalog()->FindExchange(vhost().id, ""), keys, nullptr,
-                                  &publish.targets);
+    front_end()->catalog()->Route(*front_end()->catalog()->FindExchange(vhost().id, ""), keys,
+                                  nullptr, &publish.targets);
     if (publish.targets.empty()) return false;
     front_end()->Publish(channel_, std::move(publish));
     return true;
@@ -58,8 +59,9 @@ class Client {
   }
   std::optional<broker::GetOk> Get(const std::string& queue) {
     std::optional<absl::StatusOr<std::optional<broker::GetOk>>> got;
-    front_end()->Get(channel_, *Queue(queue), false,
-                     [&](absl::StatusOr<std::optional<broker::GetOk>> result) { got = std::move(result); });
+    front_end()->Get(
+        channel_, *Queue(queue), false,
+        [&](absl::StatusOr<std::optional<broker::GetOk>> result) { got = std::move(result); });
     node_->RunUntil([&] { return got.has_value(); });
     if (!got->ok()) return std::nullopt;
     return **got;
@@ -67,7 +69,8 @@ class Client {
   void Acknowledge(const std::string& queue, const broker::Delivery& delivery) {
     const catalog::QueueRecord* record = Queue(queue);
     front_end()->Settle({{record->shard, record->home},
-                         {{record->id, delivery.position, delivery.delivery, 1}, broker::SettleAction::kAcknowledge}});
+                         {{record->id, delivery.position, delivery.delivery, 1},
+                          broker::SettleAction::kAcknowledge}});
   }
   // tx.commit with one acknowledgement and nothing else; true once it is answered well.
   bool CommitAcknowledgement(const std::string& queue, const broker::Delivery& delivery) {
@@ -75,7 +78,8 @@ class Client {
     std::optional<absl::Status> done;
     front_end()->Commit(channel_, {},
                         {{ShardRef::Of(record->shard, record->home),
-                          {{record->id, delivery.position, delivery.delivery, 1}, broker::SettleAction::kAcknowledge}}},
+                          {{record->id, delivery.position, delivery.delivery, 1},
+                           broker::SettleAction::kAcknowledge}}},
                         {}, [&](absl::Status status) { done = std::move(status); });
     node_->RunUntil([&] { return done.has_value(); });
     return done->ok();
@@ -91,8 +95,9 @@ class Client {
   }
   uint64_t Ready(const std::string& queue) {
     std::optional<broker::QueueCounts> counts;
-    front_end()->CountMessages(channel_, *Queue(queue),
-                               [&](absl::StatusOr<broker::QueueCounts> result) { counts = result.value(); });
+    front_end()->CountMessages(
+        channel_, *Queue(queue),
+        [&](absl::StatusOr<broker::QueueCounts> result) { counts = result.value(); });
     node_->RunUntil([&] { return counts.has_value(); });
     return counts->ready;
   }
@@ -129,7 +134,8 @@ TEST(ClusterTest, ConfirmedMessagesSurviveACrashInOrder) {
     {
       Client client(&node, static_cast<uint16_t>(seed % 2));
       ASSERT_TRUE(client.Declare("orders").status.ok());
-      for (uint64_t i = 1; i <= 5; ++i) client.PublishAndAwaitConfirm("orders", std::to_string(i), i);
+      for (uint64_t i = 1; i <= 5; ++i)
+        client.PublishAndAwaitConfirm("orders", std::to_string(i), i);
       client.Publish("orders", "unconfirmed", 6);
       node.RunWithoutDisk(3);
     }
@@ -154,13 +160,15 @@ TEST(ClusterTest, CommitOfAcknowledgementsAloneIsAnswered) {
   }
 }
 
-// A machine that has been up for a while: to a shard that has just started, "idle since the beginning" looks long.
+// A machine that has been up for a while: to a shard that has just started, "idle since the
+// beginning" looks long.
 TEST(ClusterTest, NodeThatDiesAgainRightAfterItsStartStartsAgain) {
   SimulatedNode node(5, 2);
   {
     Client client(&node, 0);
     ASSERT_TRUE(client.Declare("orders").status.ok());
-    for (uint64_t i = 1; i <= 100; ++i) client.PublishAndAwaitConfirm("orders", std::to_string(i), i);
+    for (uint64_t i = 1; i <= 100; ++i)
+      client.PublishAndAwaitConfirm("orders", std::to_string(i), i);
   }
   for (int i = 0; i < 3; ++i) {
     node.PassTime(base::Seconds(60));
@@ -180,7 +188,8 @@ TEST(ClusterTest, AcknowledgedMessagesDoNotComeBackAfterACrash) {
     const std::optional<broker::GetOk> got = client.Get("orders");
     ASSERT_TRUE(got.has_value());
     client.Acknowledge("orders", got->delivery);
-    client.PublishAndAwaitConfirm("orders", "later", 3);  // Its confirm follows the settle in the same log.
+    client.PublishAndAwaitConfirm("orders", "later",
+                                  3);  // Its confirm follows the settle in the same log.
   }
   node.CrashAndRestart();
   Client client(&node, 1);
@@ -244,7 +253,8 @@ TEST(ClusterTest, MessageToSeveralShardsIsConfirmedOnceAllHaveIt) {
   publish.message.payload = base::SliceChain(base::Slice::Copy("m"));
   const absl::string_view keys[] = {""};
   client.front_end()->catalog()->Route(
-      *client.front_end()->catalog()->FindExchange(client.vhost().id, "amq.fanout"), keys, nullptr, &publish.targets);
+      *client.front_end()->catalog()->FindExchange(client.vhost().id, "amq.fanout"), keys, nullptr,
+      &publish.targets);
   ASSERT_EQ(publish.targets.size(), 2u);
   client.front_end()->Publish(client.channel(), std::move(publish));
   node.RunWithoutDisk(20);
@@ -262,8 +272,9 @@ TEST(ClusterTest, DeletedQueueIsGoneOnEveryLoopOnceAnsweredAndStaysGone) {
     ASSERT_TRUE(client.Declare("orders").status.ok());
     client.PublishAndAwaitConfirm("orders", "m", 1);
     std::optional<absl::StatusOr<broker::QueueCounts>> deleted;
-    client.front_end()->DeleteQueue(client.channel(), *client.Queue("orders"), false, false,
-                                    [&](absl::StatusOr<broker::QueueCounts> result) { deleted = result; });
+    client.front_end()->DeleteQueue(
+        client.channel(), *client.Queue("orders"), false, false,
+        [&](absl::StatusOr<broker::QueueCounts> result) { deleted = result; });
     node.RunUntil([&] { return deleted.has_value(); });
     ASSERT_TRUE(deleted->ok());
     EXPECT_EQ((*deleted)->ready, 1u);

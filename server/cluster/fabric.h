@@ -15,8 +15,8 @@
 #include "server/catalog/catalog.h"
 #include "server/cluster/front_end.h"
 
-// What the event loops of a node tell each other, and what the log store tells them. Messages of one sender to one
-// loop arrive in order.
+// What the event loops of a node tell each other, and what the log store tells them. Messages of
+// one sender to one loop arrive in order.
 
 namespace pontoon::cluster {
 
@@ -84,15 +84,18 @@ struct Call {
   std::function<void(LoopHost*)> run;
 };
 
-using LoopMessage = std::variant<ToShard, ToSession, ToCatalog, CatalogApplied, CatalogInstalled, CatalogAnswers,
-                                 StorageDone, CheckpointDurable, StateWritten, BodiesRead, PageRead, DirectReply, Call>;
+using LoopMessage = std::variant<ToShard, ToSession, ToCatalog, CatalogApplied, CatalogInstalled,
+                                 CatalogAnswers, StorageDone, CheckpointDurable, StateWritten,
+                                 BodiesRead, PageRead, DirectReply, Call>;
 
 class Fabric {
  public:
   virtual ~Fabric() = default;
-  // Any thread; never blocks. The loop gets it in its next turn, with all else that was sent to it meanwhile.
+  // Any thread; never blocks. The loop gets it in its next turn, with all else that was sent to it
+  // meanwhile.
   virtual void Send(base::LoopId to, LoopMessage message) = 0;
-  // The disk has completed nothing for so long that this node is only in the way of others: ends the process. Any thread.
+  // The disk has completed nothing for so long that this node is only in the way of others: ends
+  // the process. Any thread.
   virtual void OnDiskDead(base::Duration waited) = 0;
 };
 
@@ -101,9 +104,9 @@ struct NodeFacts {
   base::NodeId node;
   uint32_t incarnation = 1;
   base::BootId boot;
-  std::string name;        // "rabbit@host"
+  std::string name;  // "rabbit@host"
   uint16_t loops = 1;
-  uint32_t shards = 32;    // Replicated shard groups: 1..shards.
+  uint32_t shards = 32;  // Replicated shard groups: 1..shards.
 
   base::SessionId SessionOf(base::LoopId loop) const { return {node, boot, loop}; }
   // A shard belongs to one loop: the groups are dealt out in turn.

@@ -14,9 +14,10 @@
 #include "server/broker/shard_protocol.h"
 #include "server/catalog/catalog.h"
 
-// What AMQP sessions ask of the cluster, through the front-end of their event loop. Everything here happens on that
-// loop. Calls return at once; answers come through the sink or the callback, later in this turn or in another one,
-// never from inside the call. What one channel asks of one shard takes effect in the order in which it was asked.
+// What AMQP sessions ask of the cluster, through the front-end of their event loop. Everything here
+// happens on that loop. Calls return at once; answers come through the sink or the callback, later
+// in this turn or in another one, never from inside the call. What one channel asks of one shard
+// takes effect in the order in which it was asked.
 
 namespace pontoon::cluster {
 
@@ -44,7 +45,8 @@ struct ReplyAddress {
   ChannelKey channel;
 };
 
-// What comes to a channel without being a reply. Implemented by session; called in order, on the loop.
+// What comes to a channel without being a reply. Implemented by session; called in order, on the
+// loop.
 class ChannelSink {
  public:
   virtual ~ChannelSink() = default;
@@ -99,37 +101,41 @@ class FrontEnd {
   // The version that this loop routes by.
   virtual const catalog::VersionPtr& catalog() const = 0;
 
-  // `sink` must outlive the channel. After CloseChannel nothing more comes to it and no callback that was passed with
-  // its key runs; its consumers are cancelled, and what it holds (`holding`) goes back to the queues. Publishes that
-  // were sent stay on their way.
+  // `sink` must outlive the channel. After CloseChannel nothing more comes to it and no callback
+  // that was passed with its key runs; its consumers are cancelled, and what it holds (`holding`)
+  // goes back to the queues. Publishes that were sent stay on their way.
   virtual ChannelKey OpenChannel(ChannelSink* sink) = 0;
   virtual void CloseChannel(ChannelKey channel, std::vector<OutgoingReturn> holding) = 0;
 
   virtual void Publish(ChannelKey channel, OutgoingPublish publish) = 0;
-  // All of it, per shard in one entry of the log or not at all; `done` once everything is synced. OnPublishDone is not
-  // called for these publishes.
-  virtual void Commit(ChannelKey channel, std::vector<OutgoingPublish> publishes, std::vector<OutgoingSettle> settles,
-                      std::vector<OutgoingReturn> returns, Done done) = 0;
+  // All of it, per shard in one entry of the log or not at all; `done` once everything is synced.
+  // OnPublishDone is not called for these publishes.
+  virtual void Commit(ChannelKey channel, std::vector<OutgoingPublish> publishes,
+                      std::vector<OutgoingSettle> settles, std::vector<OutgoingReturn> returns,
+                      Done done) = 0;
 
   // The consumer's key is known at once; deliveries may follow `done`, never precede it.
-  virtual broker::ConsumerKey Consume(ChannelKey channel, const catalog::QueueRecord& queue, ConsumeOptions options,
-                                      Done done) = 0;
+  virtual broker::ConsumerKey Consume(ChannelKey channel, const catalog::QueueRecord& queue,
+                                      ConsumeOptions options, Done done) = 0;
   virtual void Cancel(ChannelKey channel, broker::ConsumerKey consumer, Done done) = 0;
   virtual void Grant(broker::ConsumerKey consumer, broker::Credit more) = 0;
   virtual void TakeCredit(ChannelKey channel, broker::ConsumerKey consumer, CreditDone done) = 0;
-  virtual void Get(ChannelKey channel, const catalog::QueueRecord& queue, bool no_ack, GetDone done) = 0;
+  virtual void Get(ChannelKey channel, const catalog::QueueRecord& queue, bool no_ack,
+                   GetDone done) = 0;
   virtual void Settle(const OutgoingSettle& settle) = 0;
   virtual void Return(const OutgoingReturn& returned) = 0;
 
-  virtual void CountMessages(ChannelKey channel, const catalog::QueueRecord& queue, CountsDone done) = 0;
+  virtual void CountMessages(ChannelKey channel, const catalog::QueueRecord& queue,
+                             CountsDone done) = 0;
   virtual void Purge(ChannelKey channel, const catalog::QueueRecord& queue, CountsDone done) = 0;
   // `done` once no loop routes to the queue any more; `ready` is how many messages went with it.
-  virtual void DeleteQueue(ChannelKey channel, const catalog::QueueRecord& queue, bool if_unused, bool if_empty,
-                           CountsDone done) = 0;
+  virtual void DeleteQueue(ChannelKey channel, const catalog::QueueRecord& queue, bool if_unused,
+                           bool if_empty, CountsDone done) = 0;
   // For queues of a connection that ended; nobody waits.
   virtual void DropQueue(const catalog::QueueRecord& queue) = 0;
 
-  // A change of the catalog; `done` once it is committed and every loop routes by it (or it was refused).
+  // A change of the catalog; `done` once it is committed and every loop routes by it (or it was
+  // refused).
   virtual void Change(ChannelKey channel, catalog::Command command, ChangeDone done) = 0;
   // Where the messages of a new durable queue that is declared here should live.
   virtual base::GroupId ChooseShard() = 0;

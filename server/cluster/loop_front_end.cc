@@ -8,8 +8,9 @@
 namespace pontoon::cluster {
 namespace {
 
-// Queues in a shard before another shard of the loop is opened. Few shards at first, so that one stored body serves
-// many queues of a fan-out (design section 3); more later, so that one shard's checkpoint stays small.
+// Queues in a shard before another shard of the loop is opened. Few shards at first, so that one
+// stored body serves many queues of a fan-out (design section 3); more later, so that one shard's
+// checkpoint stays small.
 constexpr uint64_t kQueuesPerShard = 2000;
 
 FrontEnd::CountsDone IgnoreCounts() {
@@ -80,8 +81,9 @@ broker::RequestId LoopFrontEnd::Expect(ChannelKey channel, const ShardRef& shard
   return request;
 }
 
-broker::Publish LoopFrontEnd::ToShardPublish(const broker::MessageBytes& message, uint32_t envelope_crc,
-                                             uint32_t payload_crc, bool persistent) {
+broker::Publish LoopFrontEnd::ToShardPublish(const broker::MessageBytes& message,
+                                             uint32_t envelope_crc, uint32_t payload_crc,
+                                             bool persistent) {
   broker::Publish publish;
   publish.message = message;
   publish.envelope_crc = envelope_crc;
@@ -97,9 +99,9 @@ void LoopFrontEnd::Publish(ChannelKey channel, OutgoingPublish publish) {
   const uint64_t index = catalog_ != nullptr ? catalog_->index() : 0;
 
   const ShardRef first = ShardRef::Of(publish.targets[0].shard, publish.targets[0].home);
-  const bool one_shard = std::all_of(publish.targets.begin() + 1, publish.targets.end(), [&](const auto& target) {
-    return ShardRef::Of(target.shard, target.home) == first;
-  });
+  const bool one_shard = std::all_of(
+      publish.targets.begin() + 1, publish.targets.end(),
+      [&](const auto& target) { return ShardRef::Of(target.shard, target.home) == first; });
   if (one_shard) {
     broker::Publish message;
     message.message = std::move(publish.message);
@@ -113,7 +115,8 @@ void LoopFrontEnd::Publish(ChannelKey channel, OutgoingPublish publish) {
   std::map<ShardRef, broker::Publish> by_shard;
   for (const catalog::Target& target : publish.targets) {
     const auto [it, added] = by_shard.try_emplace(ShardRef::Of(target.shard, target.home));
-    if (added) it->second = ToShardPublish(publish.message, envelope_crc, payload_crc, publish.persistent);
+    if (added)
+      it->second = ToShardPublish(publish.message, envelope_crc, payload_crc, publish.persistent);
     it->second.targets.push_back(target.queue);
   }
   auto gathering = std::make_shared<Gathering>();
@@ -124,7 +127,8 @@ void LoopFrontEnd::Publish(ChannelKey channel, OutgoingPublish publish) {
 }
 
 void LoopFrontEnd::Commit(ChannelKey channel, std::vector<OutgoingPublish> publishes,
-                          std::vector<OutgoingSettle> settles, std::vector<OutgoingReturn> returns, Done done) {
+                          std::vector<OutgoingSettle> settles, std::vector<OutgoingReturn> returns,
+                          Done done) {
   struct Part {
     std::vector<broker::Publish> publishes;
     std::vector<broker::Settle> settles;
@@ -137,13 +141,15 @@ void LoopFrontEnd::Commit(ChannelKey channel, std::vector<OutgoingPublish> publi
     std::map<ShardRef, broker::Publish> by_shard;
     for (const catalog::Target& target : publish.targets) {
       const auto [it, added] = by_shard.try_emplace(ShardRef::Of(target.shard, target.home));
-      if (added) it->second = ToShardPublish(publish.message, envelope_crc, payload_crc, publish.persistent);
+      if (added)
+        it->second = ToShardPublish(publish.message, envelope_crc, payload_crc, publish.persistent);
       it->second.targets.push_back(target.queue);
     }
     for (auto& [shard, message] : by_shard) parts[shard].publishes.push_back(std::move(message));
   }
   for (const OutgoingSettle& settle : settles) parts[settle.shard].settles.push_back(settle.settle);
-  for (const OutgoingReturn& returned : returns) parts[returned.shard].returns.push_back(returned.run);
+  for (const OutgoingReturn& returned : returns)
+    parts[returned.shard].returns.push_back(returned.run);
 
   auto gathering = std::make_shared<Gathering>();
   gathering->committed = std::move(done);
@@ -151,13 +157,15 @@ void LoopFrontEnd::Commit(ChannelKey channel, std::vector<OutgoingPublish> publi
   gathering->remaining = 1;  // This call itself, so that nothing is reported from inside it.
   const uint64_t index = catalog_ != nullptr ? catalog_->index() : 0;
   for (auto& [shard, part] : parts) {
-    Link(shard)->Commit(index, std::move(part.publishes), std::move(part.settles), std::move(part.returns), gathering);
+    Link(shard)->Commit(index, std::move(part.publishes), std::move(part.settles),
+                        std::move(part.returns), gathering);
   }
   if (gathering->remaining > 1) {
     --gathering->remaining;
     return;
   }
-  // Nothing waits for a shard: an empty commit. Answered through the loop's own queue, never from inside this call.
+  // Nothing waits for a shard: an empty commit. Answered through the loop's own queue, never from
+  // inside this call.
   catalog_client_->Defer([this, gathering] { OnGathered(gathering.get()); });
 }
 
@@ -168,13 +176,14 @@ broker::ConsumerKey LoopFrontEnd::Consume(ChannelKey channel, const catalog::Que
   consumers_.emplace(consumer, Consumer{channel, channels_.at(channel), shard});
   consumers_of_[channel].push_back(consumer);
   broker::Consume consume;
-  consume.request = Expect(channel, shard, [this, consumer, channel, done = std::move(done)](broker::Reply reply) {
-    if (!reply.status.ok()) {
-      consumers_.erase(consumer);
-      std::erase(consumers_of_[channel], consumer);
-    }
-    done(reply.status);
-  });
+  consume.request = Expect(channel, shard,
+                           [this, consumer, channel, done = std::move(done)](broker::Reply reply) {
+                             if (!reply.status.ok()) {
+                               consumers_.erase(consumer);
+                               std::erase(consumers_of_[channel], consumer);
+                             }
+                             done(reply.status);
+                           });
   consume.catalog_index = catalog_->index();
   consume.queue = queue.id;
   consume.consumer = consumer;
@@ -199,8 +208,8 @@ void LoopFrontEnd::Cancel(ChannelKey channel, broker::ConsumerKey consumer, Done
     return;
   }
   const ShardRef shard = it->second.shard;
-  const broker::RequestId request =
-      Expect(channel, shard, [this, consumer, channel, done = std::move(done)](broker::Reply reply) {
+  const broker::RequestId request = Expect(
+      channel, shard, [this, consumer, channel, done = std::move(done)](broker::Reply reply) {
         // What was handed out before the cancel took effect has been delivered by now.
         consumers_.erase(consumer);
         std::erase(consumers_of_[channel], consumer);
@@ -223,24 +232,28 @@ void LoopFrontEnd::TakeCredit(ChannelKey channel, broker::ConsumerKey consumer, 
     return;
   }
   const ShardRef shard = it->second.shard;
-  const broker::RequestId request = Expect(channel, shard, [done = std::move(done)](broker::Reply reply) {
-    const auto* taken = std::get_if<broker::CreditTaken>(&reply.result);
-    done(taken != nullptr ? taken->unused : broker::Credit{});
-  });
+  const broker::RequestId request =
+      Expect(channel, shard, [done = std::move(done)](broker::Reply reply) {
+        const auto* taken = std::get_if<broker::CreditTaken>(&reply.result);
+        done(taken != nullptr ? taken->unused : broker::Credit{});
+      });
   Link(shard)->Ask(broker::TakeCredit{request, consumer});
 }
 
-void LoopFrontEnd::Get(ChannelKey channel, const catalog::QueueRecord& queue, bool no_ack, GetDone done) {
+void LoopFrontEnd::Get(ChannelKey channel, const catalog::QueueRecord& queue, bool no_ack,
+                       GetDone done) {
   const ShardRef shard = RefOf(queue);
-  const broker::RequestId request = Expect(channel, shard, [done = std::move(done)](broker::Reply reply) {
-    if (!reply.status.ok()) return done(reply.status);
-    auto* got = std::get_if<broker::GetOk>(&reply.result);
-    done(got != nullptr ? std::optional<broker::GetOk>(std::move(*got)) : std::nullopt);
-  });
+  const broker::RequestId request =
+      Expect(channel, shard, [done = std::move(done)](broker::Reply reply) {
+        if (!reply.status.ok()) return done(reply.status);
+        auto* got = std::get_if<broker::GetOk>(&reply.result);
+        done(got != nullptr ? std::optional<broker::GetOk>(std::move(*got)) : std::nullopt);
+      });
   Link(shard)->Ask(broker::Get{request, catalog_->index(), queue.id, no_ack});
 }
 
-void LoopFrontEnd::CountMessages(ChannelKey channel, const catalog::QueueRecord& queue, CountsDone done) {
+void LoopFrontEnd::CountMessages(ChannelKey channel, const catalog::QueueRecord& queue,
+                                 CountsDone done) {
   const ShardRef shard = RefOf(queue);
   const broker::RequestId request = Expect(channel, shard, AsCounts(std::move(done)));
   Link(shard)->Ask(broker::CountMessages{request, catalog_->index(), queue.id});
@@ -252,8 +265,8 @@ void LoopFrontEnd::Purge(ChannelKey channel, const catalog::QueueRecord& queue, 
   Link(shard)->Ask(broker::Purge{request, catalog_->index(), queue.id});
 }
 
-void LoopFrontEnd::DeleteQueue(ChannelKey channel, const catalog::QueueRecord& queue, bool if_unused, bool if_empty,
-                               CountsDone done) {
+void LoopFrontEnd::DeleteQueue(ChannelKey channel, const catalog::QueueRecord& queue,
+                               bool if_unused, bool if_empty, CountsDone done) {
   const ShardRef shard = RefOf(queue);
   const broker::RequestId request = Expect(channel, shard, AsCounts(std::move(done)));
   Link(shard)->Ask(broker::DeleteQueue{request, catalog_->index(), queue.id, if_unused, if_empty});
@@ -264,9 +277,10 @@ void LoopFrontEnd::DropQueue(const catalog::QueueRecord& queue) {
 }
 
 void LoopFrontEnd::Change(ChannelKey channel, catalog::Command command, ChangeDone done) {
-  catalog_client_->Change(std::move(command), [this, channel, done = std::move(done)](const catalog::Outcome& outcome) {
-    if (IsOpen(channel)) done(outcome);
-  });
+  catalog_client_->Change(std::move(command),
+                          [this, channel, done = std::move(done)](const catalog::Outcome& outcome) {
+                            if (IsOpen(channel)) done(outcome);
+                          });
 }
 
 base::GroupId LoopFrontEnd::ChooseShard() {
@@ -291,7 +305,8 @@ bool LoopFrontEnd::SendDirectReply(const ReplyAddress& address, broker::MessageB
 
 std::vector<ShardRef> LoopFrontEnd::AllShards() const {
   std::vector<ShardRef> shards;
-  for (uint32_t group = 1; group <= facts_.shards; ++group) shards.push_back({base::GroupId{group}, {}});
+  for (uint32_t group = 1; group <= facts_.shards; ++group)
+    shards.push_back({base::GroupId{group}, {}});
   for (uint16_t loop = 0; loop < facts_.loops; ++loop) {
     shards.push_back({base::GroupId{}, facts_.SessionOf(base::LoopId{loop})});
   }
@@ -348,9 +363,11 @@ void LoopFrontEnd::Install(const CatalogApplied& applied) {
   for (const catalog::Change& change : applied.changes) {
     if (const auto* declared = std::get_if<catalog::QueueDeclared>(&change)) {
       const catalog::QueueRecord* queue = catalog_->FindQueue(declared->queue);
-      if (queue != nullptr && queue->shard.value < queues_of_shard_.size()) ++queues_of_shard_[queue->shard.value];
+      if (queue != nullptr && queue->shard.value < queues_of_shard_.size())
+        ++queues_of_shard_[queue->shard.value];
     } else if (const auto* forgotten = std::get_if<catalog::QueueForgotten>(&change)) {
-      if (forgotten->shard.value < queues_of_shard_.size() && queues_of_shard_[forgotten->shard.value] > 0) {
+      if (forgotten->shard.value < queues_of_shard_.size() &&
+          queues_of_shard_[forgotten->shard.value] > 0) {
         --queues_of_shard_[forgotten->shard.value];
       }
     }
@@ -392,7 +409,8 @@ void LoopFrontEnd::OnReply(const ShardRef& shard, broker::Reply reply) {
   }
 }
 
-void LoopFrontEnd::OnResponses(const ShardRef& shard, std::vector<broker::ShardResponse> responses) {
+void LoopFrontEnd::OnResponses(const ShardRef& shard,
+                               std::vector<broker::ShardResponse> responses) {
   const auto found = links_.find(shard);
   if (found == links_.end()) return;
   ShardLink* const link = found->second.get();
@@ -406,7 +424,8 @@ void LoopFrontEnd::OnResponses(const ShardRef& shard, std::vector<broker::ShardR
         if (--gathering->remaining == 0) OnGathered(gathering.get());
       });
     } else if (auto* deliveries = std::get_if<broker::Deliveries>(&response)) {
-      for (broker::Delivery& delivery : deliveries->deliveries) OnDelivery(shard, std::move(delivery));
+      for (broker::Delivery& delivery : deliveries->deliveries)
+        OnDelivery(shard, std::move(delivery));
     } else if (auto* cancelled = std::get_if<broker::ConsumerCancelled>(&response)) {
       const auto it = consumers_.find(cancelled->consumer);
       if (it == consumers_.end()) continue;
@@ -417,8 +436,9 @@ void LoopFrontEnd::OnResponses(const ShardRef& shard, std::vector<broker::ShardR
     } else if (auto* reply = std::get_if<broker::Reply>(&response)) {
       OnReply(shard, std::move(*reply));
     }
-    // SessionOpened: within one life of the node the numbers begin at 1, as the link assumed. SessionRefused cannot
-    // come from a shard of our own node: its log has our opening before everything else of the session.
+    // SessionOpened: within one life of the node the numbers begin at 1, as the link assumed.
+    // SessionRefused cannot come from a shard of our own node: its log has our opening before
+    // everything else of the session.
   }
 }
 
@@ -427,7 +447,8 @@ void LoopFrontEnd::OnDirectReply(const DirectReply& reply) {
   if (it != channels_.end()) it->second->OnDirectReply(reply.message);
 }
 
-void LoopFrontEnd::Flush(const std::function<void(const ShardRef&, std::vector<broker::ShardRequest>)>& send) {
+void LoopFrontEnd::Flush(
+    const std::function<void(const ShardRef&, std::vector<broker::ShardRequest>)>& send) {
   const std::vector<ShardLink*> dirty = std::exchange(dirty_, {});
   for (ShardLink* link : dirty) {
     // A new link is listed twice: once for opening the session, once for its first request.

@@ -15,13 +15,15 @@
 
 namespace pontoon::cluster {
 
-// The front-end of one event loop: sends what its channels ask to the leaders of the shards, in order per shard, and
-// brings the answers back. Gathers a turn's requests; LoopHost sends them at the turn's end.
+// The front-end of one event loop: sends what its channels ask to the leaders of the shards, in
+// order per shard, and brings the answers back. Gathers a turn's requests; LoopHost sends them at
+// the turn's end.
 class LoopFrontEnd final : public FrontEnd {
  public:
   // `send_reply` takes a direct reply to its loop.
   using SendReply = std::function<void(base::LoopId, DirectReply)>;
-  LoopFrontEnd(const NodeFacts& facts, base::LoopId loop, CatalogClient* catalog_client, SendReply send_reply);
+  LoopFrontEnd(const NodeFacts& facts, base::LoopId loop, CatalogClient* catalog_client,
+               SendReply send_reply);
 
   // FrontEnd.
   const base::SessionId& id() const override { return session_; }
@@ -31,20 +33,25 @@ class LoopFrontEnd final : public FrontEnd {
   ChannelKey OpenChannel(ChannelSink* sink) override;
   void CloseChannel(ChannelKey channel, std::vector<OutgoingReturn> holding) override;
   void Publish(ChannelKey channel, OutgoingPublish publish) override;
-  void Commit(ChannelKey channel, std::vector<OutgoingPublish> publishes, std::vector<OutgoingSettle> settles,
-              std::vector<OutgoingReturn> returns, Done done) override;
-  broker::ConsumerKey Consume(ChannelKey channel, const catalog::QueueRecord& queue, ConsumeOptions options,
-                              Done done) override;
+  void Commit(ChannelKey channel, std::vector<OutgoingPublish> publishes,
+              std::vector<OutgoingSettle> settles, std::vector<OutgoingReturn> returns,
+              Done done) override;
+  broker::ConsumerKey Consume(ChannelKey channel, const catalog::QueueRecord& queue,
+                              ConsumeOptions options, Done done) override;
   void Cancel(ChannelKey channel, broker::ConsumerKey consumer, Done done) override;
   void Grant(broker::ConsumerKey consumer, broker::Credit more) override;
   void TakeCredit(ChannelKey channel, broker::ConsumerKey consumer, CreditDone done) override;
-  void Get(ChannelKey channel, const catalog::QueueRecord& queue, bool no_ack, GetDone done) override;
+  void Get(ChannelKey channel, const catalog::QueueRecord& queue, bool no_ack,
+           GetDone done) override;
   void Settle(const OutgoingSettle& settle) override { Link(settle.shard)->Settle(settle.settle); }
-  void Return(const OutgoingReturn& returned) override { Link(returned.shard)->Return(returned.run); }
-  void CountMessages(ChannelKey channel, const catalog::QueueRecord& queue, CountsDone done) override;
+  void Return(const OutgoingReturn& returned) override {
+    Link(returned.shard)->Return(returned.run);
+  }
+  void CountMessages(ChannelKey channel, const catalog::QueueRecord& queue,
+                     CountsDone done) override;
   void Purge(ChannelKey channel, const catalog::QueueRecord& queue, CountsDone done) override;
-  void DeleteQueue(ChannelKey channel, const catalog::QueueRecord& queue, bool if_unused, bool if_empty,
-                   CountsDone done) override;
+  void DeleteQueue(ChannelKey channel, const catalog::QueueRecord& queue, bool if_unused,
+                   bool if_empty, CountsDone done) override;
   void DropQueue(const catalog::QueueRecord& queue) override;
   void Change(ChannelKey channel, catalog::Command command, ChangeDone done) override;
   base::GroupId ChooseShard() override;
@@ -84,8 +91,11 @@ class LoopFrontEnd final : public FrontEnd {
     return ShardRef::Of(queue.shard, queue.home);
   }
   ShardLink* Link(const ShardRef& given);
-  broker::RequestId Expect(ChannelKey channel, const ShardRef& shard, std::function<void(broker::Reply)> done);
-  bool IsOpen(ChannelKey channel) const { return channel.value == 0 || channels_.contains(channel); }
+  broker::RequestId Expect(ChannelKey channel, const ShardRef& shard,
+                           std::function<void(broker::Reply)> done);
+  bool IsOpen(ChannelKey channel) const {
+    return channel.value == 0 || channels_.contains(channel);
+  }
   void OnPublishDone(OutstandingPublish publish, bool refused);
   void OnGathered(Gathering* gathering);
   void OnDelivery(const ShardRef& shard, broker::Delivery delivery);
@@ -103,12 +113,13 @@ class LoopFrontEnd final : public FrontEnd {
   catalog::VersionPtr catalog_;
   std::vector<uint64_t> queues_of_shard_;  // By group; to choose where new queues go.
 
-  absl::flat_hash_map<ChannelKey, ChannelSink*> channels_;  // Never iterated.
+  absl::flat_hash_map<ChannelKey, ChannelSink*> channels_;        // Never iterated.
   absl::flat_hash_map<broker::ConsumerKey, Consumer> consumers_;  // Never iterated.
   std::map<ChannelKey, std::vector<broker::ConsumerKey>> consumers_of_;
   std::map<ShardRef, std::unique_ptr<ShardLink>> links_;
   ShardLink* last_link_ = nullptr;  // The one used last; most calls in a row are for one shard.
-  std::vector<ShardLink*> dirty_;   // With something to send, in the order in which they came to have it.
+  std::vector<ShardLink*>
+      dirty_;  // With something to send, in the order in which they came to have it.
   absl::flat_hash_map<broker::RequestId, Pending> pending_;  // Never iterated.
   uint64_t last_channel_ = 0;
   uint64_t last_consumer_ = 0;

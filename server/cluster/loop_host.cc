@@ -49,19 +49,22 @@ LoopHost::LoopHost(const NodeFacts& facts, base::LoopId loop, raft::LogStore* st
       transient_(facts.SessionOf(loop), this) {
   if (loop.value == 0) {
     catalog_host_ = std::make_unique<CatalogHost>(
-        facts, &raft_, store, [this](base::LoopId to, LoopMessage message) { SendToLoop(to, std::move(message)); });
+        facts, &raft_, store,
+        [this](base::LoopId to, LoopMessage message) { SendToLoop(to, std::move(message)); });
   }
   for (uint32_t group = 1; group <= facts.shards; ++group) {
     if (facts.LoopOf(base::GroupId{group}) != loop) continue;
-    shards_.emplace(base::GroupId{group},
-                    std::make_unique<ReplicatedShard>(base::GroupId{group}, loop, &raft_, store, fabric, this));
+    shards_.emplace(
+        base::GroupId{group},
+        std::make_unique<ReplicatedShard>(base::GroupId{group}, loop, &raft_, store, fabric, this));
   }
 }
 
 absl::Status LoopHost::OpenBlocking(const catalog::FoundCluster& found) {
   const raft::Membership founders = Alone(facts_);
   if (catalog_host_ != nullptr) {
-    if (absl::Status opened = catalog_host_->OpenBlocking(founders, found); !opened.ok()) return opened;
+    if (absl::Status opened = catalog_host_->OpenBlocking(founders, found); !opened.ok())
+      return opened;
   }
   for (auto& [group, shard] : shards_) {
     if (absl::Status opened = shard->OpenBlocking(founders); !opened.ok()) return opened;
@@ -104,42 +107,41 @@ void LoopHost::SendToLoop(base::LoopId to, LoopMessage message) {
 }
 
 void LoopHost::OnMessage(LoopMessage message) {
-  std::visit(
-      Overloaded{
-          [this](ToShard& m) { OnToShard(std::move(m)); },
-          [this](ToSession& m) { front_end_.OnResponses(m.shard, std::move(m.responses)); },
-          [this](ToCatalog& m) {
-            if (catalog_host_ != nullptr) catalog_host_->OnCommands(std::move(m.commands));
-          },
-          [this](CatalogApplied& m) { OnCatalogApplied(m); },
-          [this](CatalogInstalled& m) {
-            if (catalog_host_ != nullptr) catalog_host_->OnInstalled(m.loop, m.index);
-          },
-          [this](CatalogAnswers& m) { catalog_client_.OnAnswers(m.outcomes); },
-          [this](StorageDone& m) { raft_.OnStorageDone(m.group, m.seq); },
-          [this](CheckpointDurable& m) {
-            raft_.OnCheckpointDurable(m.group, m.applied);
-            if (const auto it = shards_.find(m.group); it != shards_.end()) {
-              it->second->OnCheckpointDurable(m.applied.index.value);
-            } else if (m.group == base::kCatalogGroup && catalog_host_ != nullptr) {
-              catalog_host_->OnCheckpointDurable();
-            }
-          },
-          [this](StateWritten& m) { raft_.OnStateWritten(m.group, m.ticket); },
-          [this](BodiesRead& m) {
-            if (const auto it = shards_.find(m.group); it != shards_.end()) {
-              it->second->OnBodiesRead(std::move(m));
-            }
-          },
-          [this](PageRead& m) {
-            if (const auto it = shards_.find(m.group); it != shards_.end()) {
-              it->second->OnPageRead(std::move(m));
-            }
-          },
-          [this](DirectReply& m) { front_end_.OnDirectReply(m); },
-          [this](Call& m) { m.run(this); },
-      },
-      message);
+  std::visit(Overloaded{
+                 [this](ToShard& m) { OnToShard(std::move(m)); },
+                 [this](ToSession& m) { front_end_.OnResponses(m.shard, std::move(m.responses)); },
+                 [this](ToCatalog& m) {
+                   if (catalog_host_ != nullptr) catalog_host_->OnCommands(std::move(m.commands));
+                 },
+                 [this](CatalogApplied& m) { OnCatalogApplied(m); },
+                 [this](CatalogInstalled& m) {
+                   if (catalog_host_ != nullptr) catalog_host_->OnInstalled(m.loop, m.index);
+                 },
+                 [this](CatalogAnswers& m) { catalog_client_.OnAnswers(m.outcomes); },
+                 [this](StorageDone& m) { raft_.OnStorageDone(m.group, m.seq); },
+                 [this](CheckpointDurable& m) {
+                   raft_.OnCheckpointDurable(m.group, m.applied);
+                   if (const auto it = shards_.find(m.group); it != shards_.end()) {
+                     it->second->OnCheckpointDurable(m.applied.index.value);
+                   } else if (m.group == base::kCatalogGroup && catalog_host_ != nullptr) {
+                     catalog_host_->OnCheckpointDurable();
+                   }
+                 },
+                 [this](StateWritten& m) { raft_.OnStateWritten(m.group, m.ticket); },
+                 [this](BodiesRead& m) {
+                   if (const auto it = shards_.find(m.group); it != shards_.end()) {
+                     it->second->OnBodiesRead(std::move(m));
+                   }
+                 },
+                 [this](PageRead& m) {
+                   if (const auto it = shards_.find(m.group); it != shards_.end()) {
+                     it->second->OnPageRead(std::move(m));
+                   }
+                 },
+                 [this](DirectReply& m) { front_end_.OnDirectReply(m); },
+                 [this](Call& m) { m.run(this); },
+             },
+             message);
 }
 
 broker::Shard* LoopHost::ServingShard(const ShardRef& shard) {
@@ -155,11 +157,13 @@ void LoopHost::OnToShard(ToShard message) {
     held_.push_back(std::move(message));
     return;
   }
-  for (broker::ShardRequest& request : message.requests) shard->OnRequest(message.session, std::move(request));
+  for (broker::ShardRequest& request : message.requests)
+    shard->OnRequest(message.session, std::move(request));
 }
 
 bool LoopHost::HoldsQueue(const catalog::QueueRecord& queue) const {
-  return queue.transient() ? queue.home == facts_.SessionOf(loop_) : facts_.LoopOf(queue.shard) == loop_;
+  return queue.transient() ? queue.home == facts_.SessionOf(loop_)
+                           : facts_.LoopOf(queue.shard) == loop_;
 }
 
 broker::QueueSpec LoopHost::SpecOf(const catalog::QueueRecord& queue) const {
@@ -171,7 +175,8 @@ void LoopHost::OnCatalogApplied(const CatalogApplied& applied) {
   front_end_.Install(applied);
   for (const catalog::Change& change : applied.changes) {
     const auto* boot = std::get_if<catalog::BootRegistered>(&change);
-    if (boot != nullptr && boot->node == facts_.node && boot->boot == facts_.boot) boot_registered_ = true;
+    if (boot != nullptr && boot->node == facts_.node && boot->boot == facts_.boot)
+      boot_registered_ = true;
   }
   TellShards(applied);
   ServeShards();
@@ -182,7 +187,8 @@ void LoopHost::OnCatalogApplied(const CatalogApplied& applied) {
 void LoopHost::TellShards(const CatalogApplied& applied) {
   const uint64_t index = applied.version->index();
   const auto shard_of = [this](base::GroupId group, const base::SessionId& home) -> broker::Shard* {
-    if (group.value == 0) return home == facts_.SessionOf(loop_) ? ServingShard({group, home}) : nullptr;
+    if (group.value == 0)
+      return home == facts_.SessionOf(loop_) ? ServingShard({group, home}) : nullptr;
     return facts_.LoopOf(group) == loop_ ? ServingShard({group, {}}) : nullptr;
   };
   for (const catalog::Change& change : applied.changes) {
@@ -193,7 +199,8 @@ void LoopHost::TellShards(const CatalogApplied& applied) {
       if (shard != nullptr) shard->OnQueueDeclared(index, SpecOf(*queue));
     } else if (const auto* forgotten = std::get_if<catalog::QueueForgotten>(&change)) {
       broker::Shard* shard = shard_of(forgotten->shard, forgotten->home);
-      if (shard != nullptr && !forgotten->closed_by_shard) shard->OnQueueDeleted(index, forgotten->queue);
+      if (shard != nullptr && !forgotten->closed_by_shard)
+        shard->OnQueueDeleted(index, forgotten->queue);
     }
   }
   for (auto& [group, shard] : shards_) {
@@ -208,7 +215,8 @@ void LoopHost::OnShardRole(const ShardRef& shard) {
 }
 
 void LoopHost::ServeShards() {
-  // Only with this boot in the catalog: it says which sessions and transient queues of earlier boots are over.
+  // Only with this boot in the catalog: it says which sessions and transient queues of earlier
+  // boots are over.
   if (!boot_registered_) return;
   const catalog::Version& version = *front_end_.catalog();
   const auto specs = [this](const std::vector<const catalog::QueueRecord*>& queues) {
@@ -229,7 +237,8 @@ void LoopHost::ServeShards() {
   }
   if (!transient_serving_) {
     transient_serving_ = true;
-    transient_.shard()->OnLeader(1, version.index(), specs(version.ListTransientQueues(facts_.SessionOf(loop_))));
+    transient_.shard()->OnLeader(1, version.index(),
+                                 specs(version.ListTransientQueues(facts_.SessionOf(loop_))));
   }
   ready_ = all;
   for (ToShard& message : std::exchange(held_, {})) OnToShard(std::move(message));
@@ -237,17 +246,19 @@ void LoopHost::ServeShards() {
 
 void LoopHost::OnShardResponse(const ShardRef& shard, const base::SessionId& session,
                                broker::ShardResponse response) {
-  if (responses_.empty() || responses_.back().session != session || responses_.back().shard != shard) {
+  if (responses_.empty() || responses_.back().session != session ||
+      responses_.back().shard != shard) {
     responses_.push_back({shard, session, {}});
   }
   responses_.back().responses.push_back(std::move(response));
 }
 
 void LoopHost::OnForgetQueue(const ShardRef& shard, base::QueueId queue) {
-  catalog_client_.Change(catalog::ForgetQueue{queue}, [this, shard, queue](const catalog::Outcome&) {
-    broker::Shard* serving = ServingShard(shard);
-    if (serving != nullptr) serving->OnQueueForgotten(queue);
-  });
+  catalog_client_.Change(catalog::ForgetQueue{queue},
+                         [this, shard, queue](const catalog::Outcome&) {
+                           broker::Shard* serving = ServingShard(shard);
+                           if (serving != nullptr) serving->OnQueueForgotten(queue);
+                         });
 }
 
 void LoopHost::FlushFrontEnd() {
@@ -260,7 +271,8 @@ void LoopHost::FlushFrontEnd() {
       fabric_->Send(to, std::move(message));
     }
   });
-  if (catalog_client_.has_outbox()) SendToLoop(base::LoopId{0}, ToCatalog{catalog_client_.TakeOutbox()});
+  if (catalog_client_.has_outbox())
+    SendToLoop(base::LoopId{0}, ToCatalog{catalog_client_.TakeOutbox()});
 }
 
 void LoopHost::FlushResponses() {
@@ -268,7 +280,8 @@ void LoopHost::FlushResponses() {
     if (batch.session == front_end_.id()) {
       front_end_.OnResponses(batch.shard, std::move(batch.responses));
     } else if (batch.session.node == facts_.node && batch.session.boot == facts_.boot) {
-      fabric_->Send(batch.session.loop, ToSession{batch.session, batch.shard, std::move(batch.responses)});
+      fabric_->Send(batch.session.loop,
+                    ToSession{batch.session, batch.shard, std::move(batch.responses)});
     }
     // Sessions of earlier boots are answered by nobody's leave: they are over.
   }
@@ -285,7 +298,8 @@ void LoopHost::OnTurnEnd() {
     if (shard->serving()) shard->shard()->OnTurnEnd(now_, wall_);
   }
   if (transient_serving_) {
-    // Twice: what is appended to the transient log is committed at once, and answered in the same turn.
+    // Twice: what is appended to the transient log is committed at once, and answered in the same
+    // turn.
     transient_.shard()->OnTurnEnd(now_, wall_);
     if (transient_.Pump()) transient_.shard()->OnTurnEnd(now_, wall_);
   }
@@ -294,8 +308,8 @@ void LoopHost::OnTurnEnd() {
 }
 
 bool LoopHost::wants_turn() const {
-  return more_to_apply_ || wants_turn_ || !to_self_.empty() || front_end_.has_outbox() || catalog_client_.has_outbox() ||
-         catalog_client_.has_deferred() || !responses_.empty();
+  return more_to_apply_ || wants_turn_ || !to_self_.empty() || front_end_.has_outbox() ||
+         catalog_client_.has_outbox() || catalog_client_.has_deferred() || !responses_.empty();
 }
 
 }  // namespace pontoon::cluster

@@ -22,14 +22,16 @@
 
 namespace pontoon::cluster {
 
-// Everything of the middle that one event loop owns: its front-end, its shards (replicated and transient), and on loop 0
-// the catalog. The same class runs in the server and in simulations: what moves messages between loops, writes, and
-// tells the time is given to it. A turn is: OnTurnStart, then inputs in any number (messages, what sessions ask of the
-// front-end), then OnTurnEnd. One loop; not thread-safe.
+// Everything of the middle that one event loop owns: its front-end, its shards (replicated and
+// transient), and on loop 0 the catalog. The same class runs in the server and in simulations: what
+// moves messages between loops, writes, and tells the time is given to it. A turn is: OnTurnStart,
+// then inputs in any number (messages, what sessions ask of the front-end), then OnTurnEnd. One
+// loop; not thread-safe.
 class LoopHost final : public ShardEvents {
  public:
   // All borrowed.
-  LoopHost(const NodeFacts& facts, base::LoopId loop, raft::LogStore* store, Fabric* fabric, base::Random* random);
+  LoopHost(const NodeFacts& facts, base::LoopId loop, raft::LogStore* store, Fabric* fabric,
+           base::Random* random);
 
   // Blocking, before the loop runs. DataLoss and others from the store and the state machines.
   absl::Status OpenBlocking(const catalog::FoundCluster& found);
@@ -43,7 +45,8 @@ class LoopHost final : public ShardEvents {
   // There is more to do at once: run another turn, though no input comes.
   bool wants_turn() const;
 
-  // Told, within OnTurnEnd or OnMessage, of every catalog change after this loop routes by it; before anyone is answered.
+  // Told, within OnTurnEnd or OnMessage, of every catalog change after this loop routes by it;
+  // before anyone is answered.
   void set_catalog_observer(std::function<void(absl::Span<const catalog::Change>)> observer) {
     catalog_observer_ = std::move(observer);
   }
@@ -58,7 +61,8 @@ class LoopHost final : public ShardEvents {
   uint64_t shard_memory_bytes() const;
 
   // ShardEvents.
-  void OnShardResponse(const ShardRef& shard, const base::SessionId& session, broker::ShardResponse response) override;
+  void OnShardResponse(const ShardRef& shard, const base::SessionId& session,
+                       broker::ShardResponse response) override;
   void OnForgetQueue(const ShardRef& shard, base::QueueId queue) override;
   void OnShardWantsTurn() override { wants_turn_ = true; }
   void OnShardRole(const ShardRef& shard) override;
@@ -99,9 +103,9 @@ class LoopHost final : public ShardEvents {
   base::MonotonicTime now_;
   base::WallTime wall_;
   base::MonotonicTime next_checkpoint_look_;
-  std::vector<Responses> responses_;      // Of this turn, in order.
-  std::vector<LoopMessage> to_self_;      // Messages of this loop to itself.
-  std::vector<ToShard> held_;             // For shards that do not serve yet.
+  std::vector<Responses> responses_;  // Of this turn, in order.
+  std::vector<LoopMessage> to_self_;  // Messages of this loop to itself.
+  std::vector<ToShard> held_;         // For shards that do not serve yet.
   std::function<void(absl::Span<const catalog::Change>)> catalog_observer_;
 };
 

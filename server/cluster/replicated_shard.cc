@@ -10,17 +10,18 @@
 namespace pontoon::cluster {
 namespace {
 
-// Headers of log that a restart would replay before a checkpoint is made. 32 busy shards replay 256 MiB at most,
-// which is well under a second.
+// Headers of log that a restart would replay before a checkpoint is made. 32 busy shards replay 256
+// MiB at most, which is well under a second.
 constexpr uint64_t kCheckpointBytes = 8 << 20;
-// An idle shard checkpoints for less, so that its settled bodies' keys and headers do not stay for days.
+// An idle shard checkpoints for less, so that its settled bodies' keys and headers do not stay for
+// days.
 constexpr uint64_t kIdleCheckpointBytes = 1024;
 constexpr base::Duration kIdle = base::Seconds(10);
 
 }  // namespace
 
-ReplicatedShard::ReplicatedShard(base::GroupId group, base::LoopId loop, raft::MultiRaft* raft, raft::LogStore* store,
-                                 Fabric* fabric, ShardEvents* events)
+ReplicatedShard::ReplicatedShard(base::GroupId group, base::LoopId loop, raft::MultiRaft* raft,
+                                 raft::LogStore* store, Fabric* fabric, ShardEvents* events)
     : ref_{group, {}},
       loop_(loop),
       raft_(raft),
@@ -36,8 +37,8 @@ absl::Status ReplicatedShard::OpenBlocking(const raft::Membership& founders) {
     const raft::Checkpoint& checkpoint = *recovered->checkpoint;
     const absl::Status restored = shard_->Restore(checkpoint.applied.index.value, checkpoint.root);
     if (!restored.ok()) {
-      return absl::Status(restored.code(), absl::StrCat("checkpoint of shard ", ref_.group.value, ": ",
-                                                        std::string(restored.message())));
+      return absl::Status(restored.code(), absl::StrCat("checkpoint of shard ", ref_.group.value,
+                                                        ": ", std::string(restored.message())));
     }
     applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;
   }
@@ -61,11 +62,13 @@ void ReplicatedShard::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never
     seen_index_ = applied;
     seen_change_at_ = now;
   }
-  // After a start the log waits to be applied: until then there is nothing new, and perhaps nothing at all.
+  // After a start the log waits to be applied: until then there is nothing new, and perhaps nothing
+  // at all.
   if (checkpoint_running_ || applied == checkpointed_index_) return;
   const uint64_t reclaimable = raft_->reclaimable_bytes(ref_.group);
   const bool idle = now - seen_change_at_ >= kIdle;
-  if (reclaimable >= kCheckpointBytes || ((idle || now_or_never) && reclaimable >= kIdleCheckpointBytes)) {
+  if (reclaimable >= kCheckpointBytes ||
+      ((idle || now_or_never) && reclaimable >= kIdleCheckpointBytes)) {
     checkpoint_running_ = true;
     checkpointed_index_ = applied;
     shard_->MakeCheckpoint();
@@ -78,8 +81,8 @@ void ReplicatedShard::OnCheckpointDurable(uint64_t applied) {
   ReleasePages();
 }
 
-// Told of the checkpoint, the shard drops the pages of the one before, which a peer may be fetching. Until then each
-// checkpoint names them, so that a crash does not forget them.
+// Told of the checkpoint, the shard drops the pages of the one before, which a peer may be
+// fetching. Until then each checkpoint names them, so that a crash does not forget them.
 void ReplicatedShard::ReleasePages() {
   if (durable_index_ == 0 || raft_->ServesSnapshot(ref_.group)) return;
   shard_->OnCheckpointDurable(std::exchange(durable_index_, 0));
@@ -118,8 +121,8 @@ void ReplicatedShard::Propose(base::SliceChain header, base::SliceChain body, ui
   entry.body_bytes = static_cast<uint32_t>(body.size());
   entry.body_crc = body.empty() ? 0 : body_crc;
   entry.body = std::move(body);
-  // The front-ends' byte budgets bound what is on its way, so the group's own quota must not refuse here: the shard
-  // has already counted on this entry.
+  // The front-ends' byte budgets bound what is on its way, so the group's own quota must not refuse
+  // here: the shard has already counted on this entry.
   const absl::StatusOr<raft::Index> index =
       raft_->Propose(ref_.group, term_, absl::MakeSpan(&entry, 1), raft::Core::Room::kAlways);
   PONTOON_CHECK_MSG(index.ok(), "a serving shard could not append to its log");
@@ -132,7 +135,8 @@ void ReplicatedShard::Respond(const base::SessionId& session, broker::ShardRespo
 void ReplicatedShard::ReadBodies(uint64_t read, std::vector<broker::BodyPart> parts) {
   std::vector<raft::BodyRead> reads;
   reads.reserve(parts.size());
-  for (const broker::BodyPart& part : parts) reads.push_back({raft::Index{part.index}, part.offset, part.size});
+  for (const broker::BodyPart& part : parts)
+    reads.push_back({raft::Index{part.index}, part.offset, part.size});
   store_->ReadBodies(ref_.group, std::move(reads),
                      [fabric = fabric_, loop = loop_, group = ref_.group, life = life_,
                       read](std::vector<absl::StatusOr<base::Slice>> bodies) {
@@ -151,7 +155,8 @@ void ReplicatedShard::ReadPage(uint64_t read, uint64_t page) {
 void ReplicatedShard::SubmitState(broker::ShardState state) {
   raft::StateTask task;
   task.group = ref_.group;
-  for (auto& [page, bytes] : state.put_pages) task.put_pages.emplace_back(raft::PageId{page}, std::move(bytes));
+  for (auto& [page, bytes] : state.put_pages)
+    task.put_pages.emplace_back(raft::PageId{page}, std::move(bytes));
   for (const uint64_t page : state.drop_pages) task.drop_pages.push_back({page});
   for (const uint64_t index : state.drop_bodies) task.drop_bodies.push_back({index});
   for (const broker::BodyKeep& keep : state.cut_bodies) {
@@ -181,13 +186,15 @@ void ReplicatedShard::Install(const raft::Checkpoint& checkpoint) {
   checkpoint_running_ = false;
 }
 
-absl::StatusOr<raft::StateMachine::Contents> ReplicatedShard::ListContents(absl::string_view root) const {
+absl::StatusOr<raft::StateMachine::Contents> ReplicatedShard::ListContents(
+    absl::string_view root) const {
   absl::StatusOr<broker::CheckpointContents> listed = broker::ListCheckpoint(ref_.group, root);
   if (!listed.ok()) return listed.status();
   Contents contents;
   contents.pages.reserve(listed->pages.size());
   for (const uint64_t page : listed->pages) contents.pages.push_back({page});
-  for (const auto& [first, count] : listed->bodies) contents.bodies.push_back({raft::Index{first}, count});
+  for (const auto& [first, count] : listed->bodies)
+    contents.bodies.push_back({raft::Index{first}, count});
   return contents;
 }
 

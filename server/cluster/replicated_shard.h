@@ -26,12 +26,13 @@ class ShardEvents {
   virtual void OnShardRole(const ShardRef& shard) = 0;
 };
 
-// A shard whose log is a Raft group in the node's log store: ties broker::Shard to raft::MultiRaft. One loop.
+// A shard whose log is a Raft group in the node's log store: ties broker::Shard to raft::MultiRaft.
+// One loop.
 class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnvironment {
  public:
   // All borrowed. `fabric` brings reads, which end on the store's threads, back to `loop`.
-  ReplicatedShard(base::GroupId group, base::LoopId loop, raft::MultiRaft* raft, raft::LogStore* store, Fabric* fabric,
-                  ShardEvents* events);
+  ReplicatedShard(base::GroupId group, base::LoopId loop, raft::MultiRaft* raft,
+                  raft::LogStore* store, Fabric* fabric, ShardEvents* events);
 
   // Blocking, before the loop runs: from what is on the disk.
   absl::Status OpenBlocking(const raft::Membership& founders);
@@ -44,8 +45,8 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   bool serving() const { return serving_; }
   void Serve(uint64_t catalog_index, const std::vector<broker::QueueSpec>& queues);
 
-  // Checkpoints when enough of the log can be reclaimed, or a little of it and the shard has been idle. About once a
-  // second, and with `now_or_never` at shutdown.
+  // Checkpoints when enough of the log can be reclaimed, or a little of it and the shard has been
+  // idle. About once a second, and with `now_or_never` at shutdown.
   void MaybeCheckpoint(base::MonotonicTime now, bool now_or_never);
 
   // What was read for a shard that another replica's snapshot has taken the place of is dropped.
@@ -90,8 +91,9 @@ class ReplicatedShard final : public raft::StateMachine, public broker::ShardEnv
   bool leads_ = false;
   bool serving_ = false;
   uint64_t applied_index_ = 0;
-  uint64_t checkpointed_index_ = 0;     // Applied when the newest checkpoint was made; 0: there is none.
-  uint64_t seen_index_ = 0;            // Applied when the checkpoint policy last looked.
+  uint64_t checkpointed_index_ =
+      0;                     // Applied when the newest checkpoint was made; 0: there is none.
+  uint64_t seen_index_ = 0;  // Applied when the checkpoint policy last looked.
   base::MonotonicTime seen_change_at_;  // When it last saw something new.
   bool checkpoint_running_ = false;
   uint64_t durable_index_ = 0;  // A durable checkpoint that the shard was not told of yet; 0: none.

@@ -3,7 +3,8 @@
 namespace pontoon::cluster {
 namespace {
 
-// Joins `next` to `last` where it continues it, so that a turn of one-by-one acknowledgements is one run.
+// Joins `next` to `last` where it continues it, so that a turn of one-by-one acknowledgements is
+// one run.
 bool Extend(broker::DeliveryRun* last, const broker::DeliveryRun& next) {
   if (last->queue != next.queue || last->first.value + last->count != next.first.value ||
       last->first_delivery.value + last->count != next.first_delivery.value) {
@@ -15,10 +16,12 @@ bool Extend(broker::DeliveryRun* last, const broker::DeliveryRun& next) {
 
 }  // namespace
 
-void ShardLink::Publish(uint64_t catalog_index, broker::Publish publish, OutstandingPublish outstanding) {
+void ShardLink::Publish(uint64_t catalog_index, broker::Publish publish,
+                        OutstandingPublish outstanding) {
   auto* batch = outbox_.empty() ? nullptr : std::get_if<broker::PublishBatch>(&outbox_.back());
   if (batch == nullptr) {
-    batch = &std::get<broker::PublishBatch>(outbox_.emplace_back(broker::PublishBatch{next_publish_, 0, {}}));
+    batch = &std::get<broker::PublishBatch>(
+        outbox_.emplace_back(broker::PublishBatch{next_publish_, 0, {}}));
   }
   batch->catalog_index = catalog_index;
   batch->messages.push_back(std::move(publish));
@@ -29,8 +32,10 @@ void ShardLink::Publish(uint64_t catalog_index, broker::Publish publish, Outstan
 void ShardLink::Settle(const broker::Settle& settle) {
   auto* batch = outbox_.empty() ? nullptr : std::get_if<broker::SettleBatch>(&outbox_.back());
   if (batch == nullptr) {
-    batch = &std::get<broker::SettleBatch>(outbox_.emplace_back(broker::SettleBatch{next_settle_++, {}}));
-  } else if (batch->settles.back().action == settle.action && Extend(&batch->settles.back().run, settle.run)) {
+    batch = &std::get<broker::SettleBatch>(
+        outbox_.emplace_back(broker::SettleBatch{next_settle_++, {}}));
+  } else if (batch->settles.back().action == settle.action &&
+             Extend(&batch->settles.back().run, settle.run)) {
     return;
   }
   batch->settles.push_back(settle);
@@ -47,7 +52,8 @@ void ShardLink::Return(const broker::DeliveryRun& run) {
 }
 
 void ShardLink::Commit(uint64_t catalog_index, std::vector<broker::Publish> publishes,
-                       std::vector<broker::Settle> settles, std::vector<broker::DeliveryRun> returns,
+                       std::vector<broker::Settle> settles,
+                       std::vector<broker::DeliveryRun> returns,
                        const std::shared_ptr<Gathering>& gathering) {
   broker::Transaction transaction;
   if (!publishes.empty()) {

@@ -30,11 +30,13 @@ struct OutstandingPublish {
   std::shared_ptr<Gathering> gathering;  // Null for the common case: this shard alone.
 };
 
-// The front-end's ordered session with one shard: numbers what is sent, gathers a turn's requests, and remembers what
-// is not yet answered (design section 5). One loop.
+// The front-end's ordered session with one shard: numbers what is sent, gathers a turn's requests,
+// and remembers what is not yet answered (design section 5). One loop.
 class ShardLink {
  public:
-  explicit ShardLink(ShardRef shard) : shard_(shard) { outbox_.emplace_back(broker::OpenSession{}); }
+  explicit ShardLink(ShardRef shard) : shard_(shard) {
+    outbox_.emplace_back(broker::OpenSession{});
+  }
 
   const ShardRef& shard() const { return shard_; }
 
@@ -44,13 +46,15 @@ class ShardLink {
   // Everything else; in order with the above.
   void Ask(broker::ShardRequest request) { outbox_.push_back(std::move(request)); }
   // Of the commit's part for this shard; `gathering` counts the answers that will come (0 to 2).
-  void Commit(uint64_t catalog_index, std::vector<broker::Publish> publishes, std::vector<broker::Settle> settles,
-              std::vector<broker::DeliveryRun> returns, const std::shared_ptr<Gathering>& gathering);
+  void Commit(uint64_t catalog_index, std::vector<broker::Publish> publishes,
+              std::vector<broker::Settle> settles, std::vector<broker::DeliveryRun> returns,
+              const std::shared_ptr<Gathering>& gathering);
 
   bool has_outbox() const { return !outbox_.empty(); }
   std::vector<broker::ShardRequest> TakeOutbox() { return std::exchange(outbox_, {}); }
 
-  // Calls `done` for each publish that this answer ends, in order, with whether the shard refused it.
+  // Calls `done` for each publish that this answer ends, in order, with whether the shard refused
+  // it.
   template <typename F>
   void OnPublishesDone(const broker::PublishesDone& answer, F done) {
     auto refused = answer.refused.begin();

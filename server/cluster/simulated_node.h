@@ -15,8 +15,8 @@
 #include "raft/node/memory_log_store.h"
 #include "server/cluster/loop_host.h"
 
-// For tests: a whole node (several loops, shards, catalog, front-ends) in one thread, from one seed, over the log store
-// in memory with its ways to crash. Time passes only when a test says so.
+// For tests: a whole node (several loops, shards, catalog, front-ends) in one thread, from one
+// seed, over the log store in memory with its ways to crash. Time passes only when a test says so.
 
 namespace pontoon::cluster {
 
@@ -31,7 +31,9 @@ class RecordingChannel final : public ChannelSink {
     deliveries.emplace_back(shard, std::move(delivery));
   }
   void OnConsumerCancelled(broker::ConsumerKey consumer) override { cancelled.push_back(consumer); }
-  void OnDirectReply(broker::MessageBytes message) override { replies.push_back(std::move(message)); }
+  void OnDirectReply(broker::MessageBytes message) override {
+    replies.push_back(std::move(message));
+  }
 
   std::vector<uint64_t> done_tags, refused_tags;
   std::vector<std::pair<ShardRef, broker::Delivery>> deliveries;
@@ -54,7 +56,8 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
   raft::MemoryLogStore* store() { return &store_; }
   const NodeFacts& facts() const { return facts_; }
 
-  // One turn of each loop, in an order that chance draws; messages between loops arrive in later turns.
+  // One turn of each loop, in an order that chance draws; messages between loops arrive in later
+  // turns.
   void Turn() {
     now_ = now_ + base::Millis(1);
     wall_.nanos += 1000000;
@@ -69,7 +72,8 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
       host->OnTurnEnd();
     }
   }
-  // Turns with the disk at work, until `done` says so. Fails the check after far more turns than anything needs.
+  // Turns with the disk at work, until `done` says so. Fails the check after far more turns than
+  // anything needs.
   void RunUntil(const std::function<bool()>& done) {
     for (int i = 0; i < 20000; ++i) {
       if (done()) return;
@@ -106,7 +110,8 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
     found.default_user.name = "guest";
     found.default_permission = {"guest", "/", ".*", ".*", ".*"};
     for (uint16_t loop = 0; loop < facts_.loops; ++loop) {
-      hosts_.push_back(std::make_unique<LoopHost>(facts_, base::LoopId{loop}, &store_, this, &random_));
+      hosts_.push_back(
+          std::make_unique<LoopHost>(facts_, base::LoopId{loop}, &store_, this, &random_));
     }
     for (const auto& host : hosts_) PONTOON_CHECK(host->OpenBlocking(found).ok());
     RunUntil([this] {
@@ -118,8 +123,12 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
   }
 
   // Fabric.
-  void Send(base::LoopId to, LoopMessage message) override { mail_[to.value].push_back(std::move(message)); }
-  void OnDiskDead(base::Duration) override { PONTOON_CHECK_MSG(false, "the simulated disk never stands still for so long"); }
+  void Send(base::LoopId to, LoopMessage message) override {
+    mail_[to.value].push_back(std::move(message));
+  }
+  void OnDiskDead(base::Duration) override {
+    PONTOON_CHECK_MSG(false, "the simulated disk never stands still for so long");
+  }
   // raft::StorageEvents.
   void OnStorageDone(base::GroupId group, raft::IoSeq seq) override {
     Send(facts_.LoopOf(group), StorageDone{group, seq});

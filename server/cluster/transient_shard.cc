@@ -3,7 +3,9 @@
 namespace pontoon::cluster {
 
 TransientShard::TransientShard(base::SessionId home, ShardEvents* events)
-    : ref_{base::GroupId{}, home}, events_(events), shard_(broker::NewShard({}, broker::ShardLimits{}, this)) {}
+    : ref_{base::GroupId{}, home},
+      events_(events),
+      shard_(broker::NewShard({}, broker::ShardLimits{}, this)) {}
 
 bool TransientShard::Pump() {
   if (proposed_.empty() && body_reads_.empty() && page_reads_.empty()) return false;
@@ -35,7 +37,8 @@ bool TransientShard::Pump() {
 
 absl::StatusOr<base::Slice> TransientShard::Body::Read(uint32_t offset, uint32_t size) const {
   if (!whole.empty()) {
-    if (offset > whole.size() || size > whole.size() - offset) return absl::OutOfRangeError("beyond the body");
+    if (offset > whole.size() || size > whole.size() - offset)
+      return absl::OutOfRangeError("beyond the body");
     return whole.Sub(offset, size).Flatten();
   }
   auto it = extents.upper_bound(offset);

@@ -13,15 +13,17 @@
 
 namespace pontoon::cluster {
 
-// The shard of a loop's transient queues (exclusive, or not durable): the same queue and dispatcher code over a log that
-// is not replicated and lives in memory (design section 3). An entry is committed once it is appended. One loop.
+// The shard of a loop's transient queues (exclusive, or not durable): the same queue and dispatcher
+// code over a log that is not replicated and lives in memory (design section 3). An entry is
+// committed once it is appended. One loop.
 class TransientShard final : public broker::ShardEnvironment {
  public:
   TransientShard(base::SessionId home, ShardEvents* events);
 
   broker::Shard* shard() { return shard_.get(); }
   const ShardRef& ref() const { return ref_; }
-  // Applies what was proposed, and hands over what was read, since the last call. True if there was any.
+  // Applies what was proposed, and hands over what was read, since the last call. True if there was
+  // any.
   bool Pump();
 
   // broker::ShardEnvironment.
@@ -35,8 +37,8 @@ class TransientShard final : public broker::ShardEnvironment {
 
  private:
   struct Body {
-    base::SliceChain whole;                       // Until it is cut.
-    std::map<uint32_t, base::Slice> extents;      // Afterwards, by offset.
+    base::SliceChain whole;                   // Until it is cut.
+    std::map<uint32_t, base::Slice> extents;  // Afterwards, by offset.
     absl::StatusOr<base::Slice> Read(uint32_t offset, uint32_t size) const;
   };
 

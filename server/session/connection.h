@@ -185,7 +185,8 @@ class Connection {
   const int64_t connected_at_millis_;
 
   Stage stage_ = Stage::kHeader;
-  // Exclusive queues on their way out; shared so that their ends find out whether the connection still is.
+  // Exclusive queues on their way out; shared so that their ends find out whether the connection
+  // still is.
   std::shared_ptr<uint32_t> exclusive_queues_left_ = std::make_shared<uint32_t>(0);
   bool gone_ = false;         // OnSocketClosed came.
   bool socket_told_ = false;  // To close, or it is gone; nothing more is written.

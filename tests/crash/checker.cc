@@ -47,8 +47,8 @@ struct Session {
   std::string queue;
   std::optional<int64_t> closed;
   bool clean = false;
-  std::map<uint64_t, MessageId> unsettled;                              // by tag
-  std::map<std::pair<uint32_t, uint32_t>, uint32_t> last_of_channel;    // highest sequence seen
+  std::map<uint64_t, MessageId> unsettled;                            // by tag
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> last_of_channel;  // highest sequence seen
   std::set<MessageId> given_back;
 };
 
@@ -93,7 +93,8 @@ void Checker::Take(const Event& event) {
     case Kind::kInvoke: {
       ++report_->attempted;
       const auto [it, added] = published_.try_emplace(event.id);
-      if (!added) report_->incomplete.push_back(absl::StrCat(event.id.ToString(), " invoked twice"));
+      if (!added)
+        report_->incomplete.push_back(absl::StrCat(event.id.ToString(), " invoked twice"));
       it->second.invoked = event.nanos;
       it->second.queues = event.Queues();
       return;
@@ -145,7 +146,8 @@ void Checker::Take(const Event& event) {
 void Checker::OnOutcome(const Event& event) {
   const auto it = published_.find(event.id);
   if (it == published_.end()) {
-    report_->incomplete.push_back(absl::StrCat(event.id.ToString(), " has an outcome, but no invoke"));
+    report_->incomplete.push_back(
+        absl::StrCat(event.id.ToString(), " has an outcome, but no invoke"));
     return;
   }
   Published& message = it->second;
@@ -166,8 +168,8 @@ void Checker::OnOutcome(const Event& event) {
   }
   last_confirm_ = event.nanos;
   if (start_without_confirm_) {
-    report_->longest_start_to_confirm_nanos = std::max(report_->longest_start_to_confirm_nanos,
-                                                       event.nanos - *start_without_confirm_);
+    report_->longest_start_to_confirm_nanos =
+        std::max(report_->longest_start_to_confirm_nanos, event.nanos - *start_without_confirm_);
     start_without_confirm_.reset();
   }
 }
@@ -181,9 +183,9 @@ const Death* Checker::DeathBetween(int64_t from, int64_t to) const {
 void Checker::OnDeliver(const Event& event) {
   const std::string what = absl::StrCat(event.id.ToString(), " from ", event.queue);
   const auto published = published_.find(event.id);
-  const bool known = published != published_.end() &&
-                     std::count(published->second.queues.begin(), published->second.queues.end(),
-                                event.queue) == 1;
+  const bool known =
+      published != published_.end() && std::count(published->second.queues.begin(),
+                                                  published->second.queues.end(), event.queue) == 1;
   if (!event.good) {
     return Broken(&report_->damaged, what, ": not the content that was published");
   }
@@ -222,9 +224,8 @@ void Checker::CheckRepeated(const Event& event, const Handed& before) {
   const Session& holder = sessions_[before.session];
   if (before.acked) {
     const Death* const death = DeathBetween(*before.acked, event.nanos);
-    if (death != nullptr
-            ? death->begin - *before.acked <= options_.ack_grace_nanos
-            : holder.closed && !holder.clean && *holder.closed <= event.nanos) {
+    if (death != nullptr ? death->begin - *before.acked <= options_.ack_grace_nanos
+                         : holder.closed && !holder.clean && *holder.closed <= event.nanos) {
       ++report_->redelivered_after_ack;
       return;
     }
@@ -234,15 +235,15 @@ void Checker::CheckRepeated(const Event& event, const Handed& before) {
                                                   " ms before a crash"));
   }
   if (!holder.closed) {
-    Broken(&report_->redelivered_unexplained, what, ": came again while ", before.session, " has it");
+    Broken(&report_->redelivered_unexplained, what, ": came again while ", before.session,
+           " has it");
   }
 }
 
 void Checker::CheckOrder(const Event& event, Session* session, bool first) {
   const std::string what = absl::StrCat(event.id.ToString(), " from ", event.queue, " to ",
                                         event.session, ": came after number ");
-  uint32_t& of_session =
-      session->last_of_channel[{event.id.publisher, event.id.channel}];
+  uint32_t& of_session = session->last_of_channel[{event.id.publisher, event.id.channel}];
   uint32_t& of_queue = last_first_[{event.queue, event.id.publisher, event.id.channel}];
   if (first && event.id.sequence < of_queue) {
     Broken(&report_->out_of_order, what, of_queue);
@@ -287,7 +288,8 @@ void Checker::Finish() {
       ++report_->outcome_unknown;
     }
     if (confirmed && message.queues.empty() && !message.returned) {
-      Broken(&report_->returns_missing, id.ToString(), ": confirmed, reached no queue, not returned");
+      Broken(&report_->returns_missing, id.ToString(),
+             ": confirmed, reached no queue, not returned");
     }
     for (const std::string& queue : message.queues) {
       const bool delivered = handed_.count(Place{queue, id}) != 0;
@@ -320,7 +322,8 @@ void Checker::Finish() {
   }
   const auto floor = [&](uint64_t is, uint64_t wanted, absl::string_view what) {
     if (is >= wanted) return;
-    report_->incomplete.push_back(absl::StrCat("only ", is, " ", what, ", which should be ", wanted));
+    report_->incomplete.push_back(
+        absl::StrCat("only ", is, " ", what, ", which should be ", wanted));
   };
   const Floors& floors = options_.floors;
   floor(report_->confirmed, floors.confirmed, "messages confirmed");

@@ -27,9 +27,9 @@ struct Report {
   // How it went.
   uint64_t attempted = 0, confirmed = 0, outcome_unknown = 0, unrouted = 0;  // messages
   uint64_t confirmed_between_faults = 0;                                     // messages
-  uint64_t delivered = 0;    // first deliveries
-  uint64_t recovered = 0;    // of these, of messages with an unknown outcome
-  uint64_t redelivered = 0;  // all others, and first ones that say so
+  uint64_t delivered = 0;                                                    // first deliveries
+  uint64_t recovered = 0;              // of these, of messages with an unknown outcome
+  uint64_t redelivered = 0;            // all others, and first ones that say so
   uint64_t redelivered_after_ack = 0;  // because a crash came too soon after the acknowledgement
   uint64_t faults = 0, starts = 0;
   int64_t longest_confirm_gap_nanos = 0, longest_start_to_confirm_nanos = 0;

@@ -186,20 +186,23 @@ TEST(CheckerTest, ContentThatIsNotWhatWasPublishedFails) {
 
 TEST(CheckerTest, RedeliveredWithoutACauseFails) {
   // While the consumer has it.
-  EXPECT_EQ(CheckLines({"invoke 1.1.1 a", "deliver x 1 a 1.1.1 0 good", "deliver y 1 a 1.1.1 1 good"})
-                .redelivered_unexplained,
-            1u);
+  EXPECT_EQ(
+      CheckLines({"invoke 1.1.1 a", "deliver x 1 a 1.1.1 0 good", "deliver y 1 a 1.1.1 1 good"})
+          .redelivered_unexplained,
+      1u);
   // The first delivery of all.
-  EXPECT_EQ(CheckLines({"invoke 1.1.1 a", "deliver x 1 a 1.1.1 1 good"}).redelivered_unexplained, 1u);
+  EXPECT_EQ(CheckLines({"invoke 1.1.1 a", "deliver x 1 a 1.1.1 1 good"}).redelivered_unexplained,
+            1u);
   // A consumer was gone, but before the message came to be.
-  EXPECT_EQ(CheckLines({"invoke 1.1.1 a", "deliver x 1 a 1.1.1 0 good", "ack x 1 0", "closed x clean",
-                        "invoke 1.1.2 a", "deliver y 1 a 1.1.2 1 good"})
+  EXPECT_EQ(CheckLines({"invoke 1.1.1 a", "deliver x 1 a 1.1.1 0 good", "ack x 1 0",
+                        "closed x clean", "invoke 1.1.2 a", "deliver y 1 a 1.1.2 1 good"})
                 .redelivered_unexplained,
             1u);
 }
 
 TEST(CheckerTest, RedeliveredAfterAnAcknowledgementNeedsACrashSoonAfterIt) {
-  const std::vector<std::string> begin = {"invoke 1.1.1 a", "deliver x 1 a 1.1.1 0 good", "ack x 1 0"};
+  const std::vector<std::string> begin = {"invoke 1.1.1 a", "deliver x 1 a 1.1.1 0 good",
+                                          "ack x 1 0"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), begin.begin(), begin.end());
     return CheckLines(more);
@@ -213,9 +216,9 @@ TEST(CheckerTest, RedeliveredAfterAnAcknowledgementNeedsACrashSoonAfterIt) {
 }
 
 TEST(CheckerTest, WhatTheBrokerStillDidWhileItWasKilledIsExplainedByThat) {
-  const std::vector<std::string> lines = {"fault power-cut", "invoke 1.1.1 a",
-                                          "deliver x 1 a 1.1.1 0 good", "ack x 1 0", "dead",
-                                          "deliver y 1 a 1.1.1 1 good"};
+  const std::vector<std::string> lines = {
+      "fault power-cut", "invoke 1.1.1 a", "deliver x 1 a 1.1.1 0 good",
+      "ack x 1 0",       "dead",           "deliver y 1 a 1.1.1 1 good"};
   EXPECT_EQ(CheckLines(lines).redelivered_after_ack, 1u);
   EXPECT_EQ(CheckLines(lines).redelivered_unexplained, 0u);
   EXPECT_EQ(CheckLines({"fault power-cut", "dead", "invoke 1.1.1 a", "deliver y 1 a 1.1.1 1 good"})
@@ -224,23 +227,22 @@ TEST(CheckerTest, WhatTheBrokerStillDidWhileItWasKilledIsExplainedByThat) {
 }
 
 TEST(CheckerTest, AConsumerThatSawNothingMayHaveBeenSentSomething) {
-  EXPECT_EQ(CheckLines({"opened x a", "invoke 1.1.1 a", "closed x clean",
-                        "deliver y 1 a 1.1.1 1 good"})
-                .redelivered_unexplained,
-            0u);
-  EXPECT_EQ(CheckLines({"opened x b", "invoke 1.1.1 a", "closed x clean",
-                        "deliver y 1 a 1.1.1 1 good"})
-                .redelivered_unexplained,
-            1u)
+  EXPECT_EQ(
+      CheckLines({"opened x a", "invoke 1.1.1 a", "closed x clean", "deliver y 1 a 1.1.1 1 good"})
+          .redelivered_unexplained,
+      0u);
+  EXPECT_EQ(
+      CheckLines({"opened x b", "invoke 1.1.1 a", "closed x clean", "deliver y 1 a 1.1.1 1 good"})
+          .redelivered_unexplained,
+      1u)
       << "of another queue";
 }
 
 TEST(CheckerTest, AnAcknowledgementOfSeveralCountsForEach) {
-  const Report report = CheckLines({"invoke 1.1.1 a", "invoke 1.1.2 a", "invoke 1.1.3 a",
-                                    "deliver x 1 a 1.1.1 0 good", "deliver x 2 a 1.1.2 0 good",
-                                    "deliver x 3 a 1.1.3 0 good", "ack x 2 1", "closed x clean",
-                                    "deliver y 1 a 1.1.1 1 good", "deliver y 2 a 1.1.2 1 good",
-                                    "deliver y 3 a 1.1.3 1 good"});
+  const Report report = CheckLines(
+      {"invoke 1.1.1 a", "invoke 1.1.2 a", "invoke 1.1.3 a", "deliver x 1 a 1.1.1 0 good",
+       "deliver x 2 a 1.1.2 0 good", "deliver x 3 a 1.1.3 0 good", "ack x 2 1", "closed x clean",
+       "deliver y 1 a 1.1.1 1 good", "deliver y 2 a 1.1.2 1 good", "deliver y 3 a 1.1.3 1 good"});
   EXPECT_EQ(report.redelivered_unexplained, 2u);
 }
 
@@ -265,7 +267,9 @@ TEST(CheckerTest, WithoutADrainNothingIsKnown) {
 }
 
 TEST(CheckerTest, ARunBelowItsFloorsProvesNothing) {
-  const auto verdict = [](Floors floors) { return CheckLines(kGood, {.floors = floors}).verdict(); };
+  const auto verdict = [](Floors floors) {
+    return CheckLines(kGood, {.floors = floors}).verdict();
+  };
   EXPECT_EQ(verdict({.confirmed = 3, .outcomes_unknown = 2, .faults = 1}), Verdict::kPass);
   EXPECT_EQ(verdict({.confirmed = 4}), Verdict::kUnknown);
   EXPECT_EQ(verdict({.outcomes_unknown = 3}), Verdict::kUnknown);

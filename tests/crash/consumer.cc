@@ -73,10 +73,8 @@ void Settler::Flush(client::Channel* channel) {
 }
 
 void Settler::Ack(client::Channel* channel, uint64_t tag, bool multiple) {
-  history_->Write(
-      {.kind = Kind::kAck, .session = options_.session, .tag = tag, .flag = multiple});
-  channel
-      ->Ack(tag, multiple ? client::AckScope::kUpToAndIncluding : client::AckScope::kOnlyThis)
+  history_->Write({.kind = Kind::kAck, .session = options_.session, .tag = tag, .flag = multiple});
+  channel->Ack(tag, multiple ? client::AckScope::kUpToAndIncluding : client::AckScope::kOnlyThis)
       .IgnoreError();
 }
 
@@ -128,8 +126,7 @@ bool Consumer::RunSession(uint32_t number) {
   }
   channel->reset();
   connection->reset();
-  history_->Write(
-      {.kind = Kind::kClosed, .session = session, .text = clean ? "clean" : "lost"});
+  history_->Write({.kind = Kind::kClosed, .session = session, .text = clean ? "clean" : "lost"});
   return true;
 }
 
@@ -153,7 +150,8 @@ struct Drain {
     if (!connection.ok()) return connection.status();
     auto channel = (*connection)->OpenChannel();
     if (!channel.ok()) return channel.status();
-    Settler settler({.run = options.run, .queue = queue, .session = session, .batch_max = 50}, history);
+    Settler settler({.run = options.run, .queue = queue, .session = session, .batch_max = 50},
+                    history);
     history->Write({.kind = Kind::kOpened, .queue = queue, .session = session});
     absl::Status status = (*channel)->Qos({.prefetch_count = 500});
     if (status.ok()) status = Consume(channel->get(), queue, &settler);
@@ -168,7 +166,8 @@ struct Drain {
   }
 
   absl::Status Consume(client::Channel* channel, const std::string& queue, Settler* settler) {
-    absl::StatusOr<std::string> tag = channel->Consume({.queue = queue}, HandlersOf(settler, channel));
+    absl::StatusOr<std::string> tag =
+        channel->Consume({.queue = queue}, HandlersOf(settler, channel));
     if (!tag.ok()) return tag.status();
     for (uint64_t before = ~uint64_t{0}; before != settler->taken();) {
       before = settler->taken();

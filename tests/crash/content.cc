@@ -40,7 +40,8 @@ std::string Head(const std::string& run, MessageId id, size_t size) {
 
 }  // namespace
 
-Content MakeContent(const std::string& run, MessageId id, uint32_t bytes_max, base::Random* random) {
+Content MakeContent(const std::string& run, MessageId id, uint32_t bytes_max,
+                    base::Random* random) {
   const size_t size = std::min<size_t>(DrawSize(random), bytes_max);
   Content content;
   content.body = Noise().substr(random->Below(kBodyBytesMax), size);
@@ -61,9 +62,8 @@ std::optional<Judged> JudgeContent(const std::string& run, absl::string_view mes
     return std::nullopt;
   }
   const std::string head = Head(run, *id, size);
-  const bool good =
-      body.size() == size &&
-      base::Crc32cCombine(base::Crc32c(head), base::Crc32c(body), body.size()) == crc;
+  const bool good = body.size() == size &&
+                    base::Crc32cCombine(base::Crc32c(head), base::Crc32c(body), body.size()) == crc;
   return Judged{.id = *id, .good = good};
 }
 

@@ -26,11 +26,13 @@ struct KindName {
   size_t fields;
 };
 constexpr KindName kKinds[] = {
-    {Kind::kInvoke, "invoke", 2},     {Kind::kOk, "ok", 1},           {Kind::kUnrouted, "unrouted", 1},
-    {Kind::kInfo, "info", 1},         {Kind::kOpened, "opened", 2},   {Kind::kDeliver, "deliver", 6},
+    {Kind::kInvoke, "invoke", 2},     {Kind::kOk, "ok", 1},
+    {Kind::kUnrouted, "unrouted", 1}, {Kind::kInfo, "info", 1},
+    {Kind::kOpened, "opened", 2},     {Kind::kDeliver, "deliver", 6},
     {Kind::kAck, "ack", 3},           {Kind::kDead, "dead", 0},
-    {Kind::kRequeue, "requeue", 2},   {Kind::kClosed, "closed", 2},   {Kind::kDeclared, "declared", 1},
-    {Kind::kMissing, "missing", 1},   {Kind::kDrained, "drained", 1}, {Kind::kFault, "fault", 1},
+    {Kind::kRequeue, "requeue", 2},   {Kind::kClosed, "closed", 2},
+    {Kind::kDeclared, "declared", 1}, {Kind::kMissing, "missing", 1},
+    {Kind::kDrained, "drained", 1},   {Kind::kFault, "fault", 1},
     {Kind::kStarted, "started", 0},   {Kind::kEnd, "end", 0},
 };
 

@@ -52,7 +52,8 @@ int Main(int argc, char** argv) {
     } else if (const auto number = numbers.find(argument);
                number != numbers.end() && absl::SimpleAtoi(value, number->second)) {
     } else if (argument != "--seed" || !absl::SimpleAtoi(value, &options.seed)) {
-      std::fprintf(stderr, "pontoon-crash-load: bad argument %s %s\n", argument.c_str(), value.c_str());
+      std::fprintf(stderr, "pontoon-crash-load: bad argument %s %s\n", argument.c_str(),
+                   value.c_str());
       return 2;
     }
   }

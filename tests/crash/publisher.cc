@@ -111,7 +111,8 @@ absl::Status Publisher::Connect() {
   channel_->OnReturn([this](const client::ReturnedMessage& message) {
     const amqp::BasicProperties properties =
         amqp::BasicProperties::Parse(message.properties.view()).value_or(amqp::BasicProperties());
-    const auto judged = JudgeContent(options_.run, properties.message_id().value_or(""), message.body);
+    const auto judged =
+        JudgeContent(options_.run, properties.message_id().value_or(""), message.body);
     if (judged) history_->Write({.kind = Kind::kUnrouted, .id = judged->id});
   });
   return channel_->SelectConfirms(

@@ -1,4 +1,5 @@
-// Faults on purpose: proof that the presets `dev` and `tsan` would end a program of ours that has one.
+// Faults on purpose: proof that the presets `dev` and `tsan` would end a program of ours that has
+// one.
 //
 // planted_faults race|locked|overflow|use-after-free|shift
 
