@@ -4,6 +4,7 @@
 set(PONTOON_ALLOWED_base absl threads)
 set(PONTOON_ALLOWED_proto protobuf grpc)
 set(PONTOON_ALLOWED_raft_core base absl)
+set(PONTOON_ALLOWED_raft_script raft_core base absl)
 set(PONTOON_ALLOWED_raft_node raft_core base absl)
 set(PONTOON_ALLOWED_raft_sim raft_core raft_node base absl)
 set(PONTOON_ALLOWED_storage base raft_core absl rocksdb threads)

@@ -1,5 +1,5 @@
-#ifndef PONTOON_RAFT_CORE_SCRIPT_COMMANDS_H_
-#define PONTOON_RAFT_CORE_SCRIPT_COMMANDS_H_
+#ifndef PONTOON_RAFT_SCRIPT_COMMANDS_H_
+#define PONTOON_RAFT_SCRIPT_COMMANDS_H_
 
 #include <map>
 #include <memory>
@@ -8,13 +8,13 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "raft/core/script_world.h"
+#include "raft/script/world.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
-// The commands of the scripts (testdata/README.md lists them), run against a ScriptWorld. For
+// The commands of the scripts (README.md lists them), run against a World. For
 // tests.
-class ScriptCommands {
+class Commands {
  public:
   // Runs one line and returns what happened. A line that cannot be understood, a promise that is
   // broken, and a `must` that does not hold give lines that begin with "!!".
@@ -30,12 +30,12 @@ class ScriptCommands {
     bool Has(const std::string& word) const;
     uint64_t Number(const std::string& name, uint64_t otherwise) const;
   };
-  using Command = absl::Status (ScriptCommands::*)(const Line&);
+  using Command = absl::Status (Commands::*)(const Line&);
 
   static absl::StatusOr<Line> Parse(absl::string_view text);
   absl::Status Dispatch(const Line& line);
 
-  // What there is, and what happens to it: script_commands.cc.
+  // What there is, and what happens to it: commands.cc.
   absl::Status Nodes(const Line& line);
   absl::Status Disk(const Line& line);
   absl::Status Time(const Line& line);
@@ -43,18 +43,18 @@ class ScriptCommands {
   absl::Status Links(const Line& line);
   absl::Status Storage(const Line& line);
   absl::Status Forge(const Line& line);
-  // What a replica is asked for, and what is seen of it: script_asks.cc.
+  // What a replica is asked for, and what is seen of it: asks.cc.
   absl::Status Ask(const Line& line);
   absl::Status Propose(const Line& line);
   absl::Status Members(const Line& line);
   absl::Status Snapshot(const Line& line);
   absl::Status Show(const Line& line);
   absl::Status Must(const Line& line);
-  std::string Seen(const ScriptReplica& replica, const std::string& what) const;
+  std::string Seen(const Replica& replica, const std::string& what) const;
 
-  std::unique_ptr<ScriptWorld> world_;
+  std::unique_ptr<World> world_;
 };
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script
 
-#endif  // PONTOON_RAFT_CORE_SCRIPT_COMMANDS_H_
+#endif  // PONTOON_RAFT_SCRIPT_COMMANDS_H_

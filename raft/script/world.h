@@ -1,5 +1,5 @@
-#ifndef PONTOON_RAFT_CORE_SCRIPT_WORLD_H_
-#define PONTOON_RAFT_CORE_SCRIPT_WORLD_H_
+#ifndef PONTOON_RAFT_SCRIPT_WORLD_H_
+#define PONTOON_RAFT_SCRIPT_WORLD_H_
 
 #include <functional>
 #include <optional>
@@ -9,25 +9,25 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "raft/core/script_checks.h"
-#include "raft/core/script_replica.h"
+#include "raft/script/checks.h"
+#include "raft/script/replica.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
 // Bare cores of one group, and around each what a script has in its hands: its disk, the messages
 // on their way, time. Nothing moves but by a call. Whatever a replica does is written into the
 // trace; whatever breaks a promise too, behind "!!". For tests; one thread.
-class ScriptWorld {
+class World {
  public:
   // From one node to another.
   using Link = std::pair<NodeId, NodeId>;
 
-  explicit ScriptWorld(CoreOptions options) : options_(options) {}
+  explicit World(CoreOptions options) : options_(options) {}
 
   // Makes a replica and starts it; `founders` found the group.
   void Add(NodeId node, const Membership* founders);
   // Gives it another disk and starts it again.
-  void Replace(NodeId node, ScriptDisk disk);
+  void Replace(NodeId node, Disk disk);
   // The first `keep` of the tasks that wait are on the disk.
   void Crash(NodeId node, size_t keep);
   void Restart(NodeId node);
@@ -35,8 +35,8 @@ class ScriptWorld {
   void Wipe(NodeId node);
 
   // Nullptr: no such node, or it is down.
-  ScriptReplica* Up(NodeId node);
-  ScriptReplica* Find(NodeId node);
+  Replica* Up(NodeId node);
+  Replica* Find(NodeId node);
   // Calls `act` with a running core and then does what the core asks for.
   void Act(NodeId node, const std::function<absl::Status(Core&)>& act);
 
@@ -93,24 +93,24 @@ class ScriptWorld {
   }
   std::string TakeTrace() { return std::exchange(trace_, {}); }
 
-  const ScriptChecks::Replicas& replicas() const { return replicas_; }
-  base::MonotonicTime ClockOf(const ScriptReplica& replica) const;
+  const Checks::Replicas& replicas() const { return replicas_; }
+  base::MonotonicTime ClockOf(const Replica& replica) const;
 
  private:
-  void Start(ScriptReplica* replica, const Membership* founders);
+  void Start(Replica* replica, const Membership* founders);
   // Takes the core's outputs until there are none.
-  void Run(ScriptReplica* replica);
-  void TakeOver(ScriptReplica* replica, Output out);
-  void ApplyHandedOut(ScriptReplica* replica);
-  void Post(const ScriptReplica& from, Message message);
-  void Release(ScriptReplica* replica, IoSeq done);
+  void Run(Replica* replica);
+  void TakeOver(Replica* replica, Output out);
+  void ApplyHandedOut(Replica* replica);
+  void Post(const Replica& from, Message message);
+  void Release(Replica* replica, IoSeq done);
   void CheckAll();
   bool StabilizeOnce(const std::set<NodeId>& nodes);
 
   CoreOptions options_;
   base::MonotonicTime now_ = base::MonotonicTime{} + base::Seconds(10);
-  ScriptChecks::Replicas replicas_;
-  ScriptChecks checks_;
+  Checks::Replicas replicas_;
+  Checks checks_;
   std::vector<Message> messages_;
   std::set<Link> cut_;
   std::set<Link> held_;
@@ -119,6 +119,6 @@ class ScriptWorld {
   std::string trace_;
 };
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script
 
-#endif  // PONTOON_RAFT_CORE_SCRIPT_WORLD_H_
+#endif  // PONTOON_RAFT_SCRIPT_WORLD_H_

@@ -7,19 +7,19 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "raft/core/entry.h"
-#include "raft/core/script_commands.h"
-#include "raft/core/script_trace.h"
-#include "raft/core/script_words.h"
+#include "raft/script/commands.h"
+#include "raft/script/trace.h"
+#include "raft/script/words.h"
 
 // What a script asks of a replica, and what it sees of it.
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
 // campaign 1; transfer 1 2; read 1 r1 r2; unreachable 1 2; quarantine 1; room 1 no|yes; diverge 1.
-absl::Status ScriptCommands::Ask(const Line& line) {
+absl::Status Commands::Ask(const Line& line) {
   const NodeId node = NodeOf(line.words[0]);
   const std::string second = line.words.size() > 1 ? line.words[1] : "";
-  ScriptReplica* replica = world_->Up(node);
+  Replica* replica = world_->Up(node);
   if (replica == nullptr) return absl::NotFoundError("it is down");
   if (line.name == "campaign") {
     world_->Act(node, [](Core& core) { return core.Campaign(); });
@@ -52,7 +52,7 @@ absl::Status ScriptCommands::Ask(const Line& line) {
 }
 
 // propose 1 a b c [body=100] [term=2] [always].
-absl::Status ScriptCommands::Propose(const Line& line) {
+absl::Status Commands::Propose(const Line& line) {
   const std::string body(line.Number("body", 0), 'b');
   std::vector<Entry> entries;
   for (size_t i = 1; i < line.words.size(); ++i) {
@@ -69,7 +69,7 @@ absl::Status ScriptCommands::Propose(const Line& line) {
 }
 
 // members 1 voters=1,2,3 [learners=4] [term=2].
-absl::Status ScriptCommands::Members(const Line& line) {
+absl::Status Commands::Members(const Line& line) {
   Membership wanted;
   if (line.named.contains("voters")) wanted.voters = ReplicasOf(line.named.at("voters"));
   if (line.named.contains("learners")) wanted.learners = ReplicasOf(line.named.at("learners"));
@@ -81,7 +81,7 @@ absl::Status ScriptCommands::Members(const Line& line) {
 
 // checkpoint 1 [at=5]: written with the next sync; install 2 from=1: the newest that is on the disk
 // there.
-absl::Status ScriptCommands::Snapshot(const Line& line) {
+absl::Status Commands::Snapshot(const Line& line) {
   const NodeId node = NodeOf(line.words[0]);
   if (world_->Up(node) == nullptr) return absl::NotFoundError("it is down");
   if (line.name == "checkpoint") {
@@ -92,19 +92,19 @@ absl::Status ScriptCommands::Snapshot(const Line& line) {
   return absl::OkStatus();
 }
 
-std::string ScriptCommands::Seen(const ScriptReplica& replica, const std::string& what) const {
+std::string Commands::Seen(const Replica& replica, const std::string& what) const {
   const Core& core = *replica.core;
   const auto number = [](auto id) { return absl::StrCat(id.value); };
   if (what == "role") return std::string(RoleName(core.role()));
   if (what == "term") return number(core.term());
-  if (what == "vote") return core.vote().has_value() ? raft::Show(*core.vote()) : "none";
-  if (what == "leader") return core.leader().has_value() ? raft::Show(*core.leader()) : "none";
+  if (what == "vote") return core.vote().has_value() ? script::Show(*core.vote()) : "none";
+  if (what == "leader") return core.leader().has_value() ? script::Show(*core.leader()) : "none";
   if (what == "commit") return number(core.commit());
   if (what == "applied") return number(core.applied());
   if (what == "durable") return number(core.durable());
-  if (what == "base") return raft::Show(core.log().base());
-  if (what == "last") return raft::Show(core.log().last());
-  if (what == "members") return absl::StrReplaceAll(raft::Show(core.membership()), {{" ", "_"}});
+  if (what == "base") return script::Show(core.log().base());
+  if (what == "last") return script::Show(core.log().last());
+  if (what == "members") return absl::StrReplaceAll(script::Show(core.membership()), {{" ", "_"}});
   if (what == "ready") return core.ready() ? "yes" : "no";
   if (what == "lease") return core.LeaseHolds(world_->ClockOf(replica)) ? "yes" : "no";
   if (what == "permitted") {
@@ -114,7 +114,7 @@ std::string ScriptCommands::Seen(const ScriptReplica& replica, const std::string
   if (what == "campaigns") return core.MayCampaign() ? "yes" : "no";
   if (what == "uncommitted") return absl::StrCat(core.uncommitted_bytes());
   if (what == "transfer")
-    return core.transfer_target().has_value() ? raft::Show(*core.transfer_target()) : "none";
+    return core.transfer_target().has_value() ? script::Show(*core.transfer_target()) : "none";
   if (what == "quarantined") return core.quarantined() ? "yes" : "no";
   if (what == "whole") return core.whole() ? "yes" : "no";
   if (what == "epoch") return absl::StrCat(core.epoch().value);
@@ -122,10 +122,11 @@ std::string ScriptCommands::Seen(const ScriptReplica& replica, const std::string
   if (what == "log" || what == "disk") {
     std::vector<std::string> ids;
     if (what == "disk") {
-      for (const auto& [index, entry] : replica.disk.entries()) ids.push_back(raft::Show(entry.id));
+      for (const auto& [index, entry] : replica.disk.entries())
+        ids.push_back(script::Show(entry.id));
     } else {
       for (Index i = core.log().base().index + 1; i <= core.log().last().index; i = i + 1)
-        ids.push_back(raft::Show(EntryId{core.log().TermAt(i).value(), i}));
+        ids.push_back(script::Show(EntryId{core.log().TermAt(i).value(), i}));
     }
     return absl::StrJoin(ids, ",");
   }
@@ -133,14 +134,14 @@ std::string ScriptCommands::Seen(const ScriptReplica& replica, const std::string
 }
 
 // state [1]; log 1; messages.
-absl::Status ScriptCommands::Show(const Line& line) {
+absl::Status Commands::Show(const Line& line) {
   if (line.name == "messages") {
-    for (const Message& message : world_->messages()) world_->Say(raft::Show(message));
+    for (const Message& message : world_->messages()) world_->Say(script::Show(message));
     return absl::OkStatus();
   }
   for (const auto& [node, replica] : world_->replicas()) {
     if (!line.words.empty() && !line.Has(absl::StrCat(node.value))) continue;
-    const std::string name = raft::Show(replica->id);
+    const std::string name = script::Show(replica->id);
     if (replica->core == nullptr) {
       world_->Say(name, " is down");
     } else if (line.name == "log") {
@@ -159,10 +160,10 @@ absl::Status ScriptCommands::Show(const Line& line) {
 
 // must 1 role=leader commit=5: of a replica, or `must all ..` of each that is up; must 1 down; must
 // agree: all that are up have applied the same; must 1->2 append, must 1->2 not append: on its way.
-absl::Status ScriptCommands::Must(const Line& line) {
+absl::Status Commands::Must(const Line& line) {
   const std::string& what = line.words[0];
   if (absl::StrContains(what, "->")) {
-    const std::vector<ScriptWorld::Link> links = LinksOf(what, *world_);
+    const std::vector<World::Link> links = LinksOf(what, *world_);
     if (links.size() != 1) return absl::InvalidArgumentError("which link?");
     const bool wanted = !line.Has("not");
     const std::string& kind = line.words.back();
@@ -173,7 +174,7 @@ absl::Status ScriptCommands::Must(const Line& line) {
     if (found != wanted) world_->Say("!! ", what, wanted ? " lacks " : " has ", kind);
     return absl::OkStatus();
   }
-  const ScriptReplica* first = nullptr;
+  const Replica* first = nullptr;
   bool any = false;
   for (const auto& [node, replica] : world_->replicas()) {
     if (what != "all" && what != "agree" && what != absl::StrCat(node.value)) continue;
@@ -200,4 +201,4 @@ absl::Status ScriptCommands::Must(const Line& line) {
   return absl::OkStatus();
 }
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script

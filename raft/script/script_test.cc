@@ -12,13 +12,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "raft/core/script_commands.h"
+#include "raft/script/commands.h"
 
 // Scenarios as text, in the manner of etcd's datadriven tests: commands, a line of dashes, and the
 // trace that they give. PONTOON_REWRITE=1 in the environment writes the traces anew; a trace with a
 // broken promise ("!!") is never written.
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 namespace {
 
 struct Block {
@@ -46,7 +46,7 @@ std::vector<Block> Split(const std::string& text) {
   return blocks;
 }
 
-std::string RunBlock(ScriptCommands* commands, const Block& block) {
+std::string RunBlock(Commands* commands, const Block& block) {
   std::string trace;
   for (absl::string_view line : absl::StrSplit(block.before, '\n')) {
     if (line.empty() || line[0] == '#') continue;
@@ -63,7 +63,7 @@ struct Outcome {
 
 Outcome RunScript(const std::string& text) {
   Outcome outcome;
-  ScriptCommands commands;
+  Commands commands;
   for (const Block& block : Split(text)) {
     const std::string trace = RunBlock(&commands, block);
     outcome.broken = outcome.broken || absl::StrContains(trace, "!!");
@@ -168,4 +168,4 @@ TEST(RaftScriptTest, ADiskThatLosesWhatItVouchedForBreaksAPromise) {
 }
 
 }  // namespace
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script

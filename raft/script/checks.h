@@ -1,5 +1,5 @@
-#ifndef PONTOON_RAFT_CORE_SCRIPT_CHECKS_H_
-#define PONTOON_RAFT_CORE_SCRIPT_CHECKS_H_
+#ifndef PONTOON_RAFT_SCRIPT_CHECKS_H_
+#define PONTOON_RAFT_SCRIPT_CHECKS_H_
 
 #include <functional>
 #include <map>
@@ -8,32 +8,32 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "raft/core/script_replica.h"
+#include "raft/script/replica.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
 // What must hold between the replicas of a script, after every step; what one replica must hold by
 // itself is in Invariants. Internal: which one is broken, and how. For tests.
-class ScriptChecks {
+class Checks {
  public:
-  using Replicas = std::map<NodeId, std::unique_ptr<ScriptReplica>>;
+  using Replicas = std::map<NodeId, std::unique_ptr<Replica>>;
 
   // All at once: R1, R6, R8, R14, R15. `clock` tells a replica's time.
   absl::Status Check(const Replicas& replicas,
-                     const std::function<base::MonotonicTime(const ScriptReplica&)>& clock);
+                     const std::function<base::MonotonicTime(const Replica&)>& clock);
   // What leaves a replica promises only what is on its disk, and no two votes: R3, R10, R13.
-  absl::Status OnSend(const ScriptReplica& from, const Message& message);
+  absl::Status OnSend(const Replica& from, const Message& message);
   // R6, R7.
-  absl::Status OnApply(const ScriptReplica& replica, const Entry& entry);
+  absl::Status OnApply(const Replica& replica, const Entry& entry);
   // R16.
-  absl::Status OnRead(ScriptReplica* replica, const ReadReady& read) const;
+  absl::Status OnRead(Replica* replica, const ReadReady& read) const;
 
   // What was committed anywhere.
   Index committed() const { return committed_.empty() ? Index{0} : committed_.rbegin()->first; }
 
  private:
-  absl::Status CheckCommitted(const Replicas& replicas, ScriptReplica* replica);
-  absl::Status CheckLeader(const Replicas& replicas, const ScriptReplica& replica);
+  absl::Status CheckCommitted(const Replicas& replicas, Replica* replica);
+  absl::Status CheckLeader(const Replicas& replicas, const Replica& replica);
 
   std::map<Term, ReplicaId> leaders_;
   std::map<std::pair<ReplicaId, Term>, ReplicaId> votes_;
@@ -41,6 +41,6 @@ class ScriptChecks {
   std::map<Index, uint32_t> applied_;  // CRC-32C of the header.
 };
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script
 
-#endif  // PONTOON_RAFT_CORE_SCRIPT_CHECKS_H_
+#endif  // PONTOON_RAFT_SCRIPT_CHECKS_H_

@@ -1,9 +1,9 @@
-#include "raft/core/script_trace.h"
+#include "raft/script/trace.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 namespace {
 
 std::string ShowAll(const std::vector<ReplicaId>& replicas) {
@@ -166,4 +166,4 @@ std::string Show(const RoleChange& change) {
   return out;
 }
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script

@@ -1,5 +1,5 @@
-#ifndef PONTOON_RAFT_CORE_SCRIPT_REPLICA_H_
-#define PONTOON_RAFT_CORE_SCRIPT_REPLICA_H_
+#ifndef PONTOON_RAFT_SCRIPT_REPLICA_H_
+#define PONTOON_RAFT_SCRIPT_REPLICA_H_
 
 #include <deque>
 #include <map>
@@ -10,12 +10,12 @@
 #include "base/random.h"
 #include "raft/core/core.h"
 #include "raft/core/invariants.h"
-#include "raft/core/script_disk.h"
+#include "raft/script/disk.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
 // Draws nothing: every election timeout is election_min and so much more.
-class ScriptRandom final : public base::Random {
+class NoChance final : public base::Random {
  public:
   uint64_t Next() override { return static_cast<uint64_t>(above_min.nanos); }
   base::Duration above_min;
@@ -23,7 +23,7 @@ class ScriptRandom final : public base::Random {
 
 // One replica of a script with all that a host would keep for it. Its state machine is the text of
 // what it applied. For tests.
-struct ScriptReplica {
+struct Replica {
   struct State {
     EntryId applied;
     std::string text;
@@ -38,11 +38,11 @@ struct ScriptReplica {
   };
 
   ReplicaId id;
-  ScriptRandom random;
+  NoChance random;
   int64_t clock_ppm = 0;
   std::unique_ptr<Core> core;  // Null: it is down.
   Invariants invariants;
-  ScriptDisk disk;
+  Disk disk;
   std::deque<HeldMessage> held;
   bool reads_at_once = true;
   std::deque<AskedRead> reads;
@@ -55,6 +55,6 @@ struct ScriptReplica {
   const State& state() const { return states.rbegin()->second; }
 };
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script
 
-#endif  // PONTOON_RAFT_CORE_SCRIPT_REPLICA_H_
+#endif  // PONTOON_RAFT_SCRIPT_REPLICA_H_

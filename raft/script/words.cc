@@ -1,4 +1,4 @@
-#include "raft/core/script_words.h"
+#include "raft/script/words.h"
 
 #include <utility>
 
@@ -6,7 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 namespace {
 
 uint64_t NumberOf(absl::string_view word) {
@@ -53,9 +53,9 @@ std::vector<uint64_t> NumbersOf(absl::string_view word) {
   return numbers;
 }
 
-std::vector<ScriptWorld::Link> LinksOf(absl::string_view word, const ScriptWorld& world) {
+std::vector<World::Link> LinksOf(absl::string_view word, const World& world) {
   const std::pair<absl::string_view, absl::string_view> ends = absl::StrSplit(word, "->");
-  std::vector<ScriptWorld::Link> links;
+  std::vector<World::Link> links;
   for (const auto& [from, sender] : world.replicas()) {
     if (ends.first != "*" && NodeOf(ends.first) != from) continue;
     for (const auto& [to, receiver] : world.replicas()) {
@@ -66,4 +66,4 @@ std::vector<ScriptWorld::Link> LinksOf(absl::string_view word, const ScriptWorld
   return links;
 }
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script

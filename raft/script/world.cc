@@ -1,52 +1,52 @@
-#include "raft/core/script_world.h"
+#include "raft/script/world.h"
 
 #include <algorithm>
 #include <memory>
 
 #include "base/check.h"
 #include "base/crc32c.h"
-#include "raft/core/script_trace.h"
+#include "raft/script/trace.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
-base::MonotonicTime ScriptWorld::ClockOf(const ScriptReplica& replica) const {
+base::MonotonicTime World::ClockOf(const Replica& replica) const {
   // Two clocks never show the same.
   return base::MonotonicTime{now_.nanos + now_.nanos / 1000000 * replica.clock_ppm} +
          base::Seconds(static_cast<int64_t>(replica.id.node.value) * 1000);
 }
 
-ScriptReplica* ScriptWorld::Find(NodeId node) {
+Replica* World::Find(NodeId node) {
   const auto it = replicas_.find(node);
   return it == replicas_.end() ? nullptr : it->second.get();
 }
 
-ScriptReplica* ScriptWorld::Up(NodeId node) {
-  ScriptReplica* replica = Find(node);
+Replica* World::Up(NodeId node) {
+  Replica* replica = Find(node);
   return replica == nullptr || replica->core == nullptr ? nullptr : replica;
 }
 
-void ScriptWorld::Add(NodeId node, const Membership* founders) {
-  auto replica = std::make_unique<ScriptReplica>();
+void World::Add(NodeId node, const Membership* founders) {
+  auto replica = std::make_unique<Replica>();
   replica->id = {node, 1};
   replica->random.above_min = base::Millis(static_cast<int64_t>(20 * node.value));
-  ScriptReplica* added = replica.get();
+  Replica* added = replica.get();
   replicas_[node] = std::move(replica);
   Start(added, founders);
 }
 
-void ScriptWorld::Replace(NodeId node, ScriptDisk disk) {
-  ScriptReplica* replica = Find(node);
+void World::Replace(NodeId node, Disk disk) {
+  Replica* replica = Find(node);
   replica->invariants = Invariants();
   replica->disk = std::move(disk);
   Start(replica, nullptr);
 }
 
-void ScriptWorld::Start(ScriptReplica* replica, const Membership* founders) {
+void World::Start(Replica* replica, const Membership* founders) {
   CoreOptions options = options_;
   options.group = GroupId{1};
   options.self = replica->id;
   RecoveredGroup recovered = replica->disk.Recover();
-  ScriptReplica::State state;
+  Replica::State state;
   if (recovered.checkpoint.has_value())
     state = {recovered.checkpoint->applied, recovered.checkpoint->root};
   options.epoch = recovered.epoch;
@@ -63,8 +63,8 @@ void ScriptWorld::Start(ScriptReplica* replica, const Membership* founders) {
   CheckAll();
 }
 
-void ScriptWorld::Crash(NodeId node, size_t keep) {
-  ScriptReplica* replica = Find(node);
+void World::Crash(NodeId node, size_t keep) {
+  Replica* replica = Find(node);
   replica->core.reset();
   replica->held.clear();
   replica->reads.clear();
@@ -73,19 +73,19 @@ void ScriptWorld::Crash(NodeId node, size_t keep) {
   replica->disk.Crash(keep);
 }
 
-void ScriptWorld::Restart(NodeId node) { Start(Find(node), nullptr); }
+void World::Restart(NodeId node) { Start(Find(node), nullptr); }
 
-void ScriptWorld::Wipe(NodeId node) {
+void World::Wipe(NodeId node) {
   Crash(node, 0);
-  ScriptReplica* replica = Find(node);
+  Replica* replica = Find(node);
   replica->id.incarnation += 1;
   replica->invariants = Invariants();
-  replica->disk = ScriptDisk();
+  replica->disk = Disk();
   Start(replica, nullptr);
 }
 
-void ScriptWorld::Act(NodeId node, const std::function<absl::Status(Core&)>& act) {
-  ScriptReplica* replica = Up(node);
+void World::Act(NodeId node, const std::function<absl::Status(Core&)>& act) {
+  Replica* replica = Up(node);
   if (replica == nullptr) return Say(node.value, " is down");
   if (absl::Status status = act(*replica->core); !status.ok())
     Say(node.value, " refuses: ", status.message());
@@ -94,14 +94,14 @@ void ScriptWorld::Act(NodeId node, const std::function<absl::Status(Core&)>& act
   CheckAll();
 }
 
-void ScriptWorld::Tick(NodeId node) {
+void World::Tick(NodeId node) {
   Act(node, [this, node](Core& core) {
     core.Tick(ClockOf(*Find(node)));
     return absl::OkStatus();
   });
 }
 
-void ScriptWorld::Run(ScriptReplica* replica) {
+void World::Run(Replica* replica) {
   while (replica->core->has_output()) {
     Output out;
     replica->core->TakeOutput(&out);
@@ -110,7 +110,7 @@ void ScriptWorld::Run(ScriptReplica* replica) {
   }
 }
 
-void ScriptWorld::TakeOver(ScriptReplica* replica, Output out) {
+void World::TakeOver(Replica* replica, Output out) {
   const std::string name = Show(replica->id);
   for (StorageTask& task : out.storage) {
     if (!quiet_) Say(name, " writes ", Show(task));
@@ -149,7 +149,7 @@ void ScriptWorld::TakeOver(ScriptReplica* replica, Output out) {
     Say(name, " wants a snapshot of ", Show(out.fetch->from), " at ", Show(out.fetch->at_least));
 }
 
-void ScriptWorld::ApplyHandedOut(ScriptReplica* replica) {
+void World::ApplyHandedOut(Replica* replica) {
   CheckAll();  // What is handed out counts as committed.
   std::string applied;
   while (!replica->unapplied.empty()) {
@@ -157,7 +157,7 @@ void ScriptWorld::ApplyHandedOut(ScriptReplica* replica) {
     replica->unapplied.pop_front();
     Check(checks_.OnApply(*replica, entry));
     absl::StrAppend(&applied, " ", Show(entry));
-    ScriptReplica::State state = replica->state();
+    Replica::State state = replica->state();
     state.applied = entry.id;
     absl::StrAppend(&state.text, Show(entry.id), ":", entry.header_crc, ";");
     replica->states[entry.id.index] = state;
@@ -168,22 +168,22 @@ void ScriptWorld::ApplyHandedOut(ScriptReplica* replica) {
   if (!applied.empty()) Say(Show(replica->id), " applies", applied);
 }
 
-void ScriptWorld::Apply(NodeId node) {
+void World::Apply(NodeId node) {
   ApplyHandedOut(Find(node));
   Run(Find(node));
   CheckAll();
 }
 
-void ScriptWorld::Post(const ScriptReplica& from, Message message) {
+void World::Post(const Replica& from, Message message) {
   const bool cut = cut_.contains({message.from.node, message.to.node});
   if (!quiet_) Say(Show(message), cut ? " (cut)" : "");
   Check(checks_.OnSend(from, message));
   if (!cut) messages_.push_back(std::move(message));
 }
 
-void ScriptWorld::Forge(Message message) { messages_.push_back(std::move(message)); }
+void World::Forge(Message message) { messages_.push_back(std::move(message)); }
 
-std::vector<const Message*> ScriptWorld::OnTheWay(const Link& link) const {
+std::vector<const Message*> World::OnTheWay(const Link& link) const {
   std::vector<const Message*> found;
   for (const Message& message : messages_) {
     if (Link{message.from.node, message.to.node} == link) found.push_back(&message);
@@ -191,7 +191,7 @@ std::vector<const Message*> ScriptWorld::OnTheWay(const Link& link) const {
   return found;
 }
 
-bool ScriptWorld::Drop(const Link& link, size_t nth) {
+bool World::Drop(const Link& link, size_t nth) {
   for (auto it = messages_.begin(); it != messages_.end(); ++it) {
     if (Link{it->from.node, it->to.node} != link || nth-- > 0) continue;
     messages_.erase(it);
@@ -200,7 +200,7 @@ bool ScriptWorld::Drop(const Link& link, size_t nth) {
   return false;
 }
 
-bool ScriptWorld::Deliver(const Link& link, size_t nth, bool keep) {
+bool World::Deliver(const Link& link, size_t nth, bool keep) {
   const std::vector<const Message*> found = OnTheWay(link);
   if (nth >= found.size()) return false;
   Message message = *found[nth];
@@ -215,7 +215,7 @@ bool ScriptWorld::Deliver(const Link& link, size_t nth, bool keep) {
   return true;
 }
 
-void ScriptWorld::Release(ScriptReplica* replica, IoSeq done) {
+void World::Release(Replica* replica, IoSeq done) {
   while (!replica->held.empty() && replica->held.front().after <= done) {
     Message message = std::move(replica->held.front().message);
     replica->held.pop_front();
@@ -223,9 +223,9 @@ void ScriptWorld::Release(ScriptReplica* replica, IoSeq done) {
   }
 }
 
-bool ScriptWorld::Sync(NodeId node) {
-  ScriptReplica* replica = Find(node);
-  std::optional<ScriptDisk::Item> item = replica->disk.SyncOne();
+bool World::Sync(NodeId node) {
+  Replica* replica = Find(node);
+  std::optional<Disk::Item> item = replica->disk.SyncOne();
   if (!item.has_value()) return false;
   if (replica->core == nullptr) return true;
   Act(node, [this, replica, &item](Core& core) {
@@ -240,10 +240,10 @@ bool ScriptWorld::Sync(NodeId node) {
   return true;
 }
 
-void ScriptWorld::SyncAtOnce(NodeId node) {
-  ScriptReplica* replica = Find(node);
+void World::SyncAtOnce(NodeId node) {
+  Replica* replica = Find(node);
   IoSeq done;
-  while (std::optional<ScriptDisk::Item> item = replica->disk.SyncOne()) {
+  while (std::optional<Disk::Item> item = replica->disk.SyncOne()) {
     if (const auto* task = std::get_if<StorageTask>(&*item)) done = task->seq;
   }
   Act(node, [this, replica, done](Core& core) {
@@ -253,10 +253,10 @@ void ScriptWorld::SyncAtOnce(NodeId node) {
   });
 }
 
-bool ScriptWorld::AnswerReads(NodeId node, Answer answer, size_t count) {
-  ScriptReplica* replica = Up(node);
+bool World::AnswerReads(NodeId node, Answer answer, size_t count) {
+  Replica* replica = Up(node);
   if (replica == nullptr || replica->reads.empty()) return false;
-  std::deque<ScriptReplica::AskedRead> reads = std::exchange(replica->reads, {});
+  std::deque<Replica::AskedRead> reads = std::exchange(replica->reads, {});
   for (; count > 0 && !reads.empty(); --count) {
     const EntryRead read = reads.front().read;
     absl::StatusOr<std::vector<Entry>> entries = std::move(reads.front().then);
@@ -280,8 +280,8 @@ bool ScriptWorld::AnswerReads(NodeId node, Answer answer, size_t count) {
   return true;
 }
 
-void ScriptWorld::Read(NodeId node, const std::vector<uint64_t>& ids) {
-  ScriptReplica* replica = Up(node);
+void World::Read(NodeId node, const std::vector<uint64_t>& ids) {
+  Replica* replica = Up(node);
   for (const uint64_t id : ids) replica->asked.push_back({ReadId{id}, checks_.committed()});
   Act(node, [&ids](Core& core) {
     absl::Status status;
@@ -290,8 +290,8 @@ void ScriptWorld::Read(NodeId node, const std::vector<uint64_t>& ids) {
   });
 }
 
-void ScriptWorld::TakeCheckpoint(NodeId node, Index at) {
-  ScriptReplica* replica = Up(node);
+void World::TakeCheckpoint(NodeId node, Index at) {
+  Replica* replica = Up(node);
   const auto state = replica->states.find(at);
   if (state == replica->states.end()) return Say("no state at ", at.value);
   replica->disk.Submit(Checkpoint{.applied = state->second.applied,
@@ -299,7 +299,7 @@ void ScriptWorld::TakeCheckpoint(NodeId node, Index at) {
                                   .root = state->second.text});
 }
 
-void ScriptWorld::Install(NodeId node, NodeId from) {
+void World::Install(NodeId node, NodeId from) {
   const std::optional<Checkpoint>& checkpoint = Find(from)->disk.checkpoint();
   if (!checkpoint.has_value()) return Say(from.value, " has no checkpoint");
   const Term term = Find(from)->core == nullptr ? Term{0} : Find(from)->core->term();
@@ -311,7 +311,7 @@ void ScriptWorld::Install(NodeId node, NodeId from) {
   });
 }
 
-bool ScriptWorld::StabilizeOnce(const std::set<NodeId>& nodes) {
+bool World::StabilizeOnce(const std::set<NodeId>& nodes) {
   bool moved = false;
   const auto takes_part = [&nodes](NodeId node) { return nodes.empty() || nodes.contains(node); };
   size_t here = messages_.size();  // Those that are sent meanwhile are for the next round.
@@ -335,7 +335,7 @@ bool ScriptWorld::StabilizeOnce(const std::set<NodeId>& nodes) {
   return moved;
 }
 
-void ScriptWorld::Stabilize(const std::set<NodeId>& nodes) {
+void World::Stabilize(const std::set<NodeId>& nodes) {
   constexpr int kRoundsMax = 1000;
   for (int round = 0; round < kRoundsMax; ++round) {
     if (!StabilizeOnce(nodes)) return;
@@ -343,9 +343,8 @@ void ScriptWorld::Stabilize(const std::set<NodeId>& nodes) {
   Say("!! R19: the replicas never come to rest");
 }
 
-void ScriptWorld::CheckAll() {
-  Check(
-      checks_.Check(replicas_, [this](const ScriptReplica& replica) { return ClockOf(replica); }));
+void World::CheckAll() {
+  Check(checks_.Check(replicas_, [this](const Replica& replica) { return ClockOf(replica); }));
 }
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script

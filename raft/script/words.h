@@ -1,15 +1,15 @@
-#ifndef PONTOON_RAFT_CORE_SCRIPT_WORDS_H_
-#define PONTOON_RAFT_CORE_SCRIPT_WORDS_H_
+#ifndef PONTOON_RAFT_SCRIPT_WORDS_H_
+#define PONTOON_RAFT_SCRIPT_WORDS_H_
 
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "base/time.h"
-#include "raft/core/script_world.h"
 #include "raft/core/types.h"
+#include "raft/script/world.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
 // What single words of a script mean; what cannot be read is zero or empty. For tests.
 
@@ -21,8 +21,8 @@ base::Duration DurationOf(absl::string_view word);          // 300ms, 2s
 bool IsDuration(absl::string_view word);
 std::vector<uint64_t> NumbersOf(absl::string_view word);  // 1,1,2
 // 1->2; 1->* and *->1 are all links of a node that the world has.
-std::vector<ScriptWorld::Link> LinksOf(absl::string_view word, const ScriptWorld& world);
+std::vector<World::Link> LinksOf(absl::string_view word, const World& world);
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script
 
-#endif  // PONTOON_RAFT_CORE_SCRIPT_WORDS_H_
+#endif  // PONTOON_RAFT_SCRIPT_WORDS_H_

@@ -1,4 +1,4 @@
-#include "raft/core/script_commands.h"
+#include "raft/script/commands.h"
 
 #include <algorithm>
 #include <memory>
@@ -8,10 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "raft/core/entry.h"
-#include "raft/core/script_trace.h"
-#include "raft/core/script_words.h"
+#include "raft/script/trace.h"
+#include "raft/script/words.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 namespace {
 
 absl::Status NotUnderstood(const std::string& what) {
@@ -20,17 +20,17 @@ absl::Status NotUnderstood(const std::string& what) {
 
 }  // namespace
 
-bool ScriptCommands::Line::Has(const std::string& word) const {
+bool Commands::Line::Has(const std::string& word) const {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-uint64_t ScriptCommands::Line::Number(const std::string& name, uint64_t otherwise) const {
+uint64_t Commands::Line::Number(const std::string& name, uint64_t otherwise) const {
   const auto it = named.find(name);
   uint64_t number = 0;
   return it != named.end() && absl::SimpleAtoi(it->second, &number) ? number : otherwise;
 }
 
-absl::StatusOr<ScriptCommands::Line> ScriptCommands::Parse(absl::string_view text) {
+absl::StatusOr<Commands::Line> Commands::Parse(absl::string_view text) {
   Line line;
   for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
     const size_t equals = word.find('=');
@@ -46,7 +46,7 @@ absl::StatusOr<ScriptCommands::Line> ScriptCommands::Parse(absl::string_view tex
   return line;
 }
 
-std::string ScriptCommands::Run(absl::string_view text) {
+std::string Commands::Run(absl::string_view text) {
   absl::StatusOr<Line> line = Parse(text);
   absl::Status status = line.ok() ? Dispatch(*line) : line.status();
   std::string trace = world_ == nullptr ? "" : world_->TakeTrace();
@@ -54,50 +54,50 @@ std::string ScriptCommands::Run(absl::string_view text) {
   return trace;
 }
 
-absl::Status ScriptCommands::Dispatch(const Line& line) {
+absl::Status Commands::Dispatch(const Line& line) {
   static const auto* const kCommands = new std::map<std::string, Command>{
-      {"nodes", &ScriptCommands::Nodes},
-      {"disk", &ScriptCommands::Disk},
-      {"tick", &ScriptCommands::Time},
-      {"pass", &ScriptCommands::Time},
-      {"clock", &ScriptCommands::Time},
-      {"timeout", &ScriptCommands::Time},
-      {"stabilize", &ScriptCommands::RunOn},
-      {"run", &ScriptCommands::RunOn},
-      {"deliver", &ScriptCommands::Links},
-      {"drop", &ScriptCommands::Links},
-      {"dup", &ScriptCommands::Links},
-      {"cut", &ScriptCommands::Links},
-      {"hold", &ScriptCommands::Links},
-      {"release", &ScriptCommands::Links},
-      {"heal", &ScriptCommands::Links},
-      {"sync", &ScriptCommands::Storage},
-      {"crash", &ScriptCommands::Storage},
-      {"restart", &ScriptCommands::Storage},
-      {"wipe", &ScriptCommands::Storage},
-      {"lose", &ScriptCommands::Storage},
-      {"drop-body", &ScriptCommands::Storage},
-      {"cut-body", &ScriptCommands::Storage},
-      {"answer-reads", &ScriptCommands::Storage},
-      {"hold-reads", &ScriptCommands::Storage},
-      {"hold-apply", &ScriptCommands::Storage},
-      {"apply", &ScriptCommands::Storage},
-      {"forge", &ScriptCommands::Forge},
-      {"campaign", &ScriptCommands::Ask},
-      {"transfer", &ScriptCommands::Ask},
-      {"read", &ScriptCommands::Ask},
-      {"unreachable", &ScriptCommands::Ask},
-      {"quarantine", &ScriptCommands::Ask},
-      {"room", &ScriptCommands::Ask},
-      {"diverge", &ScriptCommands::Ask},
-      {"propose", &ScriptCommands::Propose},
-      {"members", &ScriptCommands::Members},
-      {"checkpoint", &ScriptCommands::Snapshot},
-      {"install", &ScriptCommands::Snapshot},
-      {"state", &ScriptCommands::Show},
-      {"log", &ScriptCommands::Show},
-      {"messages", &ScriptCommands::Show},
-      {"must", &ScriptCommands::Must},
+      {"nodes", &Commands::Nodes},
+      {"disk", &Commands::Disk},
+      {"tick", &Commands::Time},
+      {"pass", &Commands::Time},
+      {"clock", &Commands::Time},
+      {"timeout", &Commands::Time},
+      {"stabilize", &Commands::RunOn},
+      {"run", &Commands::RunOn},
+      {"deliver", &Commands::Links},
+      {"drop", &Commands::Links},
+      {"dup", &Commands::Links},
+      {"cut", &Commands::Links},
+      {"hold", &Commands::Links},
+      {"release", &Commands::Links},
+      {"heal", &Commands::Links},
+      {"sync", &Commands::Storage},
+      {"crash", &Commands::Storage},
+      {"restart", &Commands::Storage},
+      {"wipe", &Commands::Storage},
+      {"lose", &Commands::Storage},
+      {"drop-body", &Commands::Storage},
+      {"cut-body", &Commands::Storage},
+      {"answer-reads", &Commands::Storage},
+      {"hold-reads", &Commands::Storage},
+      {"hold-apply", &Commands::Storage},
+      {"apply", &Commands::Storage},
+      {"forge", &Commands::Forge},
+      {"campaign", &Commands::Ask},
+      {"transfer", &Commands::Ask},
+      {"read", &Commands::Ask},
+      {"unreachable", &Commands::Ask},
+      {"quarantine", &Commands::Ask},
+      {"room", &Commands::Ask},
+      {"diverge", &Commands::Ask},
+      {"propose", &Commands::Propose},
+      {"members", &Commands::Members},
+      {"checkpoint", &Commands::Snapshot},
+      {"install", &Commands::Snapshot},
+      {"state", &Commands::Show},
+      {"log", &Commands::Show},
+      {"messages", &Commands::Show},
+      {"must", &Commands::Must},
   };
   const auto command = kCommands->find(line.name);
   if (command == kCommands->end()) return NotUnderstood(line.name);
@@ -110,7 +110,7 @@ absl::Status ScriptCommands::Dispatch(const Line& line) {
 }
 
 // nodes 3 [spare=4,5] [append-bytes=..] ..: founds a group; the spare ones are not in it.
-absl::Status ScriptCommands::Nodes(const Line& line) {
+absl::Status Commands::Nodes(const Line& line) {
   CoreOptions options;
   options.append_bytes_max = line.Number("append-bytes", options.append_bytes_max);
   options.inflight_messages_max =
@@ -123,7 +123,7 @@ absl::Status ScriptCommands::Nodes(const Line& line) {
   options.digest_interval = line.Number("digest", options.digest_interval);
   options.committed_entries_max =
       static_cast<uint32_t>(line.Number("committed", options.committed_entries_max));
-  world_ = std::make_unique<ScriptWorld>(options);
+  world_ = std::make_unique<World>(options);
   world_->SetQuiet(true);
   Membership members;
   uint64_t count = 0;
@@ -141,7 +141,7 @@ absl::Status ScriptCommands::Nodes(const Line& line) {
 
 // disk 2 terms=1,1,2 [term=3 vote=1] [voters=1,2,3] [body=9]: what it finds when it starts. The
 // first entry founds the group, the others are normal ones.
-absl::Status ScriptCommands::Disk(const Line& line) {
+absl::Status Commands::Disk(const Line& line) {
   const auto terms = line.named.find("terms");
   if (terms == line.named.end()) return NotUnderstood("disk without terms");
   const NodeId node = NodeOf(line.words[0]);
@@ -163,7 +163,7 @@ absl::Status ScriptCommands::Disk(const Line& line) {
   hard.term = Term{line.Number("term", hard.term.value)};
   if (const auto vote = line.named.find("vote"); vote != line.named.end())
     hard.vote = ReplicaOf(vote->second);
-  ScriptDisk disk;
+  script::Disk disk;
   disk.Preset(hard, std::move(entries));
   world_->Crash(node, 0);
   world_->Replace(node, std::move(disk));
@@ -171,10 +171,10 @@ absl::Status ScriptCommands::Disk(const Line& line) {
 }
 
 // pass 10ms; tick 300ms (all); tick 1 300ms; timeout 1 300ms; clock 1 ppm=5000.
-absl::Status ScriptCommands::Time(const Line& line) {
+absl::Status Commands::Time(const Line& line) {
   const std::string& last = line.words.back();
   if (line.name == "clock") {
-    ScriptReplica* replica = world_->Find(NodeOf(line.words[0]));
+    Replica* replica = world_->Find(NodeOf(line.words[0]));
     if (replica == nullptr) return NotUnderstood(line.words[0]);
     replica->clock_ppm = static_cast<int64_t>(line.Number("ppm", 0));
     return absl::OkStatus();
@@ -196,7 +196,7 @@ absl::Status ScriptCommands::Time(const Line& line) {
 }
 
 // stabilize [1 2] [quiet]; run 500ms [1 2] [loud]: time passes for these, in steps of 10 ms.
-absl::Status ScriptCommands::RunOn(const Line& line) {
+absl::Status Commands::RunOn(const Line& line) {
   std::set<NodeId> nodes;
   base::Duration left;
   for (const std::string& word : line.words) {
@@ -223,23 +223,23 @@ absl::Status ScriptCommands::RunOn(const Line& line) {
 
 // deliver|drop|dup 1->2 [nth=1] [count=1]: of what is on its way there now, all of it by default;
 // cut|hold|release 1->2; cut 1: both ways, from all; heal.
-absl::Status ScriptCommands::Links(const Line& line) {
+absl::Status Commands::Links(const Line& line) {
   if (line.name == "heal") {
     world_->Heal();
     return absl::OkStatus();
   }
-  std::vector<ScriptWorld::Link> links;
+  std::vector<World::Link> links;
   for (const std::string& word : line.words) {
     const std::string both = word.find("->") == std::string::npos ? word : "";
     for (const std::string& named : both.empty()
                                         ? std::vector<std::string>{word}
                                         : std::vector<std::string>{both + "->*", "*->" + both}) {
-      for (const ScriptWorld::Link& link : LinksOf(named, *world_)) links.push_back(link);
+      for (const World::Link& link : LinksOf(named, *world_)) links.push_back(link);
     }
   }
   if (links.empty()) return NotUnderstood(line.words[0]);
   const uint64_t nth = line.Number("nth", 1);
-  for (const ScriptWorld::Link& link : links) {
+  for (const World::Link& link : links) {
     if (line.name == "cut") world_->Cut(link);
     if (line.name == "hold") world_->Hold(link);
     if (line.name == "release") world_->Release(link);
@@ -260,9 +260,9 @@ absl::Status ScriptCommands::Links(const Line& line) {
 // sync 1 [count=1] [at-once]; crash 1 [keep=1]; restart 1; wipe 1; lose 1 from=5; lose 1 at=5;
 // drop-body 1 at=5 [ended=7]; cut-body 1 at=5 offset=0 size=10 ended=7; hold-reads 1;
 // answer-reads 1 [stale|needed|fail|damaged] [count=1]; hold-apply 1; apply 1.
-absl::Status ScriptCommands::Storage(const Line& line) {
+absl::Status Commands::Storage(const Line& line) {
   const NodeId node = NodeOf(line.words[0]);
-  ScriptReplica* replica = world_->Find(node);
+  Replica* replica = world_->Find(node);
   if (replica == nullptr) return NotUnderstood(line.words[0]);
   if (line.name == "sync" && line.Has("at-once")) {
     world_->SyncAtOnce(node);
@@ -292,11 +292,11 @@ absl::Status ScriptCommands::Storage(const Line& line) {
                            static_cast<uint32_t>(line.Number("size", 0))},
                           Index{line.Number("ended", 0)});
   } else if (line.name == "answer-reads") {
-    const ScriptWorld::Answer answer = line.Has("fail")      ? ScriptWorld::Answer::kFailed
-                                       : line.Has("damaged") ? ScriptWorld::Answer::kDamaged
-                                       : line.Has("stale")   ? ScriptWorld::Answer::kStale
-                                       : line.Has("needed")  ? ScriptWorld::Answer::kNeeded
-                                                             : ScriptWorld::Answer::kNow;
+    const World::Answer answer = line.Has("fail")      ? World::Answer::kFailed
+                                 : line.Has("damaged") ? World::Answer::kDamaged
+                                 : line.Has("stale")   ? World::Answer::kStale
+                                 : line.Has("needed")  ? World::Answer::kNeeded
+                                                       : World::Answer::kNow;
     if (!world_->AnswerReads(node, answer, line.Number("count", replica->reads.size())))
       return NotUnderstood("it reads nothing");
   } else if (line.name == "hold-reads") {
@@ -311,8 +311,8 @@ absl::Status ScriptCommands::Storage(const Line& line) {
 // forge 2->1 append-reply term=2 at=5@2 [probe=4] [commit=3] [round=1] [refused] [transfer]
 // [group=2] [epoch=1] [incarnation=2] [entry=5@2 [damaged] [ended=6]]: a message that no core has
 // sent.
-absl::Status ScriptCommands::Forge(const Line& line) {
-  const std::vector<ScriptWorld::Link> links = LinksOf(line.words[0], *world_);
+absl::Status Commands::Forge(const Line& line) {
+  const std::vector<World::Link> links = LinksOf(line.words[0], *world_);
   if (links.size() != 1 || line.words.size() < 2) return NotUnderstood("forge what?");
   const auto entry_of = [&line](const char* name) {
     return line.named.contains(name) ? EntryOf(line.named.at(name)) : EntryId{};
@@ -354,4 +354,4 @@ absl::Status ScriptCommands::Forge(const Line& line) {
   return absl::OkStatus();
 }
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script

@@ -1,12 +1,12 @@
-#ifndef PONTOON_RAFT_CORE_SCRIPT_TRACE_H_
-#define PONTOON_RAFT_CORE_SCRIPT_TRACE_H_
+#ifndef PONTOON_RAFT_SCRIPT_TRACE_H_
+#define PONTOON_RAFT_SCRIPT_TRACE_H_
 
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "raft/core/core.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
 // How the scripts' traces are worded. An entry is `index@term`, with what it holds behind a colon
 // and the bytes of its body behind a plus; a replica is its node, with its incarnation behind a dot
@@ -22,6 +22,6 @@ std::string Show(const RoleChange& change);
 absl::string_view RoleName(Role role);
 absl::string_view KindName(MessageKind kind);
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script
 
-#endif  // PONTOON_RAFT_CORE_SCRIPT_TRACE_H_
+#endif  // PONTOON_RAFT_SCRIPT_TRACE_H_

@@ -1,5 +1,5 @@
-#ifndef PONTOON_RAFT_CORE_SCRIPT_DISK_H_
-#define PONTOON_RAFT_CORE_SCRIPT_DISK_H_
+#ifndef PONTOON_RAFT_SCRIPT_DISK_H_
+#define PONTOON_RAFT_SCRIPT_DISK_H_
 
 #include <deque>
 #include <map>
@@ -10,11 +10,11 @@
 #include "absl/status/statusor.h"
 #include "raft/core/log_store.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
 // The disk of one replica in a script: what is submitted waits in order until the script has it
 // synced, or loses it in a crash. For tests.
-class ScriptDisk {
+class Disk {
  public:
   using Item = std::variant<StorageTask, Checkpoint>;
 
@@ -56,6 +56,6 @@ class ScriptDisk {
   Index ended_through_;
 };
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script
 
-#endif  // PONTOON_RAFT_CORE_SCRIPT_DISK_H_
+#endif  // PONTOON_RAFT_SCRIPT_DISK_H_

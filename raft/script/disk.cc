@@ -1,4 +1,4 @@
-#include "raft/core/script_disk.h"
+#include "raft/script/disk.h"
 
 #include <algorithm>
 #include <iterator>
@@ -8,9 +8,9 @@
 #include "base/crc32c.h"
 #include "raft/core/entry.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 
-std::optional<ScriptDisk::Item> ScriptDisk::SyncOne() {
+std::optional<Disk::Item> Disk::SyncOne() {
   if (queue_.empty()) return std::nullopt;
   Item item = std::move(queue_.front());
   queue_.pop_front();
@@ -23,13 +23,13 @@ std::optional<ScriptDisk::Item> ScriptDisk::SyncOne() {
   return item;
 }
 
-void ScriptDisk::Crash(size_t keep) {
+void Disk::Crash(size_t keep) {
   while (keep-- > 0 && SyncOne().has_value()) {
   }
   queue_.clear();
 }
 
-void ScriptDisk::Write(const StorageTask& task) {
+void Disk::Write(const StorageTask& task) {
   if (task.hard_state.has_value()) hard_state_ = *task.hard_state;
   if (task.epoch.has_value()) epoch_ = *task.epoch;
   quarantined_ = quarantined_ || task.quarantine;
@@ -53,7 +53,7 @@ void ScriptDisk::Write(const StorageTask& task) {
   }
 }
 
-RecoveredGroup ScriptDisk::Recover() const {
+RecoveredGroup Disk::Recover() const {
   RecoveredGroup recovered;
   recovered.hard_state = hard_state_;
   recovered.checkpoint = checkpoint_;
@@ -70,8 +70,7 @@ RecoveredGroup ScriptDisk::Recover() const {
   return recovered;
 }
 
-absl::StatusOr<std::vector<Entry>> ScriptDisk::Read(Index from, Index to,
-                                                    uint64_t bytes_max) const {
+absl::StatusOr<std::vector<Entry>> Disk::Read(Index from, Index to, uint64_t bytes_max) const {
   std::vector<Entry> read;
   uint64_t bytes = 0;
   for (auto it = entries_.find(from); it != entries_.end() && it->first <= to; ++it) {
@@ -89,8 +88,8 @@ absl::StatusOr<std::vector<Entry>> ScriptDisk::Read(Index from, Index to,
   return read;
 }
 
-void ScriptDisk::Preset(HardState hard_state, std::vector<Entry> entries) {
-  *this = ScriptDisk();
+void Disk::Preset(HardState hard_state, std::vector<Entry> entries) {
+  *this = Disk();
   hard_state_ = hard_state;
   for (Entry& entry : entries) {
     ever_.insert(entry.id);
@@ -98,9 +97,9 @@ void ScriptDisk::Preset(HardState hard_state, std::vector<Entry> entries) {
   }
 }
 
-void ScriptDisk::DropBody(Index index, Index ended) { CutBody(index, {0, 0}, ended); }
+void Disk::DropBody(Index index, Index ended) { CutBody(index, {0, 0}, ended); }
 
-void ScriptDisk::CutBody(Index index, BodyExtent keep, Index ended) {
+void Disk::CutBody(Index index, BodyExtent keep, Index ended) {
   Entry& entry = entries_.at(index);
   auto remains = std::make_shared<BodyRemains>();
   remains->ended = ended;
@@ -111,10 +110,10 @@ void ScriptDisk::CutBody(Index index, BodyExtent keep, Index ended) {
   ended_through_ = std::max(ended_through_, ended);
 }
 
-bool ScriptDisk::Has(EntryId id) const {
+bool Disk::Has(EntryId id) const {
   const auto it = entries_.find(id.index);
   if (it != entries_.end()) return it->second.id == id;
   return checkpoint_.has_value() && id.index <= checkpoint_->applied.index;
 }
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script

@@ -1,12 +1,12 @@
-#include "raft/core/script_checks.h"
+#include "raft/script/checks.h"
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "raft/core/membership.h"
-#include "raft/core/script_trace.h"
+#include "raft/script/trace.h"
 
-namespace pontoon::raft {
+namespace pontoon::raft::script {
 namespace {
 
 template <typename... Parts>
@@ -14,17 +14,16 @@ absl::Status Broken(const Parts&... parts) {
   return absl::InternalError(absl::StrCat(parts...));
 }
 
-const ScriptReplica* Find(const ScriptChecks::Replicas& replicas, const ReplicaId& id) {
+const Replica* Find(const Checks::Replicas& replicas, const ReplicaId& id) {
   const auto it = replicas.find(id.node);
   return it == replicas.end() || it->second->id != id ? nullptr : it->second.get();
 }
 
 }  // namespace
 
-absl::Status ScriptChecks::Check(
-    const Replicas& replicas,
-    const std::function<base::MonotonicTime(const ScriptReplica&)>& clock) {
-  const ScriptReplica* permitted = nullptr;
+absl::Status Checks::Check(const Replicas& replicas,
+                           const std::function<base::MonotonicTime(const Replica&)>& clock) {
+  const Replica* permitted = nullptr;
   for (const auto& [node, replica] : replicas) {
     if (replica->core == nullptr) continue;
     const Core& core = *replica->core;
@@ -43,7 +42,7 @@ absl::Status ScriptChecks::Check(
   return absl::OkStatus();
 }
 
-absl::Status ScriptChecks::CheckCommitted(const Replicas& replicas, ScriptReplica* replica) {
+absl::Status Checks::CheckCommitted(const Replicas& replicas, Replica* replica) {
   const Core& core = *replica->core;
   const Index from = std::max(replica->committed_checked, core.log().base().index);
   replica->committed_checked = core.commit();
@@ -59,7 +58,7 @@ absl::Status ScriptChecks::CheckCommitted(const Replicas& replicas, ScriptReplic
   if (core.role() != Role::kLeader) return absl::OkStatus();
   const EntryId id = committed_.at(core.commit());
   const auto on_disk = [&replicas, id](const ReplicaId& voter) -> std::optional<bool> {
-    const ScriptReplica* found = Find(replicas, voter);
+    const Replica* found = Find(replicas, voter);
     return found != nullptr && !found->disk.quarantined() && found->disk.Has(id);
   };
   if (CountVotes(core.memberships().At(id.index), on_disk) != VoteResult::kWon &&
@@ -69,7 +68,7 @@ absl::Status ScriptChecks::CheckCommitted(const Replicas& replicas, ScriptReplic
   return absl::OkStatus();
 }
 
-absl::Status ScriptChecks::CheckLeader(const Replicas& replicas, const ScriptReplica& replica) {
+absl::Status Checks::CheckLeader(const Replicas& replicas, const Replica& replica) {
   const Core& core = *replica.core;
   const auto [leader, first] = leaders_.emplace(core.term(), replica.id);
   if (leader->second != replica.id) {
@@ -85,7 +84,7 @@ absl::Status ScriptChecks::CheckLeader(const Replicas& replicas, const ScriptRep
     }
   }
   for (const auto& [peer, progress] : core.progress()) {
-    const ScriptReplica* found = Find(replicas, peer);
+    const Replica* found = Find(replicas, peer);
     if (found == nullptr || progress.match <= core.log().base().index) continue;
     const EntryId match{core.log().TermAt(progress.match).value(), progress.match};
     if (!found->disk.EverHad(match)) {
@@ -95,7 +94,7 @@ absl::Status ScriptChecks::CheckLeader(const Replicas& replicas, const ScriptRep
   return absl::OkStatus();
 }
 
-absl::Status ScriptChecks::OnSend(const ScriptReplica& from, const Message& message) {
+absl::Status Checks::OnSend(const Replica& from, const Message& message) {
   const bool grants = message.kind == MessageKind::kVoteReply && !message.refused;
   if (grants || message.kind == MessageKind::kVote) {
     const ReplicaId& candidate = grants ? message.to : message.from;
@@ -117,7 +116,7 @@ absl::Status ScriptChecks::OnSend(const ScriptReplica& from, const Message& mess
   return absl::OkStatus();
 }
 
-absl::Status ScriptChecks::OnApply(const ScriptReplica& replica, const Entry& entry) {
+absl::Status Checks::OnApply(const Replica& replica, const Entry& entry) {
   const auto committed = committed_.find(entry.id.index);
   if (committed == committed_.end() || committed->second != entry.id)
     return Broken("R7: ", Show(replica.id), " applies ", Show(entry), ", which is not committed");
@@ -129,10 +128,10 @@ absl::Status ScriptChecks::OnApply(const ScriptReplica& replica, const Entry& en
   return absl::OkStatus();
 }
 
-absl::Status ScriptChecks::OnRead(ScriptReplica* replica, const ReadReady& read) const {
+absl::Status Checks::OnRead(Replica* replica, const ReadReady& read) const {
   const auto asked =
       std::find_if(replica->asked.begin(), replica->asked.end(),
-                   [&read](const ScriptReplica::Asked& asked) { return asked.id == read.id; });
+                   [&read](const Replica::Asked& asked) { return asked.id == read.id; });
   if (asked == replica->asked.end())
     return Broken("R16: read ", read.id.value, " was not asked, or answered before");
   if (read.index < asked->committed) {
@@ -142,4 +141,4 @@ absl::Status ScriptChecks::OnRead(ScriptReplica* replica, const ReadReady& read)
   return absl::OkStatus();
 }
 
-}  // namespace pontoon::raft
+}  // namespace pontoon::raft::script
