@@ -172,7 +172,7 @@ class SnapshotFetcher {
   Checkpoint checkpoint_;  // Its page_generation is the sender's.
   uint64_t root_bytes_ = 0;
   uint32_t root_crc_ = 0;
-  uint64_t root_asked_ = 0;  // Up to there.
+  uint64_t root_asked_ = 0;    // Up to there.
   uint64_t root_stretch_ = 0;  // To ask for at once: as much as the sender's first answer held.
   uint64_t root_received_ = 0;
   std::map<uint64_t, base::SliceChain> root_parts_;  // By offset.

@@ -1,6 +1,8 @@
 """Lengths, words and forms that are checked by a tool, so that nobody has to remember them."""
 import os
 import re
+import shutil
+import subprocess
 import sys
 import unittest
 
@@ -9,6 +11,8 @@ import house
 
 HARD_LIMIT = 500
 SOFT_LIMIT = 400
+COLUMNS = 100
+COLUMNS_OF_A_TABLE = 140
 HAND_WRITTEN = (".cc", ".h", ".py", ".sh", ".js", ".go", ".rb", ".php", ".java", ".proto", ".cmake")
 TEXTS = HAND_WRITTEN + (".md", ".txt", ".json", ".yml", ".yaml", ".service", ".conf")
 
@@ -41,6 +45,30 @@ class Files(unittest.TestCase):
         wrong += [f"{path} is gone: take it off tests/house/long_files.txt" for path in recorded if path not in house.files()]
         print(f"       {soft} files between {SOFT_LIMIT} and {HARD_LIMIT} lines, {len(recorded)} longer")
         self.assertEqual(wrong, [])
+
+    def test_lines_of_cpp_fit_in_a_hundred_columns(self):
+        """A table that is laid out by hand, between clang-format off and on, may be wider."""
+        wrong = []
+        for path in house.files():
+            if not path.endswith((".cc", ".h")):
+                continue
+            columns = COLUMNS
+            for number, line in enumerate(house.text(path).splitlines(), 1):
+                if line.strip() == "// clang-format off":
+                    columns = COLUMNS_OF_A_TABLE
+                elif line.strip() == "// clang-format on":
+                    columns = COLUMNS
+                if len(line) > columns:
+                    wrong.append(f"{path}:{number}: {len(line)} columns")
+        self.assertEqual(wrong, [])
+
+    @unittest.skipUnless(shutil.which("clang-format-14"), "clang-format-14 is not installed")
+    def test_cpp_is_formatted(self):
+        files = [path for path in house.files() if path.endswith((".cc", ".h"))]
+        done = subprocess.run(["clang-format-14", "--dry-run", "--Werror", *files], cwd=house.ROOT, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        wrong = sorted(set(re.findall(r"^(\S+?):\d+:\d+: error:", done.stdout, re.M)))
+        self.assertEqual((done.returncode, wrong), (0, []), "run ./dev fmt --all\n" + done.stdout[:2000])
 
     def test_nothing_is_left_for_later_in_the_code(self):
         marks = "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"])
