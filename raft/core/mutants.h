@@ -50,24 +50,28 @@ enum class Mutant {
   kFeedsBodiesItLacks,               // ra pull 597: a reference to what is gone
   kReleasesOneTooMany,               // rabbitmq-server pull 12358
   // Of the host, of snapshots and of the disk.
-  kGapAccepted,               // ra pull 581
-  kMiddleCutAsTorn,           // RocksDB's recovery as it comes; nats-server issue 7549
-  kStateApartFromItsData,     // etcd issue 13766
-  kEndedByTheLast,            // ra pull 597 family: what is committed by whose word
-  kDropsWithoutSayingWhen,    // ra pull 597 family: after a restart
-  kLiveBodiesOffByOne,        // rabbitmq-server pull 12358, in a snapshot
-  kOwnBodiesByIndex,          // ra commits adf11ab5, 2b4e2b42 family: what is there already
-  kShortAnswerCountsAsAll,    // ra pull 589: a list that is cut
-  kInstallsBeforeAllArrived,  // ra pull 629
-  kLateAnswerTaken,           // raft-rs pull 465 family: answers to an earlier life
-  kPartsUnchecked,            // nats-server issue 7556: damage that is passed on
-  kServesUnsyncedCheckpoint,  // raft-rs pull 417 family
-  kReleasesByNewestTask,      // redpanda commit cecb5de8
-  kReleasesBeforeSubmit,      // redpanda pull 18394 family
-  kNumbersBeginAgain,         // raft-rs pull 465 family: completions of an earlier opening
-  kOldBootHeard,              // a disk that was put back
-  kOldIncarnationHeard,       // etcd issue 17081
-  kQuarantineForgotten,       // etcd issue 10166 family
+  kGapAccepted,                  // ra pull 581
+  kMiddleCutAsTorn,              // RocksDB's recovery as it comes; nats-server issue 7549
+  kStateApartFromItsData,        // etcd issue 13766
+  kEndedByTheLast,               // ra pull 597 family: what is committed by whose word
+  kDropsWithoutSayingWhen,       // ra pull 597 family: after a restart
+  kLiveBodiesOffByOne,           // rabbitmq-server pull 12358, in a snapshot
+  kOwnBodiesByIndex,             // ra commits adf11ab5, 2b4e2b42 family: what is there already
+  kShortAnswerCountsAsAll,       // ra pull 589: a list that is cut
+  kInstallsBeforeAllArrived,     // ra pull 629
+  kLateAnswerTaken,              // raft-rs pull 465 family: answers to an earlier life
+  kPartsUnchecked,               // nats-server issue 7556: damage that is passed on
+  kServesUnsyncedCheckpoint,     // raft-rs pull 417 family
+  kReleasesByNewestTask,         // redpanda commit cecb5de8
+  kReleasesBeforeSubmit,         // redpanda pull 18394 family
+  kNumbersBeginAgain,            // raft-rs pull 465 family: completions of an earlier opening
+  kOldBootHeard,                 // a disk that was put back
+  kOldIncarnationHeard,          // etcd issue 17081
+  kQuarantineForgotten,          // etcd issue 10166 family
+  kComparedBeforeTheLogChanged,  // ra commit 83d0154c: read while it was replaced
+  kPagesOfAnotherSender,         // openraft issue 1892 family: remains of another snapshot
+  kServesInQuarantine,           // nats-server issue 7556: one damaged state becomes two
+  kReadErrorIsTheEnd,            // openraft issue 1795
 };
 
 #ifdef PONTOON_MUTANTS

@@ -225,7 +225,8 @@ void MultiRaft::SubmitStorage(Group* group, StorageTask task) {
   if (task.install != nullptr) group->installed = {task.seq, task.install->checkpoint.applied};
   if (task.must_sync) watchdog_.OnSubmit(group->id, task.seq);
   store_->Submit(std::move(task));
-  if (changed.has_value()) NoteLogChange(group, *changed);
+  if (changed.has_value() && !MutantIs(Mutant::kComparedBeforeTheLogChanged))
+    NoteLogChange(group, *changed);
 }
 
 void MultiRaft::TakeOver(Group* group, const Install& install) {

@@ -207,6 +207,7 @@ void MultiRaft::OnEntriesRead(GroupId group, uint64_t opening, const EntryRead& 
                               absl::StatusOr<std::vector<Entry>> entries) {
   Group* to = Enter(group);
   if (to == nullptr || to->opening != opening) return;
+  if (!entries.ok() && MutantIs(Mutant::kReadErrorIsTheEnd)) entries = std::vector<Entry>();
   if (entries.ok()) {
     for (Entry& entry : *entries) {
       if (entry.remains == nullptr || entry.id.index > to->applied.index) continue;

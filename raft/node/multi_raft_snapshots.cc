@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "raft/core/mutants.h"
 #include "raft/node/hosted_group.h"
 #include "raft/node/hosted_snapshots.h"
 #include "raft/node/multi_raft.h"
@@ -62,7 +63,8 @@ uint16_t MultiRaft::Snapshots::PageGeneration(GroupId group) const {
 std::optional<SnapshotServer::Source> MultiRaft::Snapshots::FindSource(GroupId group) const {
   const Group* found = raft_->Find(group);
   // The state of who is given up is worth nothing to others.
-  if (found == nullptr || found->core->quarantined()) return std::nullopt;
+  if (found == nullptr) return std::nullopt;
+  if (found->core->quarantined() && !MutantIs(Mutant::kServesInQuarantine)) return std::nullopt;
   return SnapshotServer::Source{.self = found->core->self(),
                                 .applied = found->applied.index,
                                 .ended_through = found->core->ended_through(),

@@ -153,7 +153,9 @@ void SnapshotFetcher::OnRootComplete() {
   phase_ = Phase::kParts;
   const uint16_t own = host_->PageGeneration(group_);
   const Staging staging{from_, checkpoint_.page_generation, static_cast<uint16_t>(own + 1)};
-  if (staging_ != staging) {
+  const bool any = MutantIs(Mutant::kPagesOfAnotherSender) && staging_.has_value() &&
+                   staging_->generation == staging.generation;
+  if (staging_ != staging && !any) {
     // Also what an earlier life may have left there.
     StateTask begin;
     begin.drop_generation = staging.generation;

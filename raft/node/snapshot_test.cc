@@ -99,6 +99,43 @@ TEST_F(SnapshotTransferTest, AnotherSenderAfterAnyPartGoesOnWithTheBodies) {
   }
 }
 
+// Two replicas number their pages each for itself: the same number is of another page there.
+TEST_F(SnapshotTransferTest, PagesOfOneSenderAreNeverTakenForThoseOfAnother) {
+  for (int64_t switch_after = 2;; ++switch_after) {
+    SCOPED_TRACE(switch_after);
+    Restart();
+    for (int i = 0; i < 20; ++i) Put(100);
+    b_->Checkpoint();
+    for (uint64_t i = 1; i <= 8; ++i) Settle(i);
+    for (int i = 0; i < 20; ++i) Put(100);
+    a_->Checkpoint();
+    b_->Checkpoint();
+    parts_left_ = 0;
+    sender_ = nullptr;
+    Step();
+    const auto of_a = a_->machine->pages();
+    const auto of_b = b_->machine->pages();
+    const auto same_number = [&](const auto& page) {
+      return std::any_of(of_b.begin(), of_b.end(), [&](const auto& other) {
+        return other.first == page.first && other.second != page.second;
+      });
+    };
+    ASSERT_TRUE(std::any_of(of_a.begin(), of_a.end(), same_number));
+    sender_ = a_.get();
+    parts_left_ = switch_after;
+    while (Wanted() && Step()) {
+    }
+    if (!Wanted()) {
+      EXPECT_GT(switch_after, 3) << "no page came from the first sender";
+      break;
+    }
+    sender_ = b_.get();
+    wire_.clear();
+    ASSERT_TRUE(RunUntilInstalled());
+    ExpectCaughtUp();
+  }
+}
+
 TEST_F(SnapshotTransferTest, LostDoubledAndLateAnswersAreAskedForAgainOrIgnored) {
   BuildState(kLarge);
   Step();
