@@ -1,6 +1,7 @@
 #include "client/ctl/invocation.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "client/ctl/information_unit.h"
 #include "client/ctl/likeness.h"
@@ -121,7 +122,7 @@ TEST(FindNodeTest, NameWithoutHostIsOnThisHost) {
 }
 
 TEST(FindNodeTest, DataDirectoryNamesNodePortAndCookie) {
-  const std::string folder = testing::TempDir() + "/find_node";
+  const std::string folder = absl::StrCat(testing::TempDir(), "/find_node_", getpid());
   ASSERT_EQ(system(("mkdir -p " + folder).c_str()), 0);
   const auto write = [&](const std::string& name, const std::string& text) {
     FILE* file = fopen((folder + "/" + name).c_str(), "w");

@@ -27,7 +27,7 @@ class RaftOverGrpcTest : public testing::Test {
     std::unique_ptr<BenchNode> node;
     // Of its last turn, under the test's lock.
     std::array<bool, kGroups> leads{};
-    std::array<uint64_t, kGroups> applied{}, digest{};
+    std::array<uint64_t, kGroups> term{}, applied{}, digest{};
   };
 
   RaftOverGrpcTest() {
@@ -58,6 +58,7 @@ class RaftOverGrpcTest : public testing::Test {
       const base::MutexLock lock(&mutex_);
       for (uint32_t group = 0; group < kGroups; ++group) {
         host.leads[group] = host.node->raft()->leads({group + 1});
+        host.term[group] = host.node->raft()->term({group + 1}).value;
         host.applied[group] = host.node->raft()->applied({group + 1}).index.value;
         host.digest[group] = host.node->machines()[group]->Digest();
       }
@@ -98,40 +99,54 @@ class RaftOverGrpcTest : public testing::Test {
       return true;
     });
   }
-  // Proposes `count` puts to each group, wherever it is led, and waits until every living node has
-  // applied the same.
-  void Replicate(int count) {
+  // What was proposed last to a group, and in which term.
+  struct Proposed {
+    uint64_t term = 0, last = 0;
+  };
+  void Propose(uint32_t group, int count, Proposed* proposed) {
     const base::Slice body = base::Slice::Copy(std::string(1000, 'b'));
-    std::array<uint64_t, kGroups> last{};
+    while (count > 0) {
+      std::optional<size_t> leader;
+      ASSERT_TRUE(Await([&] { return (leader = LeaderOf(group)).has_value(); }));
+      BenchNode* const node = hosts_[*leader].node.get();
+      node->RunBlocking([&] {
+        base::SliceWriter writer;
+        std::vector<raft::Entry> entries;
+        for (int i = 0; i < std::min(count, 50); ++i) {
+          entries.push_back(BenchMachine::Put(&writer, body));
+        }
+        const raft::GroupId id{group + 1};
+        const raft::Term term = node->raft()->term(id);
+        const auto first = node->raft()->Propose(id, term, absl::MakeSpan(entries));
+        if (!first.ok()) return;
+        count -= static_cast<int>(entries.size());
+        *proposed = {term.value, first->value + entries.size() - 1};
+      });
+    }
+  }
+  bool Applied(uint32_t group, uint64_t last) const {
+    for (const Host& host : hosts_) {
+      if (host.node != nullptr && host.applied[group] < last) return false;
+    }
+    return true;
+  }
+  // Proposes `count` puts to each group, wherever it is led, and waits until every living node has
+  // applied the same. What a leader could not commit in its term is proposed to the next one.
+  void Replicate(int count) {
+    std::array<Proposed, kGroups> proposed;
+    for (uint32_t group = 0; group < kGroups; ++group) Propose(group, count, &proposed[group]);
     for (uint32_t group = 0; group < kGroups; ++group) {
-      for (int left = count; left > 0;) {
-        std::optional<size_t> leader;
-        ASSERT_TRUE(Await([&] { return (leader = LeaderOf(group)).has_value(); }));
-        BenchNode* const node = hosts_[*leader].node.get();
-        node->RunBlocking([&] {
-          base::SliceWriter writer;
-          std::vector<raft::Entry> entries;
-          for (int i = 0; i < std::min(left, 50); ++i) {
-            entries.push_back(BenchMachine::Put(&writer, body));
-          }
-          const raft::GroupId id{group + 1};
-          const auto first =
-              node->raft()->Propose(id, node->raft()->term(id), absl::MakeSpan(entries));
-          if (!first.ok()) return;
-          left -= static_cast<int>(entries.size());
-          last[group] = first->value + entries.size() - 1;
-        });
+      bool is_applied = false;
+      while (!is_applied) {
+        ASSERT_TRUE(Await([&] {
+          is_applied = Applied(group, proposed[group].last);
+          const std::optional<size_t> leader = LeaderOf(group);
+          return is_applied ||
+                 (leader.has_value() && hosts_[*leader].term[group] > proposed[group].term);
+        }));
+        if (!is_applied) Propose(group, count, &proposed[group]);
       }
     }
-    EXPECT_TRUE(Await([&] {
-      for (const Host& host : hosts_) {
-        if (host.node == nullptr) continue;
-        for (uint32_t group = 0; group < kGroups; ++group) {
-          if (host.applied[group] < last[group]) return false;
-        }
-      }
-      return true;
-    }));
     ExpectSameState();
   }
   void ExpectSameState() {
