@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/crc32c.h"
+#include "raft/node/expect_readable.h"
 #include "raft/node/test_cluster.h"
 #include "raft/node/test_machine.h"
 
@@ -109,23 +109,20 @@ class MultiRaftSnapshotTest : public ::testing::Test {
     }
   }
   void ExpectReadable(uint64_t n) {
+    SCOPED_TRACE(n);
     auto& node = cluster_.node(n);
-    for (const auto& [page, crc] : machine(n).pages()) {
-      node.store.ReadPage(kSnapshotGroup, node.raft->StoredPageOf(kSnapshotGroup, page),
-                          [n, page, crc](absl::StatusOr<base::Slice> read) {
-                            ASSERT_TRUE(read.ok()) << "node " << n << ", page " << page.value;
-                            EXPECT_EQ(base::Crc32c(read->view()), crc);
-                          });
-    }
-    for (const TestMachine::LiveMessage& message : machine(n).live_messages()) {
-      node.store.ReadBodies(
-          kSnapshotGroup, {{message.ref.index, message.extent.offset, message.extent.size}},
-          [n, message](std::vector<absl::StatusOr<base::Slice>> read) {
-            ASSERT_TRUE(read[0].ok()) << "node " << n << ", body " << message.ref.index.value;
-            EXPECT_EQ(base::Crc32c(read[0]->view()), message.crc);
-          });
-    }
-    node.store.AnswerReads();
+    raft::ExpectReadable(&node.store, kSnapshotGroup, machine(n), [&node](PageId page) {
+      return node.raft->StoredPageOf(kSnapshotGroup, page);
+    });
+  }
+  // A follower misses `rounds` that the others compact, and is back. Returns which it is.
+  uint64_t LeaveOneBehind(int rounds) {
+    const uint64_t away = cluster_.AwaitLeader(kSnapshotGroup) % 3 + 1;
+    PublishAndCompact(20, 1000);
+    cluster_.Isolate(away);
+    for (int round = 0; round < rounds; ++round) PublishAndCompact(40, 30000);
+    cluster_.Isolate(away, false);
+    return away;
   }
 
   Cluster cluster_{1, {kSnapshotGroup}, 3, Options()};

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "raft/core/entry.h"
 #include "raft/node/memory_log_store.h"
+#include "raft/node/test_world.h"
 
 namespace pontoon::raft {
 namespace {
@@ -34,17 +35,8 @@ class Recorder final : public StorageEvents {
   std::vector<std::string> log;
 };
 
-base::SliceChain Bytes(const std::string& bytes) {
-  return base::SliceChain(base::Slice::Copy(bytes));
-}
-
 StorageTask Append(uint64_t seq, uint64_t index, const std::string& body = "") {
-  StorageTask task;
-  task.group = kGroup;
-  task.seq = IoSeq{seq};
-  task.append.push_back(MakeEntry(Bytes("h"), Bytes(body)));
-  task.append[0].id = {Term{1}, Index{index}};
-  return task;
+  return TestAppend(kGroup, seq, index, body);
 }
 
 StateTask State() {
@@ -255,7 +247,7 @@ TEST_F(MemoryLogStoreCrashTest, DamagedHeaderOrCheckpointIsTheLossOfItsGroupAlon
   store_.Submit(std::move(other));
   StateTask state = State();
   state.checkpoint = Checkpoint{{{1}, {2}}, {}, "root"};
-  state.put_pages.emplace_back(PageId{1}, Bytes("page"));
+  state.put_pages.emplace_back(PageId{1}, TestBytes("page"));
   store_.Submit(std::move(state));
   store_.Sync();
   EXPECT_TRUE(store_.DamagePage(kGroup, PageId{1}));

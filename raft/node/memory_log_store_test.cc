@@ -25,12 +25,7 @@ class Recorder final : public StorageEvents {
 };
 
 StorageTask Append(uint64_t seq, uint64_t index, const std::string& body = "") {
-  StorageTask task;
-  task.group = kGroup;
-  task.seq = IoSeq{seq};
-  task.append.push_back(MakeEntry(TestBytes("h"), TestBytes(body)));
-  task.append[0].id = {Term{1}, Index{index}};
-  return task;
+  return TestAppend(kGroup, seq, index, body);
 }
 
 class MemoryLogStoreTest : public ::testing::Test {

@@ -23,6 +23,7 @@
 #include "raft/node/disk_watchdog.h"
 #include "raft/node/heartbeats.h"
 #include "raft/node/node_table.h"
+#include "raft/node/on_loop.h"
 #include "raft/node/state_machine.h"
 #include "raft/node/transport.h"
 
@@ -33,9 +34,7 @@ struct MultiRaftOptions {
   ReplicaId self = {};
   // Limits and times of every group; group, epoch, self and last_io_seq are set by OpenGroup.
   CoreOptions core = {};
-  // Runs a function on this loop later; called on any thread. Null: everything that the log store
-  // calls back comes on this loop anyway.
-  std::function<void(std::function<void()>)> post = nullptr;
+  Post post = nullptr;  // To this loop.
   // Which start of this node this is; higher at each.
   base::BootId boot = {};
   // The boots of other nodes, shared by the loops of this one (borrowed). Null: all boots count.
@@ -47,9 +46,9 @@ struct MultiRaftOptions {
   // When a disk stalls, and when it is dead, of which the owner is told within Tick, once: it has
   // to end the process.
   DiskWatchdog::Options disk = {};
+  std::function<void()> on_disk_dead = nullptr;
   // About so much of a snapshot is sent at once; at most kSnapshotPartBytes.
   uint64_t snapshot_part_bytes = kSnapshotPartBytes;
-  std::function<void()> on_disk_dead = nullptr;
   // Told, within Flush, of a replica (also this one) that counts for nothing any more.
   std::function<void(GroupId, const Astray&)> on_astray = nullptr;
 };

@@ -186,19 +186,13 @@ void MultiRaft::OnCheckpointDurable(GroupId group, EntryId applied) {
 }
 
 void MultiRaft::ReadEntries(Group* group, const EntryRead& read) {
+  using Entries = absl::StatusOr<std::vector<Entry>>;
   store_->ReadEntries(
       group->id, read.from, read.to, read.bytes_max,
-      [this, alive = std::weak_ptr<const bool>(alive_), post = options_.post, id = group->id,
-       opening = group->opening, read](absl::StatusOr<std::vector<Entry>> entries) {
-        auto arrive = [this, alive, id, opening, read, entries = std::move(entries)]() mutable {
-          if (!alive.expired()) OnEntriesRead(id, opening, read, std::move(entries));
-        };
-        if (post) {
-          post(std::move(arrive));
-        } else {
-          arrive();
-        }
-      });
+      OnLoop<Entries>(options_.post, alive_,
+                      [this, id = group->id, opening = group->opening, read](Entries entries) {
+                        OnEntriesRead(id, opening, read, std::move(entries));
+                      }));
 }
 
 // What a store lacks of a body was dropped or cut by this replica's state machine in this life or

@@ -10,12 +10,7 @@ namespace pontoon::raft {
 namespace {
 
 TEST_F(MultiRaftSnapshotTest, AFollowerThatWasAwayComesBackWhilePublishingGoesOn) {
-  const uint64_t leader = cluster_.AwaitLeader(kSnapshotGroup);
-  const uint64_t away = leader % 3 + 1;
-  PublishAndCompact(20, 1000);
-  cluster_.Isolate(away);
-  for (int round = 0; round < 4; ++round) PublishAndCompact(40, 30000);
-  cluster_.Isolate(away, false);
+  const uint64_t away = LeaveOneBehind(4);
   int published = 0;
   ASSERT_TRUE(cluster_.RunUntil(
       [&] {
@@ -59,11 +54,7 @@ TEST_F(MultiRaftSnapshotTest, ADiskThatWasWipedComesBackSnapshotGroupsALearnerAn
 // ra commit 919a6484: a replica that was elected straight after it had installed a snapshot.
 TEST_F(MultiRaftSnapshotTest, TheReceiverMayLeadStraightAfterTheInstall) {
   const uint64_t leader = cluster_.AwaitLeader(kSnapshotGroup);
-  const uint64_t away = leader % 3 + 1;
-  PublishAndCompact(20, 1000);
-  cluster_.Isolate(away);
-  for (int round = 0; round < 3; ++round) PublishAndCompact(40, 30000);
-  cluster_.Isolate(away, false);
+  const uint64_t away = LeaveOneBehind(3);
   ASSERT_TRUE(cluster_.RunUntil([&] { return machine(away).installs > 0; }, base::Seconds(20)));
   const Index installed = machine(away).last();
   cluster_.Crash(leader);
@@ -81,12 +72,7 @@ TEST_F(MultiRaftSnapshotTest, TheReceiverMayLeadStraightAfterTheInstall) {
 
 // Whoever sends may die at any time, and whoever receives too.
 TEST_F(MultiRaftSnapshotTest, CrashesOnBothSidesDelayASnapshotAndNothingElse) {
-  const uint64_t first = cluster_.AwaitLeader(kSnapshotGroup);
-  const uint64_t away = first % 3 + 1;
-  PublishAndCompact(20, 1000);
-  cluster_.Isolate(away);
-  for (int round = 0; round < 3; ++round) PublishAndCompact(40, 30000);
-  cluster_.Isolate(away, false);
+  const uint64_t away = LeaveOneBehind(3);
   for (int i = 0; i < 6; ++i) {
     cluster_.Run(base::Millis(30 + 20 * i));
     const uint64_t leader = cluster_.LeaderOf(kSnapshotGroup);

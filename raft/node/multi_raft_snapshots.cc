@@ -30,22 +30,14 @@ void MultiRaft::Snapshots::Send(MessageKind kind, GroupId group, const ReplicaId
 void MultiRaft::Snapshots::ReadOwnBodies(
     GroupId group, std::vector<Index> bodies,
     std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) {
+  using Images = std::vector<absl::StatusOr<BodyImage>>;
   raft_->store_->ReadBodyImages(
       group, std::move(bodies), /*with_bytes=*/false,
-      [raft = raft_, group, alive = std::weak_ptr<const bool>(raft_->alive_),
-       post = raft_->options_.post,
-       done = std::move(done)](std::vector<absl::StatusOr<BodyImage>> images) {
-        auto arrive = [raft, group, alive, done, images = std::move(images)]() mutable {
-          if (alive.expired()) return;
-          done(std::move(images));
-          raft->AfterSnapshotInput(group);
-        };
-        if (post) {
-          post(std::move(arrive));
-        } else {
-          arrive();
-        }
-      });
+      OnLoop<Images>(raft_->options_.post, raft_->alive_,
+                     [raft = raft_, group, done = std::move(done)](Images images) {
+                       done(std::move(images));
+                       raft->AfterSnapshotInput(group);
+                     }));
 }
 
 Index MultiRaft::Snapshots::CommitIndex(GroupId group) const { return raft_->core(group).commit(); }

@@ -6,12 +6,8 @@ namespace {
 // Bodies that were settled while the snapshot was under way are left out, with the index that says
 // so: until that is applied the receiver must feed nobody.
 TEST_F(SnapshotTransferTest, WhatIsSettledMeanwhileIsLeftOutTogetherWithTheIndexThatSaysSo) {
-  BuildState(kLarge);
-  Step();
-  sender_ = a_.get();
-  parts_left_ = 5;
-  while (Step()) {
-  }
+  BuildAndOffer(kLarge);
+  RunParts(5);
   const uint64_t before = history_.size();
   for (uint64_t i = 1; i <= 60; ++i) Settle(i, 0);  // Some wholly, some in part.
   ASSERT_TRUE(RunUntilInstalled());
@@ -28,12 +24,8 @@ TEST_F(SnapshotTransferTest, WhatIsSettledMeanwhileIsLeftOutTogetherWithTheIndex
 }
 
 TEST_F(SnapshotTransferTest, ACheckpointThatIsGoneIsReplacedByTheNewestAndBodiesStay) {
-  BuildState(kLarge);
-  Step();
-  sender_ = a_.get();
-  parts_left_ = 6;
-  while (Step()) {
-  }
+  BuildAndOffer(kLarge);
+  RunParts(6);
   const uint64_t had = r_->fetcher->counters().bodies;
   ASSERT_GT(had, 0u);
   const EntryId first = a_->checkpoint;
@@ -56,14 +48,10 @@ TEST_F(SnapshotTransferTest, ACheckpointThatIsGoneIsReplacedByTheNewestAndBodies
 }
 
 TEST_F(SnapshotTransferTest, AskingForPagesOfACheckpointThatIsGoneBeginsAgainWithoutACrash) {
-  BuildState(100);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(100);
   // Root has come, pages have not.
-  lose_ = [&](SnapshotPeer::Sent& sent) {
-    return sent.request && sent.part.kind == SnapshotPart::Kind::kPages;
-  };
-  for (int i = 0; i < 10; ++i) Step();
+  LoseRequests(SnapshotPart::Kind::kPages);
+  Steps(10);
   EXPECT_EQ(r_->fetcher->counters().roots, 1u);
   const EntryId first = a_->checkpoint;
   Put(10);
@@ -83,10 +71,8 @@ TEST_F(SnapshotTransferTest, PagesOfACheckpointThatIsBeingFetchedStayForAWhile) 
   Step();
   const std::vector<PageId> before = a_->store.pages(kWorldGroup);
   sender_ = a_.get();
-  lose_ = [&](SnapshotPeer::Sent& sent) {
-    return sent.request && sent.part.kind == SnapshotPart::Kind::kPages;
-  };
-  for (int i = 0; i < 10; ++i) Step();
+  LoseRequests(SnapshotPart::Kind::kPages);
+  Steps(10);
   for (uint64_t i = 1; i <= 60; ++i) {
     for (uint32_t m = 0; m < 3; ++m) Settle(i, m);
   }
@@ -102,7 +88,7 @@ TEST_F(SnapshotTransferTest, PagesOfACheckpointThatIsBeingFetchedStayForAWhile) 
   ExpectCaughtUp();
   sender_ = nullptr;
   now_ = now_ + SnapshotServer::kPinnedFor;
-  for (int i = 0; i < 10; ++i) Step();
+  Steps(10);
   a_->ExpectWhole();
 }
 
@@ -115,8 +101,7 @@ TEST_F(SnapshotTransferTest, OwnBodiesOfAnotherLeadersEntriesAreReplaced) {
     other.id = {Term{0}, Index{i}};
     r_->Append(other, false);
   }
-  Step();
-  sender_ = a_.get();
+  Offer();
   ASSERT_TRUE(RunUntilInstalled());
   EXPECT_EQ(r_->fetcher->counters().bodies_same, 0u);
   ExpectCaughtUp();
@@ -130,13 +115,8 @@ TEST_F(SnapshotTransferTest, AChangeOfTheLogAfterAnyPartIsNoticed) {
     BuildState(kLarge);
     for (uint64_t i = 0; i < 10; ++i) r_->Append(history_[i]);
     for (uint64_t i = 10; i < 50; ++i) r_->Append(history_[i], false);
-    sender_ = nullptr;
-    parts_left_ = 0;
-    Step();
-    sender_ = a_.get();
-    parts_left_ = change_after;
-    while (Wanted() && Step()) {
-    }
+    Offer();
+    RunParts(change_after);
     if (!Wanted()) break;
     r_->Truncate(Index{21});
     for (uint64_t i = 20; i < 30; ++i) {
@@ -161,18 +141,16 @@ TEST_F(SnapshotTransferTest, AnswersThatAnEarlierLifeAskedForAreNotTakenForThisO
   };
   lose_ = hold_pages;
   sender_ = a_.get();
-  for (int i = 0; i < 10; ++i) Step();
+  Steps(10);
   ASSERT_GT(late.size(), 1u);
   r_->Crash();
   // Asking another first, it has counted one further when it asks this one.
   lose_ = [](SnapshotPeer::Sent&) { return true; };
   sender_ = b_.get();
   Step();
-  lose_ = [&](SnapshotPeer::Sent& sent) {
-    return sent.request && sent.part.kind == SnapshotPart::Kind::kPages;
-  };
+  LoseRequests(SnapshotPart::Kind::kPages);
   sender_ = a_.get();
-  for (int i = 0; i < 10; ++i) Step();
+  Steps(10);
   lose_ = nullptr;
   const uint64_t pages = r_->fetcher->counters().pages;
   for (const SnapshotPeer::Sent& sent : late) Carry(sent);
@@ -199,9 +177,7 @@ TEST_F(SnapshotTransferTest, ASenderThatLacksTheEntriesSaysNothingAboutTheirBodi
 }
 
 TEST_F(SnapshotTransferTest, ABodyThatTheSenderHasLostComesFromAnotherMember) {
-  BuildState(100);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(100);
   a_->store.DamageBody(kWorldGroup, Index{2});
   ASSERT_TRUE(RunUntilInstalled());
   EXPECT_GT(a_->server->counters().unreadable, 0u);
@@ -211,9 +187,7 @@ TEST_F(SnapshotTransferTest, ABodyThatTheSenderHasLostComesFromAnotherMember) {
 }
 
 TEST_F(SnapshotTransferTest, ABodyThatAllHaveLostIsNotCalledSettled) {
-  BuildState(100);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(100);
   a_->store.DamageBody(kWorldGroup, Index{2});
   b_->store.DamageBody(kWorldGroup, Index{2});
   EXPECT_FALSE(RunUntilInstalled());
@@ -222,16 +196,14 @@ TEST_F(SnapshotTransferTest, ABodyThatAllHaveLostIsNotCalledSettled) {
 
 // Nothing that stands still takes the place of those that could go on.
 TEST_F(SnapshotTransferTest, AFetchThatStandsStillLetsOthersGoFirst) {
-  BuildState(100);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(100);
   lose_ = [](SnapshotPeer::Sent& sent) { return sent.request; };
   ASSERT_TRUE(r_->budget.Take(GroupId{98}));
   Step();
   ASSERT_FALSE(r_->budget.Take(GroupId{99}));
-  for (int i = 0; i < 9000; ++i) Step();
+  Steps(9000);
   EXPECT_FALSE(r_->budget.Take(GroupId{99})) << "it had its time";
-  for (int i = 0; i < 2000; ++i) Step();
+  Steps(2000);
   EXPECT_TRUE(r_->budget.Take(GroupId{99}));
   lose_ = nullptr;
   EXPECT_FALSE(RunUntilInstalled(2000));
@@ -278,17 +250,13 @@ TEST_F(SnapshotTransferTest, WhatOneSenderReadsAtOnceIsBounded) {
 }
 
 TEST_F(SnapshotTransferTest, AFetchThatNobodyWantsAnyMoreIsGivenUpAndLeavesNoPages) {
-  BuildState(100);
-  Step();
-  sender_ = a_.get();
-  lose_ = [&](SnapshotPeer::Sent& sent) {
-    return sent.request && sent.part.kind == SnapshotPart::Kind::kBodies;
-  };
-  for (int i = 0; i < 10; ++i) Step();
+  BuildAndOffer(100);
+  LoseRequests(SnapshotPart::Kind::kBodies);
+  Steps(10);
   EXPECT_FALSE(r_->store.pages(kWorldGroup).empty());
   sender_ = nullptr;
   now_ = now_ + SnapshotFetcher::kGiveUpAfter;
-  for (int i = 0; i < 3; ++i) Step();
+  Steps(3);
   EXPECT_FALSE(r_->fetcher->active());
   EXPECT_TRUE(r_->store.pages(kWorldGroup).empty());
 }

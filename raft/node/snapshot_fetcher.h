@@ -94,8 +94,7 @@ class SnapshotFetcher {
   // The group lacks what is not in the leader's log: fetch, from `from`, a checkpoint at or above
   // `at_least`. Again and again while that is so; another `from` goes on with that one.
   void Start(const ReplicaId& from, EntryId at_least);
-  // A kSnapshotPart for this group.
-  // `term`: the sender's.
+  // A kSnapshotPart for this group, whose sender was in `term`.
   void OnPart(const ReplicaId& from, Term term, const SnapshotPart& part);
   // From the log store; implies all earlier tickets.
   void OnStateWritten(uint64_t ticket);

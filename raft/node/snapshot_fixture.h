@@ -23,6 +23,9 @@ class SnapshotTransferTest : public ::testing::Test {
     wire_.clear();
     history_.clear();
     now_ = {};
+    sender_ = nullptr;
+    bodies_sent_ = 0;
+    parts_left_ = 0;
     a_ = std::make_unique<SnapshotPeer>(1, &wire_);
     b_ = std::make_unique<SnapshotPeer>(2, &wire_);
     r_ = std::make_unique<SnapshotPeer>(3, &wire_);
@@ -52,6 +55,16 @@ class SnapshotTransferTest : public ::testing::Test {
     b_->Checkpoint();  // Of another index, with other pages.
   }
 
+  // The same, and the receiver is to have it from a_.
+  void BuildAndOffer(size_t bytes, uint64_t puts = 60) {
+    BuildState(bytes, puts);
+    Offer();
+  }
+  void Offer() {
+    Step();  // Its checkpoint gets on the disk.
+    sender_ = a_.get();
+  }
+
   bool Wanted() const {
     return sender_ != nullptr && r_->applied.index < sender_->checkpoint.index;
   }
@@ -75,6 +88,19 @@ class SnapshotTransferTest : public ::testing::Test {
       }
     }
     return true;
+  }
+  void Steps(int count) {
+    for (int i = 0; i < count; ++i) Step();
+  }
+  // Until so many answers have arrived, if as many are needed.
+  void RunParts(int64_t parts) {
+    parts_left_ = parts;
+    while (Wanted() && Step()) {
+    }
+  }
+  // From now on requests of this kind get lost.
+  void LoseRequests(SnapshotPart::Kind kind) {
+    lose_ = [kind](SnapshotPeer::Sent& sent) { return sent.request && sent.part.kind == kind; };
   }
   void Carry(const SnapshotPeer::Sent& sent) {
     for (SnapshotPeer* peer : {a_.get(), b_.get(), r_.get()}) {

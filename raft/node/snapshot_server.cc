@@ -52,23 +52,12 @@ struct SnapshotServer::BodyJob {
   std::vector<Index> to_read;  // The kBytes in `answer`, in order.
 };
 
-SnapshotServer::SnapshotServer(LogStore* store, std::function<void(std::function<void()>)> post,
-                               Host* host, uint64_t part_bytes)
+SnapshotServer::SnapshotServer(LogStore* store, Post post, Host* host, uint64_t part_bytes)
     : store_(store), post_(std::move(post)), host_(host), part_bytes_(part_bytes) {}
 
 template <typename Result>
 std::function<void(Result)> SnapshotServer::OnLoop(std::function<void(Result)> done) const {
-  return [alive = std::weak_ptr<const bool>(alive_), post = post_,
-          done = std::move(done)](Result result) {
-    auto run = [alive, done, result = std::move(result)]() mutable {
-      if (!alive.expired()) done(std::move(result));
-    };
-    if (post) {
-      post(std::move(run));
-    } else {
-      run();
-    }
-  };
+  return raft::OnLoop(post_, alive_, std::move(done));
 }
 
 void SnapshotServer::OnRequest(GroupId group, const ReplicaId& from, const SnapshotPart& request) {

@@ -15,6 +15,7 @@
 #include "raft/core/log_store.h"
 #include "raft/core/snapshot.h"
 #include "raft/core/types.h"
+#include "raft/node/on_loop.h"
 #include "raft/node/state_machine.h"
 
 namespace pontoon::raft {
@@ -63,8 +64,7 @@ class SnapshotServer {
   };
 
   // All are borrowed. `post` as in MultiRaftOptions; may be null.
-  SnapshotServer(LogStore* store, std::function<void(std::function<void()>)> post, Host* host,
-                 uint64_t part_bytes = kSnapshotPartBytes);
+  SnapshotServer(LogStore* store, Post post, Host* host, uint64_t part_bytes = kSnapshotPartBytes);
   SnapshotServer(const SnapshotServer&) = delete;
   SnapshotServer& operator=(const SnapshotServer&) = delete;
 
@@ -111,7 +111,6 @@ class SnapshotServer {
   struct PageJob;
   struct BodyJob;
 
-  // `done` for the store, which calls it on any thread: runs on the loop, if this is still there.
   template <typename Result>
   std::function<void(Result)> OnLoop(std::function<void(Result)> done) const;
   void OnRootRequest(GroupId group, const Source& source, const ReplicaId& from,
@@ -135,7 +134,7 @@ class SnapshotServer {
   void ReleaseDrops(GroupId group, Group* pins);
 
   LogStore* const store_;
-  const std::function<void(std::function<void()>)> post_;
+  const Post post_;
   Host* const host_;
   const uint64_t part_bytes_;  // About so many in one answer.
   base::MonotonicTime now_;

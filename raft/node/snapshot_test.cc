@@ -4,9 +4,7 @@ namespace pontoon::raft {
 namespace {
 
 TEST_F(SnapshotTransferTest, AReplicaWithNothingGetsTheWholeState) {
-  BuildState(1000);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(1000);
   ASSERT_TRUE(RunUntilInstalled());
   EXPECT_EQ(r_->installs, 1);
   EXPECT_EQ(r_->page_generation, 1);
@@ -18,8 +16,7 @@ TEST_F(SnapshotTransferTest, AReplicaWithNothingGetsTheWholeState) {
 TEST_F(SnapshotTransferTest, AReplicaThatWasAwayIsSentOnlyTheBodiesThatItLacks) {
   BuildState(1000);
   for (uint64_t i = 0; i < 30; ++i) r_->Append(history_[i]);
-  Step();
-  sender_ = a_.get();
+  Offer();
   ASSERT_TRUE(RunUntilInstalled());
   uint64_t lacked = 0;
   for (uint64_t i = 31; i <= r_->applied.index.value; ++i)
@@ -31,8 +28,7 @@ TEST_F(SnapshotTransferTest, AReplicaThatWasAwayIsSentOnlyTheBodiesThatItLacks) 
 TEST_F(SnapshotTransferTest, ARootOfManyPartsIsPutTogether) {
   for (int i = 0; i < 30000; ++i) Put(1);
   a_->Checkpoint();
-  Step();
-  sender_ = a_.get();
+  Offer();
   uint64_t root_bytes = 0;
   lose_ = [&](SnapshotPeer::Sent& sent) {
     root_bytes = std::max(root_bytes, sent.part.root_bytes);
@@ -51,14 +47,8 @@ TEST_F(SnapshotTransferTest, AReceiverThatCrashesAfterAnyPartResumesWithItsBodie
     Restart();
     BuildState(kLarge);
     for (uint64_t i = 0; i < 10; ++i) r_->Append(history_[i]);
-    sender_ = nullptr;
-    bodies_sent_ = 0;
-    parts_left_ = 0;
-    Step();
-    sender_ = a_.get();
-    parts_left_ = crash_after;
-    while (Wanted() && Step()) {
-    }
+    Offer();
+    RunParts(crash_after);
     if (!Wanted()) {
       EXPECT_GT(crash_after, 15) << "hardly a test of interruption";
       break;
@@ -79,15 +69,8 @@ TEST_F(SnapshotTransferTest, AnotherSenderAfterAnyPartGoesOnWithTheBodies) {
   for (int64_t switch_after = 1;; ++switch_after) {
     SCOPED_TRACE(switch_after);
     Restart();
-    BuildState(kLarge);
-    sender_ = nullptr;
-    bodies_sent_ = 0;
-    parts_left_ = 0;
-    Step();
-    sender_ = a_.get();
-    parts_left_ = switch_after;
-    while (Wanted() && Step()) {
-    }
+    BuildAndOffer(kLarge);
+    RunParts(switch_after);
     if (!Wanted()) break;
     const uint64_t before = r_->fetcher->counters().bodies;
     sender_ = b_.get();
@@ -137,9 +120,7 @@ TEST_F(SnapshotTransferTest, PagesOfOneSenderAreNeverTakenForThoseOfAnother) {
 }
 
 TEST_F(SnapshotTransferTest, LostDoubledAndLateAnswersAreAskedForAgainOrIgnored) {
-  BuildState(kLarge);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(kLarge);
   int n = 0;
   std::vector<SnapshotPeer::Sent> late;
   lose_ = [&](SnapshotPeer::Sent& sent) {
@@ -157,9 +138,7 @@ TEST_F(SnapshotTransferTest, LostDoubledAndLateAnswersAreAskedForAgainOrIgnored)
 }
 
 TEST_F(SnapshotTransferTest, DamagedOrImpossiblePartsChangeNothing) {
-  BuildState(kLarge);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(kLarge);
   uint64_t spoiled = 0;
   std::map<SnapshotPart::Kind, int> turn;
   lose_ = [&](SnapshotPeer::Sent& sent) {
@@ -230,9 +209,7 @@ TEST_F(SnapshotTransferTest, DamagedOrImpossiblePartsChangeNothing) {
 }
 
 TEST_F(SnapshotTransferTest, ARootThatIsDamagedInTheMiddleIsFetchedAgainAfterAPause) {
-  BuildState(100);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(100);
   int bad = 0;
   lose_ = [&](SnapshotPeer::Sent& sent) {
     if (sent.request || sent.part.kind != SnapshotPart::Kind::kRoot || bad == 3) return false;
@@ -249,9 +226,7 @@ TEST_F(SnapshotTransferTest, ARootThatIsDamagedInTheMiddleIsFetchedAgainAfterAPa
 }
 
 TEST_F(SnapshotTransferTest, WhatIsAskedForAndNotYetWrittenIsBounded) {
-  BuildState(kLarge, 200);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(kLarge, 200);
   std::set<uint64_t> open;
   size_t open_max = 0;
   lose_ = [&](SnapshotPeer::Sent& sent) {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/crc32c.h"
 #include "base/random.h"
+#include "raft/node/expect_readable.h"
 #include "raft/node/memory_log_store.h"
 #include "raft/node/snapshot_fetcher.h"
 #include "raft/node/snapshot_server.h"
@@ -109,23 +109,11 @@ class SnapshotPeer final : public StorageEvents,
   // Everything that the state refers to is in the store, and nothing else.
   void ExpectWhole() {
     while (store.unsynced() > 0 || store.has_report()) store.SyncAndReport();
+    ExpectReadable(&store, kWorldGroup, *machine,
+                   [this](PageId page) { return StoredPage(page_generation, page); });
     std::vector<PageId> expected;
-    for (const auto& [page, crc] : machine->pages()) {
+    for (const auto& [page, crc] : machine->pages())
       expected.push_back(StoredPage(page_generation, page));
-      store.ReadPage(kWorldGroup, expected.back(), [page, crc](absl::StatusOr<base::Slice> read) {
-        ASSERT_TRUE(read.ok()) << "page " << page.value;
-        EXPECT_EQ(base::Crc32c(read->view()), crc) << "page " << page.value;
-      });
-    }
-    for (const TestMachine::LiveMessage& message : machine->live_messages()) {
-      store.ReadBodies(kWorldGroup,
-                       {{message.ref.index, message.extent.offset, message.extent.size}},
-                       [message](std::vector<absl::StatusOr<base::Slice>> read) {
-                         ASSERT_TRUE(read[0].ok()) << "body " << message.ref.index.value;
-                         EXPECT_EQ(base::Crc32c(read[0]->view()), message.crc);
-                       });
-    }
-    store.AnswerReads();
     EXPECT_EQ(store.pages(kWorldGroup), expected);
     for (uint64_t i = 1; i <= applied.index.value; ++i) {
       if (!machine->NeedsBody(Index{i})) {

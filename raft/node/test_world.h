@@ -24,6 +24,17 @@ inline base::SliceChain TestBytes(const std::string& bytes) {
   return base::SliceChain(base::Slice::Copy(bytes));
 }
 
+// The task number `seq` of the group: appends an entry of term 1.
+inline StorageTask TestAppend(GroupId group, uint64_t seq, uint64_t index,
+                              const std::string& body = "") {
+  StorageTask task;
+  task.group = group;
+  task.seq = IoSeq{seq};
+  task.append.push_back(MakeEntry(TestBytes("h"), TestBytes(body)));
+  task.append[0].id = {Term{1}, Index{index}};
+  return task;
+}
+
 // A state machine whose state is the list of what it applied; its checkpoint's root is that list.
 class RecordingMachine final : public StateMachine {
  public:

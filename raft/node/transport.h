@@ -24,8 +24,9 @@ constexpr TrafficClass ClassOf(MessageKind kind) {
   }
 }
 
-// Bytes between nodes as Raft needs them, for one event loop. server/net implements it, and the
-// tests. What arrives goes to MultiRaft::Deliver of the loop that owns the group.
+// The way to other nodes as Raft needs it, for one event loop; server/cluster implements it, the
+// simulator and the tests do. What arrives goes to MultiRaft::Deliver of the loop that owns the
+// group. Called on that loop.
 class Transport {
  public:
   virtual ~Transport() = default;

@@ -58,6 +58,7 @@ class BatchWriter {
   base::SliceChain Take();
 
  private:
+  uint16_t FlagsOf(const Message& message) const;
   char* Room(size_t size);  // At the end of the meta part, not yet counted as used.
   void PutByte(uint8_t value);
   template <typename T>

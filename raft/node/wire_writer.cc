@@ -90,16 +90,8 @@ void BatchWriter::PutBody(const base::SliceChain& bytes) {
   }
 }
 
-absl::Status BatchWriter::Add(const Message& message) {
-  PONTOON_CHECK(message.from.node == header_.sender.node && message.to.node == header_.receiver);
-  PONTOON_CHECK(ClassOf(message.kind) == header_.traffic);
-  if (block_ == nullptr) {
-    block_ = base::Block::New(kFirstBlockBytes);
-    used_ = kHeaderBytes;
-    first_stamp_ = last_stamp_ = message.stamp;
-  }
-  const size_t used = used_, body_bytes = bodies_.size();
-
+// Which of the message's fields are not zero (raft/node/FORMAT.md).
+uint16_t BatchWriter::FlagsOf(const Message& message) const {
   uint16_t flags = 0;
   const auto set = [&](bool is, MessageFlag flag) { flags |= is ? flag : 0; };
   set(message.refused, kRefused);
@@ -117,7 +109,19 @@ absl::Status BatchWriter::Add(const Message& message) {
   set(message.digest_index.value != 0 || message.digest != 0, kHasDigest);
   set(!message.entries.empty(), kHasEntries);
   set(message.snapshot != nullptr, kHasSnapshot);
+  return flags;
+}
 
+absl::Status BatchWriter::Add(const Message& message) {
+  PONTOON_CHECK(message.from.node == header_.sender.node && message.to.node == header_.receiver);
+  PONTOON_CHECK(ClassOf(message.kind) == header_.traffic);
+  if (block_ == nullptr) {
+    block_ = base::Block::New(kFirstBlockBytes);
+    used_ = kHeaderBytes;
+    first_stamp_ = last_stamp_ = message.stamp;
+  }
+  const size_t used = used_, body_bytes = bodies_.size();
+  const uint16_t flags = FlagsOf(message);
   PutByte(static_cast<uint8_t>(message.kind));
   PutFixed(flags);
   PutVarint(message.group.value);
