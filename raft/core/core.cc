@@ -171,7 +171,7 @@ void Core::OnStorageDone(IoSeq seq) {
     advanced = true;
   }
   if (!advanced) return;
-  if (role_ == Role::kCandidate) CountVotes();
+  if (role_ == Role::kCandidate) SettleElection();
   if (role_ == Role::kLeader) AdvanceCommit();
   if (checkpoint_.index > log_.base().index) Compact();
 }

@@ -155,7 +155,8 @@ struct Output {
 // has to be done about it; the same inputs give the same outputs. No thread, clock, I/O or chance
 // of its own.
 //
-// Promises (each checked by Invariants after every step of every test):
+// Promises. Invariants checks after every step of every test what one replica can show of them,
+// raft/script and raft/sim what several show together (the ids are those of raft/sim/README.md):
 //  1. checkpoint <= applied <= handed out <= commit <= last, each never going back (R2, R14).
 //  2. A vote is cast at most once per term, and counts only once it is durable (R3, R10).
 //  3. What is committed is durable on a majority, of a sole voter here (R8; etcd issue 14370),
@@ -163,10 +164,10 @@ struct Output {
 //  4. A completion counts for the task that it names, never for an index (R10).
 //  5. The membership in force is the last one in the log, else the checkpoint's (R12).
 //  6. Headers go only where a durable checkpoint covers them.
-//
 //  7. Whoever lacks a body that was left out because it was settled feeds nobody until it has
 //     applied the index by which that was so (design section 4).
-//  8. Who is quarantined votes, campaigns and acknowledges no more.
+//  8. Who is quarantined votes, campaigns and acknowledges no more (R13).
+//
 // Not thread-safe: one event loop owns it.
 class Core {
  public:
@@ -346,6 +347,8 @@ class Core {
 
   // step.cc
   absl::Status CheckSender(const Message& message) const;
+  void RefuseOldTerm(const Message& message);
+  absl::Status StepInTerm(Message message);  // Of the own term by now.
 
   // election.cc
   bool IsSoleVoter() const;
@@ -355,7 +358,8 @@ class Core {
   void StartPreVote();
   enum class Reason { kTimeout, kTransfer };
   void StartElection(Reason reason);
-  void CountVotes();
+  // Whether the (pre-)election under way is won or lost by now, and what follows.
+  void SettleElection();
   void BecomeLeader();
   void OnPreVote(const Message& message);
   void OnVote(const Message& message);

@@ -71,7 +71,7 @@ void Core::SettleDispute() {
       const std::optional<uint64_t> digest = digest_of(voter);
       return digest.has_value() ? std::optional(*digest == *right) : std::nullopt;
     };
-    if (raft::CountVotes(membership(), agrees) != VoteResult::kWon) continue;
+    if (CountVotes(membership(), agrees) != VoteResult::kWon) continue;
     if (*own != *right) {
       output_.astray.push_back({options_.self, Astray::Why::kDigestDiffers, dispute_});
       return Quarantine();

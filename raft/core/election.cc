@@ -149,9 +149,9 @@ void Core::StartElection(Reason reason) {
   }
 }
 
-void Core::CountVotes() {
+void Core::SettleElection() {
   const VoteResult result =
-      raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
+      CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
         if (voter == options_.self) {
           if (role_ == Role::kPreCandidate) return true;
           if (durable_hard_state_ != hard_state_ && !MutantIs(Mutant::kVotesBeforeDurable))
@@ -183,9 +183,8 @@ void Core::BecomeLeader() {
   // A leader has everything that was ever committed, this too (promise 7).
   commit_ = std::max(commit_, std::min(ended_through_, log_.last().index));
   // Also where this is the only voter: it may have become that a moment ago. Nobody led the term of
-  // the founding.
-  // Counted from the next tick: now_ may be older than the votes, and than what the predecessor's
-  // lease was renewed by in between.
+  // the founding. Counted from the next tick: now_ may be older than the votes, and than what the
+  // predecessor's lease was renewed by in between.
   predecessor_lease_end_ = term() > Term{2} ? kNever : now_;
   term_start_ = log_.last().index + 1;
   progress_.clear();
@@ -237,7 +236,7 @@ void Core::OnVoteReply(const Message& message) {
       message.term != Term{term().value + 1})
     return;
   votes_[message.from] = !message.refused;
-  CountVotes();
+  SettleElection();
 }
 
 }  // namespace pontoon::raft

@@ -23,7 +23,7 @@ bool BodyIsSound(const Entry& entry) {
     bytes += extent.size;
   }
   return end <= entry.body_bytes && bytes == entry.body.size() &&
-         entry.remains->ended >= entry.id.index &&  // The same: it refused what it carried.
+         entry.remains->ended >= entry.id.index &&  // By itself, if it refuses what it carries.
          base::Crc32c(entry.body) == entry.remains->crc;
 }
 

@@ -30,7 +30,7 @@ bool Core::IsHeard(const Progress& progress) const {
 }
 
 bool Core::MajorityAnswers() const {
-  return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
+  return CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            if (voter == options_.self) return true;
            const auto progress = progress_.find(voter);
            return progress != progress_.end() && IsHeard(progress->second);
@@ -164,7 +164,7 @@ absl::Status Core::TransferTo(ReplicaId target) {
 }
 
 bool Core::MajorityWithoutSelf() const {
-  return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
+  return CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            const auto progress = progress_.find(voter);
            return progress != progress_.end() && IsHeard(progress->second);
          }) == VoteResult::kWon;

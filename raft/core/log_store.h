@@ -65,7 +65,7 @@ constexpr PageId StoredPage(uint16_t generation, PageId id) {
   return {uint64_t{generation} << 48 | id.value};
 }
 
-// Ascending stretches of indexes, not touching.
+// A stretch of indexes. In a list they are ascending, and do not touch.
 struct IndexRun {
   Index first;
   uint64_t count;
@@ -87,8 +87,8 @@ struct BodyImage {
 };
 
 // A snapshot from another replica takes the place of what this one had: the whole log goes, and all
-// bodies behind the checkpoint. Its pages (under
-// checkpoint.page_generation) and bodies were written before, in StateTasks.
+// bodies behind the checkpoint. Its pages (under checkpoint.page_generation) and bodies were
+// written before, in StateTasks.
 struct Install {
   Checkpoint checkpoint;
   // The newest term of those who sent its parts: what `ended_through` names was committed by then.
@@ -104,8 +104,8 @@ struct Install {
   std::vector<BodyImage> cut_bodies;
 };
 
-// The same for two bodies only if they are the same (to within a CRC-32C): size and extents. Never
-// 0.
+// The same for two bodies only if they are the same, to within a CRC-32C: size and extents.
+// Never 0.
 uint32_t FingerprintOf(const BodyImage& body);
 // Nothing was cut off.
 bool IsWhole(const BodyImage& body);

@@ -10,8 +10,8 @@
 
 namespace pontoon::raft {
 
-// What replicas of one group say to each other (Raft thesis §3 and §9.6; RabbitMQ has no part in
-// it).
+// [format] What replicas of one group say to each other (Raft thesis §3 and §9.6). The bytes
+// between nodes: raft/node/FORMAT.md.
 enum class MessageKind : uint8_t {
   kPreVote = 0,  // Would you vote for me in `term`? Changes nothing at the receiver (thesis §9.6).
   kPreVoteReply = 1,

@@ -32,6 +32,4 @@ void Core::NoteQuarantined(const ReplicaId& peer, Progress* progress, Astray::Wh
   if (transfer_target_ == peer) transfer_target_.reset();
 }
 
-void Core::SetRoom(bool has_room) { has_room_ = has_room; }
-
 }  // namespace pontoon::raft

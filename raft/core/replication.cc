@@ -50,9 +50,11 @@ absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entrie
   return first;
 }
 
+void Core::SetRoom(bool has_room) { has_room_ = has_room; }
+
 bool Core::MajorityHasRoom() const {
   if (has_room_ && IsSoleVoter()) return true;
-  return raft::CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
+  return CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            if (voter == options_.self) return has_room_;
            const auto progress = progress_.find(voter);
            // One that does not answer gives no room to what has to be committed now.

@@ -51,7 +51,7 @@ struct SnapshotPart {
   // Of which checkpoint. Asking for the beginning of a root: zero, the newest one.
   EntryId checkpoint;
 
-  // kRoot.
+  // kRoot. A request for the next stretch of a root says with `root_bytes` how much it is for.
   uint64_t offset = 0;
   // kPages: ids as the root names them.
   std::vector<PageId> pages;
@@ -59,6 +59,7 @@ struct SnapshotPart {
   std::vector<BodyWanted> bodies;
 
   // The answer.
+
   // The sender does not hold this checkpoint (any more): begin again with its newest. With a zero
   // `checkpoint`: it has none.
   bool gone = false;

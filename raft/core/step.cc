@@ -84,14 +84,7 @@ absl::Status Core::Step(Message message) {
     return absl::OkStatus();
   }
   if (message.term < term()) {
-    // Whoever leads or campaigns in an old term has to learn of this one.
-    if (message.kind == MessageKind::kVote || IsOfALeader(message.kind)) {
-      const bool vote = message.kind == MessageKind::kVote;
-      Message reply =
-          Make(vote ? MessageKind::kVoteReply : MessageKind::kAppendReply, message.from);
-      reply.refused = true;
-      Send(std::move(reply));
-    }
+    RefuseOldTerm(message);
     return absl::OkStatus();
   }
   if (message.term > term()) {
@@ -100,6 +93,19 @@ absl::Status Core::Step(Message message) {
     BecomeFollower(message.term,
                    IsOfALeader(message.kind) ? std::optional(message.from) : std::nullopt);
   }
+  return StepInTerm(std::move(message));
+}
+
+// Whoever leads or campaigns in an old term has to learn of this one.
+void Core::RefuseOldTerm(const Message& message) {
+  const bool vote = message.kind == MessageKind::kVote;
+  if (!vote && !IsOfALeader(message.kind)) return;
+  Message reply = Make(vote ? MessageKind::kVoteReply : MessageKind::kAppendReply, message.from);
+  reply.refused = true;
+  Send(std::move(reply));
+}
+
+absl::Status Core::StepInTerm(Message message) {
   switch (message.kind) {
     case MessageKind::kVote:
       OnVote(message);
