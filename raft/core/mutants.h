@@ -72,6 +72,9 @@ enum class Mutant {
   kPagesOfAnotherSender,         // openraft issue 1892 family: remains of another snapshot
   kServesInQuarantine,           // nats-server issue 7556: one damaged state becomes two
   kReadErrorIsTheEnd,            // openraft issue 1795
+  // Of what travels.
+  kEntriesUnchecked,  // nats-server issue 7556 family: damage that is passed on, in an append
+  kBatchUnchecked,    // the same, in all that is no entry
 };
 
 #ifdef PONTOON_MUTANTS

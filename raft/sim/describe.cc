@@ -24,6 +24,8 @@ const char* NameOf(Coincidence coincidence) {
       "change of members while a snapshot comes or goes",
       "read asked of one who is deposed",
       "late answer of a disk",
+      "damaged packet",
+      "damaged entry in a packet that can be read",
       "replica given up",
   };
   static_assert(std::size(kNames) == static_cast<size_t>(Coincidence::kCount));

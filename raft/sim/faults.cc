@@ -225,6 +225,9 @@ void Simulation::Happen(const Event& event) {
     case Happening::kDuplicate:
       network_.Duplicate(args[0], Until(args[1]));
       break;
+    case Happening::kGarble:
+      network_.Garble(args[0], Until(args[1]));
+      break;
     case Happening::kScramble:
       network_.Scramble(Until(args[0]));
       break;

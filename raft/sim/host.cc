@@ -191,6 +191,12 @@ void Host::Deliver(Packet packet) {
   }
 }
 
+uint64_t Host::dropped() const {
+  uint64_t dropped = 0;
+  for (const auto& loop : loops_) dropped += loop->counters().dropped();
+  return dropped;
+}
+
 void Host::Tick(int64_t now_us) {
   for (const auto& loop : loops_) loop->Tick(clock_.Now(now_us * 1000));
 }

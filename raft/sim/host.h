@@ -79,6 +79,8 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   void Deliver(Packet packet);
   // Runs the process until it has nothing to do, and takes what it sent.
   std::vector<Packet> Run();
+  // Messages that came and were not for anybody here, or could not be true; since the start.
+  uint64_t dropped() const;
   // Only while up and of an open group; if anything has been applied since the last (or `again`).
   void MakeCheckpoint(GroupId group, bool again = false);
 

@@ -21,15 +21,15 @@ constexpr Kind kKinds[] = {
     {Happening::kCut, 400, 6},       {Happening::kSplit, 500, 6},
     {Happening::kClog, 300, 3},      {Happening::kSlowLink, 300, 3},
     {Happening::kLoss, 400, 3},      {Happening::kDuplicate, 400, 3},
-    {Happening::kScramble, 400, 3},  {Happening::kRefuse, 300, 3},
-    {Happening::kLoseKind, 300, 4},  {Happening::kSlowDisk, 300, 3},
-    {Happening::kStallDisk, 300, 3}, {Happening::kFullDisk, 250, 2},
-    {Happening::kFailWrite, 200, 2}, {Happening::kClockRate, 300, 2},
-    {Happening::kClockJump, 150, 1}, {Happening::kTransfer, 400, 6},
-    {Happening::kCampaign, 250, 3},  {Happening::kChange, 450, 8},
-    {Happening::kWipe, 350, 3},      {Happening::kPutBack, 150, 2},
-    {Happening::kDamage, 300, 3},    {Happening::kTrap, 350, 4},
-    {Happening::kTrapSend, 350, 4},
+    {Happening::kGarble, 250, 3},    {Happening::kScramble, 400, 3},
+    {Happening::kRefuse, 300, 3},    {Happening::kLoseKind, 300, 4},
+    {Happening::kSlowDisk, 300, 3},  {Happening::kStallDisk, 300, 3},
+    {Happening::kFullDisk, 250, 2},  {Happening::kFailWrite, 200, 2},
+    {Happening::kClockRate, 300, 2}, {Happening::kClockJump, 150, 1},
+    {Happening::kTransfer, 400, 6},  {Happening::kCampaign, 250, 3},
+    {Happening::kChange, 450, 8},    {Happening::kWipe, 350, 3},
+    {Happening::kPutBack, 150, 2},   {Happening::kDamage, 300, 3},
+    {Happening::kTrap, 350, 4},      {Happening::kTrapSend, 350, 4},
 };
 
 constexpr MessageKind kTrapKinds[] = {
@@ -56,6 +56,7 @@ Options DrawOptions(uint64_t seed, Chance* chance) {
   options.duplicate_permille = chance->Permille(600) ? 0 : chance->Below(60);
   options.straggler_permille = chance->Permille(700) ? 0 : chance->Below(30);
   options.keep_order = chance->Permille(600) ? 1 : 0;
+  options.wire = chance->Permille(300) ? 1 : 0;
   options.disk_us =
       chance->Permille(200) ? chance->Between(5000, 80000) : chance->Between(200, 4000);
   options.late_permille = chance->Permille(500) ? 0 : chance->Below(300);
@@ -111,6 +112,7 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
       break;
     case Happening::kLoss:
     case Happening::kDuplicate:
+    case Happening::kGarble:
       event.args = {chance->Between(50, 500), us, 0, 0};
       break;
     case Happening::kScramble:

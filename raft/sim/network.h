@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/slice.h"
 #include "raft/core/message.h"
 #include "raft/node/transport.h"
 #include "raft/sim/chance.h"
@@ -18,6 +19,8 @@ struct Packet {
   uint64_t boot = 0;  // Of the sender.
   TrafficClass traffic = TrafficClass::kControl;
   std::vector<Message> messages;
+  base::Slice bytes;  // Of the messages, which are then empty while it is on its way.
+  bool damaged = false;
 };
 
 // The links between the nodes: decides of each packet whether, when and how often it arrives.
@@ -29,6 +32,7 @@ class Network {
   struct Arrival {
     int64_t at_us;
     bool refused = false;  // Nothing arrives; the sender learns that nobody is there.
+    bool damaged = false;  // On its way.
   };
   // Up to two arrivals; none: lost. Nodes from 1. `messages` may lose some of its kind here.
   std::vector<Arrival>& Route(int64_t now_us, Packet* packet, bool to_is_up);
@@ -39,6 +43,7 @@ class Network {
   void Slow(uint64_t from_mask, uint64_t to_mask, int64_t until_us, int64_t extra_us);
   void Lose(uint64_t permille, int64_t until_us) { loss_ = {permille, until_us}; }
   void Duplicate(uint64_t permille, int64_t until_us) { duplicate_ = {permille, until_us}; }
+  void Garble(uint64_t permille, int64_t until_us) { garble_ = {permille, until_us}; }
   void Scramble(int64_t until_us) { scramble_until_ = until_us; }
   void Refuse(uint64_t node, int64_t until_us) { refuse_until_[node] = until_us; }
   void LoseKind(MessageKind kind, uint64_t permille, int64_t until_us) {
@@ -72,7 +77,7 @@ class Network {
   Chance chance_;
   bool healed_ = false;
   std::vector<LinkState> links_;
-  Rate loss_, duplicate_;
+  Rate loss_, duplicate_, garble_;
   int64_t scramble_until_ = 0;
   std::vector<int64_t> refuse_until_;
   Rate kinds_[static_cast<size_t>(kLastMessageKind) + 1];

@@ -30,6 +30,7 @@ struct Options {
   uint64_t loss_permille = 0;
   uint64_t duplicate_permille = 0;
   uint64_t straggler_permille = 0;  // Arrive up to two seconds late.
+  uint64_t wire = 0;                // Messages travel as the bytes that they are in production.
   uint64_t keep_order = 1;  // Messages of one class on one link arrive in order, as TCP does.
 
   uint64_t disk_us = 500;      // A sync takes up to twice as long.
@@ -70,6 +71,7 @@ enum class Happening : uint8_t {
   kSlowLink,   // from mask, to mask, us, extra delay us
   kLoss,       // permille, us
   kDuplicate,  // permille, us
+  kGarble,     // permille, us: so many packets have damaged bytes
   kScramble,   // us: order is lost, some messages are very late
   kRefuse,     // node, us: connections to it are refused
   kLoseKind,   // message kind, permille, us: hits only these

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "raft/sim/wire.h"
 
 namespace pontoon::raft::sim {
 namespace {
@@ -134,17 +135,10 @@ void Simulation::Handle(const Item& item) {
       }
       ArmTick(host);
       break;
-    case What::kPacket: {
-      if (HitsTrap(item.host, packet.messages, false)) return;
-      if (trace_.keeps_text()) {
-        for (const Message& message : packet.messages)
-          trace_.Say(now_us_, "g", message.group.value, " ", packet.from, "->", packet.to, " ",
-                     DescribeMessage(message));
-      }
-      checker_.ExpectNoVote(host, packet);
-      host->Deliver(std::move(packet));
+    case What::kPacket:
+      if (!OpenPacket(&packet) || HitsTrap(item.host, packet.messages, false)) return;
+      DeliverPacket(host, std::move(packet));
       break;
-    }
     case What::kRefused:
       host->OnPeerUnreachable(NodeId{item.slot});
       break;
@@ -222,8 +216,44 @@ void Simulation::SendPacket(Packet packet) {
       free_packets_.pop_back();
     }
     packets_[slot] = packet;
+    if (options_.wire != 0 || arrival.damaged) {
+      Packet& sent = packets_[slot];
+      sent.bytes = EncodePacket(sent);
+      sent.messages.clear();
+      sent.damaged = arrival.damaged;
+      if (sent.damaged) sent.bytes = DamageBytes(sent.bytes, &dice_);
+    }
     Push(arrival.at_us, What::kPacket, packet.to, slot);
   }
+}
+
+// False: what arrived is no batch, and nothing comes of it.
+bool Simulation::OpenPacket(Packet* packet) {
+  if (packet->bytes.empty()) return true;
+  const absl::Status opened = DecodePacket(packet);
+  if (opened.ok()) return true;
+  if (packet->damaged) {
+    Note(Coincidence::kDamagedPacket);
+  } else {
+    checker_.Fail(absl::StrCat("wire: what was sent cannot be read: ", opened.message()));
+  }
+  return false;
+}
+
+void Simulation::DeliverPacket(Host* host, Packet packet) {
+  if (trace_.keeps_text()) {
+    for (const Message& message : packet.messages)
+      trace_.Say(now_us_, "g", message.group.value, " ", packet.from, "->", packet.to, " ",
+                 DescribeMessage(message));
+  }
+  checker_.ExpectNoVote(host, packet);
+  const size_t damaged = packet.damaged ? DamagedAppends(packet) : 0;
+  const uint64_t dropped = host->dropped();
+  host->Deliver(std::move(packet));
+  if (damaged == 0) return;
+  Note(Coincidence::kDamagedEntry);
+  if (host->dropped() < dropped + damaged)
+    checker_.Fail(absl::StrCat("wire: node ", host->number(), " takes a damaged entry"));
 }
 
 void Simulation::ArmTick(Host* host) {

@@ -33,6 +33,8 @@ enum class Coincidence : uint8_t {
   kChangeInSnapshot,
   kReadOfDeposed,  // Somebody who no longer leads was asked.
   kLateAnswer,     // Of the disk.
+  kDamagedPacket,  // Dropped as a whole.
+  kDamagedEntry,   // In an append whose packet could be read.
   kQuarantined,    // A replica gave itself up, or was.
   kCount,
 };
@@ -107,6 +109,8 @@ class Simulation {
   void Handle(const Item& item);
   void AfterHost(Host* host);
   void SendPacket(Packet packet);
+  bool OpenPacket(Packet* packet);
+  void DeliverPacket(Host* host, Packet packet);
   void ArmTick(Host* host);
   void ArmDisk(Host* host);
   void Note(Coincidence coincidence) { ++outcome_.coincided[static_cast<size_t>(coincidence)]; }
