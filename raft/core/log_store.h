@@ -31,8 +31,8 @@ struct StorageTask {
   std::optional<base::RecoveryEpoch> epoch;
   bool quarantine = false;
   // Some appended bodies lack what was settled by this committed index. Kept as the highest ever
-  // given (also by StateTasks): what the log holds up to it is committed. A task with an epoch
-  // replaces it.
+  // given (also by Installs and StateTasks): what the log holds up to it is committed. A task with
+  // an epoch replaces it.
   Index ended_through;
   std::shared_ptr<const Install> install;
   // Delete headers and bodies at and above this index, before `append`.
@@ -97,7 +97,7 @@ struct Install {
   std::vector<IndexRun> live_bodies;
   uint16_t old_page_generation = 0;  // All pages of this generation go.
   // Some of those bodies, or parts of them, were left out: they had been settled by this committed
-  // index. Becomes the task's own ended_through.
+  // index. Counts as a task's ended_through does, which does not repeat it.
   Index ended_through;
   // Bodies of which this replica has more than the sender: what the sender had cut off is settled
   // once the snapshot is in, and not before. They take the places of its own.

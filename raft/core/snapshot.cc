@@ -73,7 +73,6 @@ absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
   StorageTask& task = Pending();
   task.must_sync = true;
   task.install = install;
-  task.ended_through = install->ended_through;
   output_.installed = std::move(install);
   if (leader_.has_value()) {
     Message reply = Make(MessageKind::kAppendReply, *leader_);

@@ -107,6 +107,19 @@ TEST_F(SnapshotTest, AnOfferOfWhatIsThereIsAnsweredWithIt) {
   EXPECT_FALSE(sent[0].refused);
 }
 
+// One place that tells the store by what bodies had ended, and the replica holds by it.
+TEST_F(SnapshotTest, WhatASnapshotsBodiesWereEndedByIsToldTheStoreOnce) {
+  Create({1, 1});
+  auto install = std::make_shared<Install>(*SnapshotAt(1, 50));
+  install->ended_through = Index{60};
+  ASSERT_EQ(core_->InstallSnapshot(install), absl::OkStatus());
+  const Output out = Take();
+  ASSERT_EQ(out.storage.size(), 1u);
+  EXPECT_EQ(out.storage[0].install->ended_through, Index{60});
+  EXPECT_EQ(out.storage[0].ended_through, Index{0});
+  EXPECT_EQ(core_->ended_through(), Index{60});
+}
+
 TEST_F(SnapshotTest, AnInstalledSnapshotReplacesTheLogAndIsAcknowledgedOnceDurable) {
   Create({1, 1});
   ASSERT_EQ(Step(Offer(2, {Term{2}, Index{50}})), absl::OkStatus());

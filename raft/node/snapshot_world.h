@@ -93,7 +93,6 @@ class SnapshotPeer final : public StorageEvents,
       task.group = kWorldGroup;
       task.seq = ++seq_;
       task.install = install;
-      task.ended_through = install->ended_through;
       store.Submit(std::move(task));
       applied = last = install->checkpoint.applied;
       ended_through = std::max(ended_through, install->ended_through);

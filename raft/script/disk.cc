@@ -35,6 +35,7 @@ void Disk::Write(const StorageTask& task) {
   quarantined_ = quarantined_ || task.quarantine;
   ended_through_ = std::max(ended_through_, task.ended_through);
   if (task.install != nullptr) {
+    ended_through_ = std::max(ended_through_, task.install->ended_through);
     checkpoint_ = task.install->checkpoint;
     entries_.clear();
   }

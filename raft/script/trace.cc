@@ -149,6 +149,8 @@ std::string Show(const StorageTask& task) {
     absl::StrAppend(&out, " ended-through=", task.ended_through.value);
   if (task.install != nullptr) {
     absl::StrAppend(&out, " install=", Show(task.install->checkpoint.applied));
+    if (task.install->ended_through > Index{0})
+      absl::StrAppend(&out, " ended-through=", task.install->ended_through.value);
   }
   if (task.truncate_from.has_value())
     absl::StrAppend(&out, " truncate-from=", task.truncate_from->value);
