@@ -25,8 +25,13 @@ void Core::OnCheckpointDurable(EntryId applied) {
 }
 
 // A leader keeps headers for the peers that it hears and that lack them, within bounds. A step at a
-// time: the next when the disk has done this one.
+// time: the next when the disk has done this one. Looked at when there is a new checkpoint, with
+// each round of heartbeats (who lagged has caught up, or is gone), and after CompactLater: never
+// for each task of a busy group.
 void Core::Compact() {
+  if (checkpoint_.index <= log_.base().index) return;
+  if (compact_after_.has_value() && (pending_.has_value() || !in_flight_.empty())) return;
+  compact_after_.reset();
   Index to = checkpoint_.index;
   if (log_.header_bytes() <= options_.kept_header_bytes_max) {
     for (const auto& [peer, progress] : progress_) {
@@ -37,10 +42,18 @@ void Core::Compact() {
   }
   if (MutantIs(Mutant::kReleasesOneTooMany)) to = std::min(to + 1, applied_);
   if (to <= log_.base().index) return;
-  to = std::min(to, log_.base().index + kCompactionStep);
-  log_.CompactTo({log_.TermAt(to).value(), to});
-  memberships_.CompactTo(to);
-  Pending().compact_to = to;
+  const Index step = std::min(to, log_.base().index + kCompactionStep);
+  log_.CompactTo({log_.TermAt(step).value(), step});
+  memberships_.CompactTo(step);
+  Pending().compact_to = step;
+  if (step < to) compact_after_ = last_io_seq_;
+}
+
+// There may be nobody any more for whom headers are kept. Not at once: whoever notices that is in
+// the middle of something that looks at the log.
+void Core::CompactLater() {
+  if (checkpoint_.index > log_.base().index && !compact_after_.has_value())
+    compact_after_ = last_io_seq_;
 }
 
 }  // namespace pontoon::raft

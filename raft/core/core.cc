@@ -173,7 +173,10 @@ void Core::OnStorageDone(IoSeq seq) {
   if (!advanced) return;
   if (role_ == Role::kCandidate) SettleElection();
   if (role_ == Role::kLeader) AdvanceCommit();
-  if (checkpoint_.index > log_.base().index) Compact();
+  if (compact_after_.has_value() && seq >= *compact_after_) {
+    compact_after_.reset();
+    Compact();
+  }
 }
 
 void Core::AppendToLog(Entry entry) {

@@ -409,6 +409,7 @@ class Core {
   void AnswerReads();
   // checkpoint.cc
   void Compact();
+  void CompactLater();
   // snapshot.cc
   void OfferSnapshot(const ReplicaId& peer, Progress* progress);
   void OnSnapshotOffer(const Message& message);
@@ -464,6 +465,9 @@ class Core {
   IoSeq last_io_seq_;
   std::optional<StorageTask> pending_;
   std::deque<InFlight> in_flight_;
+  // More headers may go once this task is done: it is a step of that, or somebody for whom they
+  // were kept needs them no longer.
+  std::optional<IoSeq> compact_after_;
 
   // Of this turn, or of a leader that has committed nothing in its own term yet.
   std::vector<ReadId> early_reads_;

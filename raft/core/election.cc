@@ -110,6 +110,7 @@ void Core::BecomeFollower(Term term, std::optional<ReplicaId> leader) {
     if (!MutantIs(Mutant::kUncommittedBytesLeak)) uncommitted_bytes_ = 0;
     ready_ = false;
     dispute_ = {};
+    CompactLater();
     ResetElectionTimer();
   }
   role_ = Role::kFollower;

@@ -21,7 +21,7 @@ void Core::TickLeader() {
     if (progress.state == Progress::State::kNeedsSnapshot) OfferSnapshot(peer, &progress);
   }
   MaybeHandOver();
-  if (checkpoint_.index > log_.base().index) Compact();
+  Compact();
 }
 
 bool Core::IsHeard(const Progress& progress) const {

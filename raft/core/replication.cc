@@ -77,6 +77,7 @@ void Core::SyncProgress() {
     it = std::binary_search(members.begin(), members.end(), it->first) ? std::next(it)
                                                                        : progress_.erase(it);
   }
+  CompactLater();
   for (const ReplicaId& member : members) {
     if (member == options_.self || progress_.contains(member)) continue;
     Progress& progress = progress_[member];

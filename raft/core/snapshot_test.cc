@@ -87,6 +87,45 @@ TEST_F(SnapshotTest, HeadersBehindTheOfferedCheckpointStayWhileThePeerFetches) {
   EXPECT_EQ(core_->log().base().index, core_->checkpoint().index);
 }
 
+// What was kept for others goes when this replica leads no longer and feeds nobody.
+TEST_F(SnapshotTest, HeadersKeptForPeersGoOnceSomebodyElseFeedsThem) {
+  LeadCompacted();
+  for (int i = 0; i < 3; ++i) {
+    Entry entry = MakeEntry(Bytes("more"));
+    ASSERT_TRUE(core_->Propose(core_->term(), absl::MakeSpan(&entry, 1)).ok());
+  }
+  Settle();
+  ASSERT_EQ(Step(Accepted(2, core_->log().last().index.value)), absl::OkStatus());
+  Settle();
+  core_->OnCheckpointDurable({core_->term(), core_->applied()});
+  Settle();
+  ASSERT_LT(core_->log().base().index, core_->checkpoint().index);
+  ASSERT_EQ(Step(Append(core_->term().value + 1, core_->log().last(), {})), absl::OkStatus());
+  Settle();
+  EXPECT_EQ(core_->log().base().index, core_->checkpoint().index);
+}
+
+TEST_F(SnapshotTest, HeadersKeptForAPeerGoWhenItIsNoMemberAnyMore) {
+  LeadCompacted();
+  for (int i = 0; i < 3; ++i) {
+    Entry entry = MakeEntry(Bytes("more"));
+    ASSERT_TRUE(core_->Propose(core_->term(), absl::MakeSpan(&entry, 1)).ok());
+  }
+  Settle();
+  ASSERT_EQ(Step(Accepted(2, core_->log().last().index.value)), absl::OkStatus());
+  Settle();
+  core_->OnCheckpointDurable({core_->term(), core_->applied()});
+  Settle();
+  ASSERT_LT(core_->log().base().index, core_->checkpoint().index);
+  ASSERT_TRUE(core_->ProposeConfig(core_->term(), {.voters = {R(1), R(2)}}).ok());
+  for (int i = 0; i < 3; ++i) {
+    Settle();
+    ASSERT_EQ(Step(Accepted(2, core_->log().last().index.value)), absl::OkStatus());
+  }
+  ASSERT_FALSE(core_->progress().contains(R(3)));
+  EXPECT_EQ(core_->log().base().index, core_->checkpoint().index);
+}
+
 TEST_F(SnapshotTest, AnOfferOfWhatIsMissingAsksTheHostToFetchIt) {
   Create({1, 1});
   ASSERT_EQ(Step(Offer(2, {Term{2}, Index{50}})), absl::OkStatus());
