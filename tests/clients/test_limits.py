@@ -61,6 +61,7 @@ class Descriptors(ClientCase):
     @classmethod
     def setUpClass(cls):
         cls.server = FewDescriptors().start()
+        cls.sockets_at_rest = cls.sockets()
 
     @classmethod
     def tearDownClass(cls):
@@ -70,6 +71,24 @@ class Descriptors(ClientCase):
         wire = Wire(self.server, 20 * brokers.PATIENCE)
         self.addCleanup(wire.close)
         return wire
+
+    @classmethod
+    def sockets(cls):
+        """How many sockets the broker has open."""
+        folder, count = f"/proc/{cls.server.pid}/fd", 0
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                count += os.readlink(os.path.join(folder, name)).startswith("socket:")
+        return count
+
+    def descriptors(self):
+        """Those that the broker keeps open; it opens others for a moment, to look at its memory for example."""
+        kept = None
+        for _ in range(20):
+            now = {int(name) for name in os.listdir(f"/proc/{self.server.pid}/fd")}
+            kept = now if kept is None else kept & now
+            time.sleep(0.005)
+        return kept
 
     def refusals(self, since):
         """(lines, connections) of the log that tell of refused connections."""
@@ -110,10 +129,11 @@ class Descriptors(ClientCase):
         channel.confirm_delivery()
         channel.queue_declare("held", exclusive=True)
         self.assert_serves(channel)
+        brokers.wait_until(lambda: self.sockets() == self.sockets_at_rest + 1, what="that all other connections are closed")
         before = resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE)
-        used = {int(name) for name in os.listdir(f"/proc/{self.server.pid}/fd")}
+        used = self.descriptors()
         lowest = next(number for number in range(len(used) + 1) if number not in used)
-        since = self.server.log_size()
+        since, began = self.server.log_size(), time.monotonic()
         # No descriptor may have a number from here on, so that nothing more can be opened.
         resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
         try:
@@ -125,7 +145,7 @@ class Descriptors(ClientCase):
             resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE, before)
         self.connect_raw().open()
         brokers.wait_until(lambda: self.refusals(since)[1] >= 5, what="that all refusals are told")
-        self.assertLessEqual(self.refusals(since)[0], 3)
+        self.assertLessEqual(self.refusals(since)[0], 2 + (time.monotonic() - began))  # The first at once, then one a second.
         self.assertTrue(self.server.alive())
 
 
