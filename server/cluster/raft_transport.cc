@@ -161,28 +161,25 @@ raft::Transport* RaftTransport::loop(size_t number) {
 }
 
 void RaftTransport::CountRefused(const absl::Status& why) {
-  switch (why.code()) {
-    case absl::StatusCode::kUnimplemented:
-      ++counters_.wrong_version;
-      break;
-    case absl::StatusCode::kOutOfRange:
-      ++counters_.truncated;
-      break;
-    case absl::StatusCode::kResourceExhausted:
-      ++counters_.oversized;
-      break;
-    case absl::StatusCode::kDataLoss:
-      ++counters_.damaged;
-      break;
-    case absl::StatusCode::kPermissionDenied:
-      ++counters_.other_cluster;
-      break;
-    case absl::StatusCode::kNotFound:
-      ++counters_.other_node;
-      break;
-    default:
-      ++counters_.malformed;
+  // DecodeBatch names each reason by a code of its own (raft/node/wire.h).
+  static constexpr struct {
+    absl::StatusCode code;
+    base::Counter Metrics::*counter;
+  } kReasons[] = {
+      {absl::StatusCode::kUnimplemented, &Metrics::wrong_version},
+      {absl::StatusCode::kOutOfRange, &Metrics::truncated},
+      {absl::StatusCode::kResourceExhausted, &Metrics::oversized},
+      {absl::StatusCode::kDataLoss, &Metrics::damaged},
+      {absl::StatusCode::kPermissionDenied, &Metrics::other_cluster},
+      {absl::StatusCode::kNotFound, &Metrics::other_node},
+  };
+  for (const auto& reason : kReasons) {
+    if (why.code() == reason.code) {
+      ++(counters_.*reason.counter);
+      return;
+    }
   }
+  ++counters_.malformed;
 }
 
 net::PeerReceiver::Next RaftTransport::OnPeerBatch(base::NodeId from, base::BootId boot,
@@ -223,20 +220,6 @@ void RaftTransport::OnPeerUnreachable(base::NodeId peer) {
   for (const Loop& loop : options_.loops) {
     if (loop.on_unreachable) loop.on_unreachable(peer);
   }
-}
-
-RaftTransport::Metrics RaftTransport::metrics() const {
-  return {.wrong_version = counters_.wrong_version,
-          .truncated = counters_.truncated,
-          .oversized = counters_.oversized,
-          .damaged = counters_.damaged,
-          .other_cluster = counters_.other_cluster,
-          .other_node = counters_.other_node,
-          .malformed = counters_.malformed,
-          .wrong_sender = counters_.wrong_sender,
-          .unread = counters_.unread,
-          .no_loop = counters_.no_loop,
-          .unsendable = counters_.unsendable};
 }
 
 }  // namespace pontoon::cluster

@@ -1,7 +1,6 @@
 #ifndef PONTOON_SERVER_CLUSTER_RAFT_TRANSPORT_H_
 #define PONTOON_SERVER_CLUSTER_RAFT_TRANSPORT_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/counter.h"
 #include "base/ids.h"
 #include "raft/core/message.h"
 #include "raft/node/transport.h"
@@ -46,12 +46,13 @@ class RaftTransport final : public net::PeerReceiver, public net::PeerWatcher {
   };
   // Since the start: what arrived and was dropped, by reason, in batches but for no_loop.
   struct Metrics {
-    uint64_t wrong_version = 0, truncated = 0, oversized = 0, damaged = 0, other_cluster = 0,
-             other_node = 0, malformed = 0;
-    uint64_t wrong_sender = 0;  // Not from whom the connection is, or in another lane.
-    uint64_t unread = 0;        // Control batches that found too many others waiting.
-    uint64_t no_loop = 0;       // Messages for a group that no loop owns.
-    uint64_t unsendable = 0;    // Own messages that are larger than a batch may be.
+    // What DecodeBatch refused (raft/node/wire.h).
+    base::Counter wrong_version, truncated, oversized, damaged, other_cluster, other_node,
+        malformed;
+    base::Counter wrong_sender;  // Not from whom the connection is, or in another lane.
+    base::Counter unread;        // Control batches that found too many others waiting.
+    base::Counter no_loop;       // Messages for a group that no loop owns.
+    base::Counter unsendable;    // Own messages that are larger than a batch may be.
   };
 
   // `peers` is borrowed, not yet started, and must have stopped before this goes.
@@ -62,7 +63,7 @@ class RaftTransport final : public net::PeerReceiver, public net::PeerWatcher {
 
   // For that loop's MultiRaft; used on its thread only.
   raft::Transport* loop(size_t number);
-  Metrics metrics() const;
+  Metrics metrics() const { return counters_; }
 
   Next OnPeerBatch(base::NodeId from, base::BootId boot, net::PeerLane lane,
                    base::Slice batch) override;
@@ -72,16 +73,11 @@ class RaftTransport final : public net::PeerReceiver, public net::PeerWatcher {
  private:
   class LoopEnd;
   class Unread;
-  struct Counters {
-    std::atomic<uint64_t> wrong_version{0}, truncated{0}, oversized{0}, damaged{0},
-        other_cluster{0}, other_node{0}, malformed{0}, wrong_sender{0}, unread{0}, no_loop{0},
-        unsendable{0};
-  };
   void CountRefused(const absl::Status& why);
 
   const Options options_;
   net::PeerTransport* const peers_;
-  Counters counters_;
+  Metrics counters_;
   const std::shared_ptr<Unread> unread_;
   std::vector<std::unique_ptr<LoopEnd>> loops_;
 };

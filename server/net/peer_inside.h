@@ -31,17 +31,6 @@ class PeerEvent {
   const std::function<void(bool)> on_done_;
 };
 
-// Counters that many threads add to.
-struct PeerCounters {
-  struct Lane {
-    std::atomic<uint64_t> sent_batches{0}, sent_messages{0}, sent_bytes{0}, received_batches{0},
-        received_messages{0}, received_bytes{0}, dropped_full{0}, dropped_unconnected{0};
-  };
-  std::array<Lane, kPeerLanes> lanes;
-  std::atomic<uint64_t> connected{0}, lost{0}, refused_streams{0}, refused_by_peer{0},
-      garbled_streams{0};
-};
-
 // How many ends of streams there still are, to be awaited before the completion queues end.
 class PeerCensus {
  public:
@@ -68,7 +57,7 @@ class PeerCensus {
 struct PeerContext {
   PeerTransportOptions options;
   base::Logger* logger;
-  PeerCounters counters;
+  PeerMetrics counters;
   PeerCensus census;
   std::array<PeerReceiver*, kPeerLanes> receivers{};
   std::vector<PeerWatcher*> watchers;

@@ -71,7 +71,7 @@ class PeerSender : public std::enable_shared_from_this<PeerSender> {
   void DropQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wait() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Judge(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  PeerCounters::Lane& counters() { return context_->counters.lanes[static_cast<size_t>(lane_)]; }
+  PeerMetrics::Lane& counters() { return context_->counters.lanes[static_cast<size_t>(lane_)]; }
 
   PeerContext* const context_;
   grpc::CompletionQueue* const queue_;

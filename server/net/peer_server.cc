@@ -236,7 +236,7 @@ void PeerStream::OnAccepted(bool) {
 
 // False: read no further for now.
 bool PeerStream::Take() {
-  PeerCounters::Lane& counters = context_->counters.lanes[static_cast<size_t>(lane_)];
+  PeerMetrics::Lane& counters = context_->counters.lanes[static_cast<size_t>(lane_)];
   PeerReceiver* const receiver = context_->receivers[static_cast<size_t>(lane_)];
   const size_t bytes = message_.Length();
   batches_.clear();

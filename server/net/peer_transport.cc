@@ -230,26 +230,6 @@ size_t PeerTransport::queued_bytes(base::NodeId peer, PeerLane lane) const {
   return sender == nullptr ? 0 : sender->queued_bytes();
 }
 
-PeerMetrics PeerTransport::metrics() const {
-  const PeerCounters& from = impl_->context().counters;
-  PeerMetrics to;
-  for (size_t i = 0; i < kPeerLanes; ++i) {
-    const PeerCounters::Lane& lane = from.lanes[i];
-    to.lanes[i] = {.sent_batches = lane.sent_batches,
-                   .sent_messages = lane.sent_messages,
-                   .sent_bytes = lane.sent_bytes,
-                   .received_batches = lane.received_batches,
-                   .received_messages = lane.received_messages,
-                   .received_bytes = lane.received_bytes,
-                   .dropped_full = lane.dropped_full,
-                   .dropped_unconnected = lane.dropped_unconnected};
-  }
-  to.connected = from.connected;
-  to.lost = from.lost;
-  to.refused_streams = from.refused_streams;
-  to.refused_by_peer = from.refused_by_peer;
-  to.garbled_streams = from.garbled_streams;
-  return to;
-}
+PeerMetrics PeerTransport::metrics() const { return impl_->context().counters; }
 
 }  // namespace pontoon::net

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/counter.h"
 #include "base/ids.h"
 #include "base/logger.h"
 #include "base/random.h"
@@ -71,17 +72,17 @@ struct PeerTransportOptions {
 // Since the start.
 struct PeerMetrics {
   struct Lane {
-    uint64_t sent_batches = 0, sent_messages = 0, sent_bytes = 0;
-    uint64_t received_batches = 0, received_messages = 0, received_bytes = 0;
-    uint64_t dropped_full = 0;         // Batches that found the queue full, or were too large.
-    uint64_t dropped_unconnected = 0;  // Batches towards a peer that is not there.
+    base::Counter sent_batches, sent_messages, sent_bytes;
+    base::Counter received_batches, received_messages, received_bytes;
+    base::Counter dropped_full;         // Batches that found the queue full, or were too large.
+    base::Counter dropped_unconnected;  // Batches towards a peer that is not there.
   };
   std::array<Lane, kPeerLanes> lanes;
-  uint64_t connected = 0;        // Lanes to peers that became ready.
-  uint64_t lost = 0;             // Lanes to peers that had been ready and ended.
-  uint64_t refused_streams = 0;  // From peers of another cluster, or that do not know the cookie.
-  uint64_t refused_by_peer = 0;  // What we were answered in that case.
-  uint64_t garbled_streams = 0;  // Ended for an oversized or senseless message.
+  base::Counter connected;        // Lanes to peers that became ready.
+  base::Counter lost;             // Lanes to peers that had been ready and ended.
+  base::Counter refused_streams;  // From peers of another cluster, or that do not know the cookie.
+  base::Counter refused_by_peer;  // What we were answered in that case.
+  base::Counter garbled_streams;  // Ended for an oversized or senseless message.
 };
 
 // Moves opaque batches of bytes between the nodes of a cluster, and knows nothing of what they mean
