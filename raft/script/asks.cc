@@ -87,7 +87,9 @@ absl::Status Commands::Snapshot(const Line& line) {
   if (line.name == "checkpoint") {
     world_->TakeCheckpoint(node, Index{line.Number("at", world_->Up(node)->core->applied().value)});
   } else {
-    world_->Install(node, NodeId{line.Number("from", 0)});
+    const NodeId from{line.Number("from", 0)};
+    if (world_->Find(from) == nullptr) return absl::InvalidArgumentError("from whom?");
+    world_->Install(node, from);
   }
   return absl::OkStatus();
 }

@@ -145,6 +145,7 @@ absl::Status Commands::Disk(const Line& line) {
   const auto terms = line.named.find("terms");
   if (terms == line.named.end()) return NotUnderstood("disk without terms");
   const NodeId node = NodeOf(line.words[0]);
+  if (world_->Find(node) == nullptr) return NotUnderstood(line.words[0]);
   Membership members{.voters = ReplicasOf("1,2,3")};
   if (const auto voters = line.named.find("voters"); voters != line.named.end())
     members.voters = ReplicasOf(voters->second);
@@ -181,7 +182,9 @@ absl::Status Commands::Time(const Line& line) {
   }
   if (!IsDuration(last)) return NotUnderstood(last);
   if (line.name == "timeout") {
-    world_->Find(NodeOf(line.words[0]))->random.above_min = DurationOf(last) - base::Millis(300);
+    Replica* replica = world_->Find(NodeOf(line.words[0]));
+    if (replica == nullptr) return NotUnderstood(line.words[0]);
+    replica->random.above_min = DurationOf(last) - base::Millis(300);
     return absl::OkStatus();
   }
   world_->Pass(DurationOf(last));
