@@ -139,6 +139,8 @@ class Simulation {
   // repair.cc
   void Operate();
   void OperateGroup(GroupId group);
+  // How long after everything has healed this phase may take.
+  int64_t WithinUs() const;
   void Poll();
   std::string WhyNotServing(GroupId group);
   std::string WhyNotAgreed(GroupId group);
