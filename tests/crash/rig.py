@@ -1,6 +1,7 @@
 """What the crash tests are made of: a run with its seed, its histories and its verdict, a broker, and a small disk that can lose its
 power or be full. Needs root and a loop device; where there is none the tests fail, since they show nothing."""
 import collections
+import contextlib
 import errno
 import fcntl
 import json
@@ -39,7 +40,19 @@ class Broker(support.PontoonServer):
         return [os.path.join(support.BIN, self.program)] + super()._command()[1:]
 
     def freeze(self):
+        """Returns when it executes nothing more: a signal to stop is acted upon only when one of its threads has the processor, and until
+        then the others go on. What still sleeps inside the kernel then stops before it gets back."""
         self.process.send_signal(signal.SIGSTOP)
+        support.wait_until(lambda: "T" in self._thread_states(), what="the stop")
+        support.wait_until(lambda: self._thread_states() <= {"T", "D"}, what="the stop of all threads")
+
+    def _thread_states(self):
+        folder, states = f"/proc/{self.pid}/task", set()
+        for thread in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                    open(os.path.join(folder, thread, "stat"), encoding="ascii", errors="replace") as stat:
+                states.add(stat.read().rpartition(")")[2].split()[0])
+        return states
 
 
 class Run:
@@ -175,6 +188,10 @@ class Load:
         """Until there are so many more lines of this kind than now."""
         wanted = self.count(kind) + more
         support.wait_until(lambda: self.count(kind) >= wanted, seconds, f"{more} more `{kind}` in {self.history}")
+
+    def wait_for_all(self, kind, total, seconds=60):
+        """Until there are so many lines of this kind in all."""
+        self.wait_for(kind, max(0, total - self.count(kind)), seconds)
 
     def said(self):
         """Its lines `blocked ...` and `unblocked`."""
