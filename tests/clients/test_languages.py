@@ -114,6 +114,7 @@ class Languages(ClientCase):
         self.fresh("c-q", exchanges=["c-x"])
         self.assertEqual(self.tool("amqp-declare-queue", "-d", "-q", "c-q")[:2], (0, b"c-q\n"))
         self.assertEqual(self.tool("amqp-publish", "-r", "c-q", "-p", "-C", "text/plain", "-b", "from C")[0], 0)
+        self.ready_soon("c-q", 1)  # The tool waits for no confirm.
         self.assertEqual(self.tool("amqp-get", "-q", "c-q")[:2], (0, b"from C"))
         self.assertEqual(self.tool("amqp-get", "-q", "c-q")[0], 2)  # Its way to say: empty.
         self.channel().exchange_declare("c-x", "fanout")
