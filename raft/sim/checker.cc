@@ -32,10 +32,8 @@ void Checker::OnCrash(Host* host) {
   for (std::vector<Host*>& leaders : leaders_) std::erase(leaders, host);
 }
 
-void Checker::OnDamaged(const Host& host) {
-  for (uint32_t id = 0; id < options_.groups; ++id) {
-    const GroupId group{id};
-    const Durable& durable = host.store().durable(group);
+void Checker::OnDamaged(const Host& host, const std::map<GroupId, Durable>& had) {
+  for (const auto& [group, durable] : had) {
     // What never wrote anything has vouched for nothing.
     if (durable.hard_state == HardState{} && durable.last() == Index{0}) continue;
     Durable& lost = lost_[{group, host.self(group)}];
@@ -43,8 +41,8 @@ void Checker::OnDamaged(const Host& host) {
   }
 }
 
-void Checker::OnLost(const Host& host) {
-  OnDamaged(host);
+void Checker::OnLost(const Host& host, const std::map<GroupId, Durable>& had) {
+  if (!host.outcast()) OnDamaged(host, had);
   for (Replica& replica : replicas_[host.number() - 1]) replica = Replica();
 }
 
@@ -83,6 +81,58 @@ bool Checker::CanLose(const Host& host) const {
   return true;
 }
 
+bool Checker::Covers(const Host& host, const std::map<GroupId, Durable>& then,
+                     const std::map<GroupId, uint32_t>* incarnation) const {
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    const GroupId group{id};
+    const ReplicaId self = host.self(group);
+    if (incarnation != nullptr && incarnation->at(group) != self.incarnation) return false;
+    const Durable& now = host.store().durable(group);
+    const auto it = then.find(group);
+    const Durable old = it == then.end() ? Durable() : it->second;
+    if (now.quarantined || old.quarantined || !(now.hard_state == old.hard_state)) return false;
+    const EntryId last{now.terms.back(), now.last()};
+    if (old.Has(last)) continue;
+    const History& history = histories_[id];
+    for (const auto& [config, members] : history.configs()) {
+      if (now.Has(config) && !old.Has(config)) return false;
+    }
+    const auto has = [&](const std::vector<ReplicaId>& voters) {
+      const auto count = std::count_if(voters.begin(), voters.end(), [&](const ReplicaId& voter) {
+        const Vouched vouched = VouchedOf(group, voter);
+        return voter.node != host.node() && !IsLost(group, voter) && vouched.now->Has(last);
+      });
+      return voters.empty() || static_cast<size_t>(count) > voters.size() / 2;
+    };
+    for (const Membership& members : history.Configs()) {
+      if (!has(members.voters) || !has(members.outgoing_voters)) return false;
+    }
+  }
+  return true;
+}
+
+bool Checker::VotesAlone(const Host& host, const Host::Image& image) const {
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    const GroupId group{id};
+    const auto it = image.store.record.find(group);
+    const Membership* newest = nullptr;
+    Index at;
+    for (const auto& [config, members] : histories_[id].configs()) {
+      if (it == image.store.record.end() || !it->second.Has(config) || config.index < at) continue;
+      at = config.index;
+      newest = &members;
+    }
+    if (newest == nullptr) {
+      // Nothing yet; it would found the group, if it is to.
+      if (options_.founders == 1) return true;
+      continue;
+    }
+    const std::vector<ReplicaId> voters = AllVoters(*newest);
+    if (voters.size() == 1 && voters[0].node == host.node()) return true;
+  }
+  return false;
+}
+
 void Checker::ExpectNoVote(Host* host, const Packet& packet) {
   for (const Message& message : packet.messages) {
     if (message.group.value >= options_.groups) continue;
@@ -115,12 +165,18 @@ void Checker::OnReadReady(Host* host, GroupId group, ReadId id) {
 }
 
 void Checker::OnSynced(Host* host) {
+  // Nobody hears of them.
+  if (host->outcast()) {
+    host->store().TakeVotes();
+    return;
+  }
   for (const auto& [group, state] : host->store().TakeVotes())
     Fail(histories_[group.value].OnVote(host->self(group), state.term, *state.vote));
 }
 
 // R4, R13: what a replica is going to write.
 void Checker::OnSubmit(Host* host, const StorageTask& task) {
+  if (host->outcast()) return;
   History& history = histories_[task.group.value];
   const Core& core = host->core(task.group);
   std::optional<Term> before;
@@ -159,6 +215,7 @@ void Checker::OnSubmit(Host* host, const StorageTask& task) {
 
 // R10: what a message promises is durable when it leaves.
 void Checker::OnSend(Host* host, const Message& message) {
+  if (host->outcast()) return;
   const Durable& durable = host->store().durable(message.group);
   const auto broken = [&](absl::string_view what) {
     Fail(absl::StrCat("R10: node ", host->number(), " ", what, " in group ", message.group.value));
@@ -211,6 +268,7 @@ void Checker::OnSend(Host* host, const Message& message) {
 }
 
 void Checker::OnApplied(Host* host, GroupId group, Index index, uint64_t digest) {
+  if (host->outcast()) return;
   Fail(histories_[group.value].OnDigest(index, digest, host->self(group)));
 }
 
@@ -219,7 +277,8 @@ void Checker::OnInstalled(Host* host, GroupId group, const Checkpoint&) {
   replicas_[host->number() - 1][group.value].unread = kReadEvery;
 }
 
-void Checker::OnAstray(Host*, GroupId group, const Astray& astray) {
+void Checker::OnAstray(Host* host, GroupId group, const Astray& astray) {
+  if (host->outcast()) return;
   astray_.emplace_back(group, astray.replica);
   if (!IsLost(group, astray.replica)) {
     Fail(absl::StrCat("R13: node ", astray.replica.node.value,

@@ -33,9 +33,10 @@ class Checker final : public HostWatcher {
   void OnStart(Host* host);
   void OnCrash(Host* host);
   // The disk of this replica is going to lose what it vouched for: what it had counts as said.
-  void OnLost(const Host& host);
+  void OnLost(const Host& host, const std::map<GroupId, Durable>& had);
+  void OnLost(const Host& host) { OnLost(host, host.store().durable()); }
   // The same, and it goes on with what is left of it.
-  void OnDamaged(const Host& host);
+  void OnDamaged(const Host& host, const std::map<GroupId, Durable>& had);
   // R17: what is delivered now are pre-votes alone; nothing may come of them.
   void ExpectNoVote(Host* host, const Packet& packet);
   // R16: a read that is asked for now must see this.
@@ -48,6 +49,12 @@ class Checker final : public HostWatcher {
   // Whether committed data outlives the loss of this host's disk: in every membership that may be
   // in force, a majority of the voters keeps what it has.
   bool CanLose(const Host& host) const;
+  // Whether nobody notices if this host's disk is as it was at `then`, and nothing comes of it: it
+  // has cast no vote since, and what it has written since is on a majority of the other voters.
+  bool Covers(const Host& host, const std::map<GroupId, Durable>& then,
+              const std::map<GroupId, uint32_t>* incarnation = nullptr) const;
+  // In some group this disk is that of the only voter.
+  bool VotesAlone(const Host& host, const Host::Image& image) const;
   // Whether a majority of these voters is neither lost nor `without`.
   bool HasMajority(GroupId group, const std::vector<ReplicaId>& voters, NodeId without = {}) const;
   bool IsLost(GroupId group, const ReplicaId& replica) const;

@@ -10,6 +10,13 @@ namespace pontoon::raft::sim {
 
 void Checker::AfterStep(Host* host) {
   if (!host->up()) return;
+  if (host->outcast()) {
+    for (uint32_t group = 0; group < options_.groups; ++group) {
+      if (host->core(GroupId{group}).role() == Role::kLeader)
+        Fail(absl::StrCat("R13: node ", host->number(), " leads, and its disk was put back"));
+    }
+    return;
+  }
   for (uint32_t group = 0; group < options_.groups; ++group) {
     CheckReplica(host, GroupId{group}, &replicas_[host->number() - 1][group]);
   }

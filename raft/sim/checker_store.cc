@@ -14,7 +14,7 @@ void Checker::CheckStoredAtTimes(const Host& host, GroupId group, Replica* repli
 
 void Checker::CheckStored(const Host& host, GroupId group) {
   // What the state says is on its way to the disk until then.
-  if (host.store().unsynced() > 0 || host.damaged()) return;
+  if (host.store().unsynced() > 0 || host.damaged() || host.outcast()) return;
   CheckPages(host, group);
   const Core& core = host.core(group);
   // Bodies that were settled further on in the log may be gone already.

@@ -10,9 +10,8 @@ namespace pontoon::raft::sim {
 void Simulation::StartHost(Host* host) {
   if (host->up()) return;
   const uint32_t number = host->number();
-  if (put_back_[number]) {
-    // Its boot number went back, and the cluster knows better: it is treated as wiped.
-    put_back_[number] = false;
+  if (host->outcast() && !KnownBetter(*host)) {
+    // Its boot number would catch up with what others know: the operator comes first.
     host->Wipe();
     ++outcome_.replaced;
   }
@@ -64,13 +63,22 @@ void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
   ++outcome_.steps;
   using LogDamage = MemoryLogStore::LogDamage;
   LogDamage log = damage == Damage::kNone ? LogDamage::kNone : LogDamage::kAboveMark;
+  const auto notice_later = [&] {
+    host->set_damaged();
+    Push(Until(static_cast<uint64_t>(down_us) + 1000000 + dice_.Below(4000000)), What::kScrub,
+         host->number(), 0, host->life());
+  };
   if (damage == Damage::kVouched && checker_.CanLose(*host)) {
     log = LogDamage::kBelowMark;
     checker_.OnLost(*host);
-    host->set_damaged();
-    Push(Until(static_cast<uint64_t>(down_us) + 1000000), What::kScrub, host->number(), 0,
-         host->life());
+    notice_later();
   }
+  // What is synced behind the mark may be lost, of which at most others will know.
+  const bool unmarked = log == LogDamage::kAboveMark && host->store().is_unmarked();
+  if (unmarked && !(checker_.CanLose(*host) && checker_.Covers(*host, host->store().marked())))
+    log = LogDamage::kNone;
+  std::map<GroupId, Durable> vouched;
+  if (unmarked) vouched = host->store().durable();
   const bool unsynced = host->store().unsynced() > 0 || host->store().has_unsynced_writes();
   if (Leads(*host)) Note(Coincidence::kCrashOfLeader);
   if (unsynced) Note(Coincidence::kCrashWithUnsynced);
@@ -78,7 +86,13 @@ void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
   if (InChange(*host)) Note(Coincidence::kCrashInChange);
   if (log == LogDamage::kAboveMark && unsynced) Note(Coincidence::kDamageOfUnsynced);
   if (log == LogDamage::kBelowMark) Note(Coincidence::kDamageOfVouched);
-  checker_.Fail(host->Crash(log));
+  bool lost = false;
+  checker_.Fail(host->Crash(log, &lost));
+  if (lost && log == LogDamage::kAboveMark) {
+    Note(Coincidence::kSilentLoss);
+    checker_.OnLost(*host, vouched);
+    notice_later();
+  }
   checker_.OnCrash(host);
   Push(std::min(now_us_ + down_us, heal_at_us_), What::kStart, host->number());
 }
@@ -91,6 +105,35 @@ bool Simulation::LoseDisk(Host* host, int64_t down_us) {
   checker_.OnLost(*host);
   host->Wipe();
   ++outcome_.replaced;
+  return true;
+}
+
+// All others have heard of a later boot than that of the next start.
+bool Simulation::KnownBetter(const Host& host) const {
+  return std::all_of(hosts_.begin(), hosts_.end(), [&](const auto& other) {
+    return other.get() == &host || other->BootOf(host.node()) > host.boot() + 1;
+  });
+}
+
+// An old copy of its disk. Either the others remember that its boot was higher, so that nothing
+// which it says counts; or they do not, and it lacks nothing that a majority of the others has not.
+bool Simulation::PutBack(Host* host, int64_t down_us, uint64_t noticed_us) {
+  if (!host->image().has_value() || host->outcast() || !checker_.CanLose(*host)) return false;
+  const Host::Image& image = *host->image();
+  const bool known = options_.remember_boots != 0 && !checker_.VotesAlone(*host, image) &&
+                     std::all_of(hosts_.begin(), hosts_.end(), [&](const auto& other) {
+                       return other.get() == host || other->BootOf(host->node()) > image.boot + 1;
+                     });
+  // What it will have by the time it is down.
+  CrashHost(host, down_us);
+  if (!known && !checker_.Covers(*host, image.store.record, &image.incarnation)) return false;
+  Note(known ? Coincidence::kPutBackOutcast : Coincidence::kPutBackUnknown);
+  checker_.OnLost(*host);
+  host->PutBack();
+  if (known) host->set_outcast();
+  trace_.Say(now_us_, "node ", host->number(), " gets an old disk, of boot ", image.boot);
+  Push(Until(static_cast<uint64_t>(down_us) + noticed_us), What::kScrub, host->number(), 0,
+       host->life());
   return true;
 }
 
@@ -133,7 +176,7 @@ bool Simulation::DamageValue(Host* host, GroupId group, uint64_t dice) {
       break;
   }
   if (hit) {
-    checker_.OnDamaged(*host);
+    checker_.OnDamaged(*host, host->store().durable());
     host->set_damaged();
   }
   return hit;
@@ -304,16 +347,11 @@ void Simulation::Happen(const Event& event) {
       took_effect = host != nullptr && LoseDisk(host, static_cast<int64_t>(args[1]));
       break;
     case Happening::kKeepImage:
-      took_effect = host != nullptr;
-      if (took_effect) image_boot_[args[0]] = host->boot();
+      took_effect = host != nullptr && !host->damaged() && !host->outcast();
+      if (took_effect) host->KeepImage();
       break;
     case Happening::kPutBack:
-      took_effect = host != nullptr && image_boot_[args[0]] != 0 &&
-                    image_boot_[args[0]] < host->boot() && checker_.CanLose(*host);
-      if (!took_effect) break;
-      CrashHost(host, static_cast<int64_t>(args[1]));
-      checker_.OnLost(*host);
-      put_back_[args[0]] = true;
+      took_effect = host != nullptr && PutBack(host, static_cast<int64_t>(args[1]), args[2]);
       break;
     case Happening::kDamage:
       took_effect = host != nullptr && DamageValue(host, group(args[1]), args[3]);

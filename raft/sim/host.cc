@@ -57,7 +57,7 @@ Host::Host(uint32_t number, const Options& options, HostWatcher* watcher)
       disk_chance_(options.seed, Purpose::kDisk, number),
       election_chance_(options.seed, Purpose::kElection, number),
       clock_chance_(options.seed, Purpose::kClock, number),
-      store_(std::make_unique<Store>(this, this)) {
+      store_(std::make_unique<Store>(this, this, options.mark_lag_us > 0)) {
   for (uint32_t group = 0; group < options.groups; ++group) incarnation_[GroupId{group}] = 1;
   clock_.SetRate(0, static_cast<int64_t>(clock_chance_.Below(2 * options.drift_ppm + 1)) -
                         static_cast<int64_t>(options.drift_ppm));
@@ -67,9 +67,10 @@ Host::~Host() = default;
 
 absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& founders) {
   PONTOON_CHECK(!up());
-  ++boot_;
+  highest_boot_ = std::max(highest_boot_, ++boot_);
+  ++starts_;
   // The machine started anew, or only the process.
-  if (boot_ == 1 || clock_chance_.Below(2) == 0)
+  if (starts_ == 1 || clock_chance_.Below(2) == 0)
     clock_.Reset(now_us * 1000,
                  static_cast<int64_t>(1000000000 + clock_chance_.Below(1u << 30) * 100));
   const int64_t scale = static_cast<int64_t>(options_.scale);
@@ -91,7 +92,7 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
   options.core.digest_interval = options_.digest_interval;
   options.core.uncommitted_bytes_max = options_.uncommitted_bytes;
   options.core.committed_entries_max = static_cast<uint32_t>(options_.committed_entries);
-  nodes_ = std::make_unique<NodeTable>();
+  if (nodes_ == nullptr || options_.remember_boots == 0) nodes_ = std::make_unique<NodeTable>();
   options.nodes = nodes_.get();
   options.on_astray = [this](GroupId group, const Astray& astray) {
     watcher_->OnAstray(this, group, astray);
@@ -118,7 +119,7 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
     machines_[group] = std::move(machine);
     if (!opened.ok()) return opened;
   }
-  disk_busy = reads_busy = disk_dead = false;
+  disk_busy = reads_busy = disk_dead = mark_armed = false;
   frozen_until_us = 0;
   return absl::OkStatus();
 }
@@ -127,24 +128,39 @@ void Host::GiveUp() {
   loops_.clear();
   heartbeats_.reset();
   machines_.clear();
-  nodes_.reset();
   outbox_.clear();
 }
 
-std::string Host::Crash(MemoryLogStore::LogDamage damage) {
+std::string Host::Crash(MemoryLogStore::LogDamage damage, bool* lost) {
   PONTOON_CHECK(up());
   GiveUp();
   std::vector<GroupId> groups;
   for (const auto& [group, incarnation] : incarnation_) groups.push_back(group);
-  return store_->Crash(&disk_chance_, this, groups, damage);
+  return store_->Crash(&disk_chance_, this, groups, damage, lost);
 }
 
 void Host::Wipe() {
   PONTOON_CHECK(!up());
-  store_ = std::make_unique<Store>(this, this);
+  store_ = std::make_unique<Store>(this, this, options_.mark_lag_us > 0);
   ++life_;
-  damaged_ = false;
-  for (auto& [group, incarnation] : incarnation_) ++incarnation;
+  damaged_ = outcast_ = false;
+  boot_ = highest_boot_;
+  for (auto& [group, incarnation] : incarnation_) {
+    uint32_t& highest = highest_incarnation_[group];
+    highest = incarnation = std::max(highest, incarnation) + 1;
+  }
+}
+
+void Host::PutBack() {
+  PONTOON_CHECK(!up() && image_.has_value());
+  for (const auto& [group, incarnation] : incarnation_)
+    highest_incarnation_[group] = std::max(highest_incarnation_[group], incarnation);
+  store_ = std::make_unique<Store>(this, this, options_.mark_lag_us > 0);
+  store_->PutBack(image_->store, this);
+  ++life_;
+  damaged_ = true;
+  boot_ = image_->boot;
+  incarnation_ = image_->incarnation;
 }
 
 const TestMachine& Host::machine(GroupId group) const { return machines_.at(group)->machine(); }
@@ -173,6 +189,8 @@ void Host::Send(Message message) {
   packet.from = number_;
   packet.to = to;
   packet.boot = boot_;
+  packet.start = starts_;
+  packet.outcast = outcast_;
   packet.traffic = traffic;
   packet.messages.push_back(std::move(message));
 }

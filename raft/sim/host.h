@@ -46,10 +46,24 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   // there is nothing yet.
   absl::Status Start(int64_t now_us, const std::map<GroupId, Membership>& founders);
   // It dies. An invariant (S1, S2) that is broken by what is left, or the empty string.
-  std::string Crash(MemoryLogStore::LogDamage damage = MemoryLogStore::LogDamage::kNone);
-  // The disk is replaced by an empty one, or by this copy of what it once was; either way it
-  // belongs to the next incarnation. Only while it is down.
+  // `lost`: something is gone that was vouched for.
+  std::string Crash(MemoryLogStore::LogDamage damage, bool* lost);
+  // The disk is replaced by an empty one, which belongs to the next incarnation. Only while down.
   void Wipe();
+  // A copy of the disk is kept; the disk is replaced by it, with the incarnations and the boot
+  // number that it has. Only while down.
+  struct Image {
+    Store::Image store;
+    std::map<GroupId, uint32_t> incarnation;
+    uint64_t boot = 0;
+  };
+  void KeepImage() { image_ = Image{store_->Copy(), incarnation_, boot_}; }
+  const std::optional<Image>& image() const { return image_; }
+  void PutBack();
+  // It goes on with what is left of an older disk, and others know that its boot went back: nothing
+  // that it says counts, so what it does is not looked at.
+  bool outcast() const { return outcast_; }
+  void set_outcast() { outcast_ = true; }
 
   // Counts the disks that this node had.
   uint64_t life() const { return life_; }
@@ -61,6 +75,10 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   uint32_t number() const { return number_; }
   NodeId node() const { return {number_}; }
   uint64_t boot() const { return boot_; }
+  // Counts all its starts, whatever disk it had.
+  uint64_t starts() const { return starts_; }
+  // The highest boot of that node that it has heard of.
+  uint64_t BootOf(NodeId node) const { return nodes_ == nullptr ? 0 : nodes_->boot(node); }
   ReplicaId self(GroupId group) const { return {node(), incarnation_.at(group)}; }
   MultiRaft& raft(GroupId group) { return *loops_[group.value % loops_.size()]; }
   const MultiRaft& raft(GroupId group) const { return *loops_[group.value % loops_.size()]; }
@@ -86,6 +104,7 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
 
   // What the simulation keeps about this host.
   int64_t frozen_until_us = 0;
+  bool mark_armed = false;
   bool disk_busy = false;
   bool reads_busy = false;
   int64_t disk_slow_until_us = 0;
@@ -108,7 +127,12 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   const Options& options_;
   HostWatcher* const watcher_;
   std::map<GroupId, uint32_t> incarnation_;
+  std::map<GroupId, uint32_t> highest_incarnation_;
   uint64_t boot_ = 0;
+  uint64_t highest_boot_ = 0;
+  uint64_t starts_ = 0;
+  std::optional<Image> image_;
+  bool outcast_ = false;
   uint64_t life_ = 1;
   bool damaged_ = false;  // Some value on the disk is.
   Clock clock_;

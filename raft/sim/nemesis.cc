@@ -26,9 +26,9 @@ constexpr Kind kKinds[] = {
     {Happening::kSlowDisk, 300, 3},  {Happening::kStallDisk, 300, 3},
     {Happening::kFullDisk, 250, 2},  {Happening::kFailWrite, 200, 2},
     {Happening::kClockRate, 300, 2}, {Happening::kClockJump, 150, 1},
-    {Happening::kTransfer, 400, 6},  {Happening::kCampaign, 250, 3},
-    {Happening::kChange, 450, 8},    {Happening::kWipe, 350, 3},
-    {Happening::kPutBack, 150, 2},   {Happening::kDamage, 300, 3},
+    {Happening::kTransfer, 500, 6},  {Happening::kCampaign, 250, 3},
+    {Happening::kChange, 550, 10},   {Happening::kWipe, 350, 3},
+    {Happening::kPutBack, 350, 4},   {Happening::kDamage, 300, 3},
     {Happening::kTrap, 350, 4},      {Happening::kTrapSend, 350, 4},
 };
 
@@ -60,6 +60,8 @@ Options DrawOptions(uint64_t seed, Chance* chance) {
   options.disk_us =
       chance->Permille(200) ? chance->Between(5000, 80000) : chance->Between(200, 4000);
   options.late_permille = chance->Permille(500) ? 0 : chance->Below(300);
+  options.mark_lag_us = chance->Permille(500) ? 0 : chance->Between(20000, 200000);
+  options.remember_boots = chance->Permille(850) ? 1 : 0;
   options.drift_ppm = chance->Permille(500) ? chance->Below(500) : 4900;
   options.election_spread_us = chance->Permille(200) ? chance->Between(5000, 50000) : 300000;
   options.append_bytes = chance->Between(100, 4000);
@@ -139,6 +141,9 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
     case Happening::kCampaign:
       event.args = {group, node, 0, 0};
       break;
+    case Happening::kPutBack:
+      event.args = {node, us, Us(chance, 500, 8000), 0};
+      break;
     case Happening::kDamage:
       event.args = {node, group, us, dice};
       break;
@@ -152,6 +157,62 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
       break;
   }
   return event;
+}
+
+// What makes a fault matter, where chance alone would rarely bring it: as events at their own
+// times.
+void DrawCompanions(const Event& event, const Options& options, Chance* chance,
+                    std::vector<Event>* events) {
+  const auto add = [&](int64_t at_us, Happening what, std::array<uint64_t, kArguments> args) {
+    events->push_back({std::max<int64_t>(at_us, 0), what, args});
+  };
+  const auto group = [&] { return chance->Below(options.groups); };
+  const auto dice = [&] { return chance->Next() >> 32; };
+  switch (event.what) {
+    case Happening::kCut:
+    case Happening::kSplit:
+      // Somebody else leads by then, and who led does not know yet.
+      for (uint64_t reads = chance->Permille(500) ? chance->Between(4, 12) : 0; reads > 0; --reads)
+        add(event.at_us + static_cast<int64_t>(Us(chance, 350, 900) * options.scale),
+            Happening::kRead, {group(), dice(), 0, 0});
+      break;
+    case Happening::kFreeze:
+      // The first that it hears of when it goes on.
+      for (uint64_t id = 0; id < options.groups; ++id)
+        add(event.at_us + static_cast<int64_t>(event.args[1]), Happening::kRead,
+            {id, dice(), 0, 0});
+      break;
+    case Happening::kChange:
+      if (chance->Permille(600)) {
+        const uint64_t soon = 4 * (options.delay_us + options.disk_us);
+        add(event.at_us + static_cast<int64_t>(chance->Below(soon)), Happening::kTransfer,
+            {event.args[0], dice(), 0, 0});
+      }
+      break;
+    case Happening::kPutBack:
+      if (chance->Permille(600)) {
+        // Long ago: the node has started again since, and everybody has heard of it.
+        const auto long_ago =
+            static_cast<int64_t>(chance->Below(static_cast<uint64_t>(event.at_us)));
+        add(long_ago, Happening::kKeepImage, {event.args[0], 0, 0, 0});
+        for (int i = 0; i < 2; ++i)
+          add(long_ago + static_cast<int64_t>(
+                             chance->Below(static_cast<uint64_t>(event.at_us - long_ago) + 1)),
+              Happening::kCrash, {event.args[0], Us(chance, 20, 500), 0, 0});
+      } else {
+        // Just now, and everybody else starts again while it is away.
+        add(event.at_us - static_cast<int64_t>(Us(chance, 20, 3000)), Happening::kKeepImage,
+            {event.args[0], 0, 0, 0});
+        for (uint64_t node = 1; node <= options.nodes && chance->Permille(800); ++node) {
+          if (node != event.args[0])
+            add(event.at_us + static_cast<int64_t>(chance->Below(event.args[1])), Happening::kCrash,
+                {node, Us(chance, 20, 300), 0, 0});
+        }
+      }
+      break;
+    default:
+      break;
+  }
 }
 
 void DrawWork(const Options& options, Chance* chance, std::vector<Event>* events) {
@@ -216,11 +277,7 @@ Plan DrawPlan(uint64_t seed) {
       burst = static_cast<int64_t>(chance.Between(300000, end - 1000000));
     event.at_us = std::min<int64_t>(end - 1, burst + static_cast<int64_t>(chance.Below(500000)));
     plan.events.push_back(event);
-    if (event.what == Happening::kPutBack) {
-      event.what = Happening::kKeepImage;
-      event.at_us = static_cast<int64_t>(chance.Below(event.at_us));
-      plan.events.push_back(event);
-    }
+    DrawCompanions(event, plan.options, &chance, &plan.events);
   }
   std::stable_sort(plan.events.begin(), plan.events.end(),
                    [](const Event& a, const Event& b) { return a.at_us < b.at_us; });

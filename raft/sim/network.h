@@ -16,10 +16,12 @@ namespace pontoon::raft::sim {
 struct Packet {
   uint32_t from = 0;  // Nodes count from 1.
   uint32_t to = 0;
-  uint64_t boot = 0;  // Of the sender.
+  uint64_t boot = 0;   // Of the sender.
+  uint64_t start = 0;  // The same, also where an old disk was put back.
   TrafficClass traffic = TrafficClass::kControl;
   std::vector<Message> messages;
-  base::Slice bytes;  // Of the messages, which are then empty while it is on its way.
+  bool outcast = false;  // Of an old disk that others know to be old.
+  base::Slice bytes;     // Of the messages, which are then empty while it is on its way.
   bool damaged = false;
 };
 

@@ -33,6 +33,8 @@ constexpr OptionName kOptions[] = {
     {"wire", &Options::wire},
     {"keep_order", &Options::keep_order},
     {"disk_us", &Options::disk_us},
+    {"mark_lag_us", &Options::mark_lag_us},
+    {"remember_boots", &Options::remember_boots},
     {"late_permille", &Options::late_permille},
     {"drift_ppm", &Options::drift_ppm},
     {"election_spread_us", &Options::election_spread_us},

@@ -33,7 +33,10 @@ struct Options {
   uint64_t wire = 0;                // Messages travel as the bytes that they are in production.
   uint64_t keep_order = 1;  // Messages of one class on one link arrive in order, as TCP does.
 
-  uint64_t disk_us = 500;      // A sync takes up to twice as long.
+  uint64_t disk_us = 500;    // A sync takes up to twice as long.
+  uint64_t mark_lag_us = 0;  // The durable mark follows so late; 0: with each sync.
+  uint64_t remember_boots =
+      1;  // What a node knows of the boots of others outlives its process and disk.
   uint64_t late_permille = 0;  // Syncs that are reported only some time later.
   uint64_t drift_ppm = 1000;   // Clocks go wrong by up to so much, half of the bound at most.
 
@@ -86,7 +89,7 @@ enum class Happening : uint8_t {
   kChange,     // group, dice: of the members
   kWipe,       // node, us: its disk is gone
   kKeepImage,  // node: remember its disk as it is
-  kPutBack,    // node, us: it comes back with the disk as it was
+  kPutBack,    // node, us, us until it is noticed: it comes back with the disk as it was
   kDamage,     // node, group, us until it is noticed, dice: a flipped bit in one value
   kTrap,       // node, message kind, count, us: crashes when the count-th such message arrives
   kTrapSend,   // node, message kind, count, us: crashes when it sends the count-th such message

@@ -30,7 +30,7 @@ void Simulation::Operate() {
     bool quarantined = false;
     for (uint32_t group = 0; group < options_.groups; ++group)
       quarantined = quarantined || host->store().durable(GroupId{group}).quarantined;
-    if (quarantined && host->up()) LoseDisk(host.get(), 0);
+    if (quarantined && host->up() && !host->outcast()) LoseDisk(host.get(), 0);
   }
   for (uint32_t group = 0; group < options_.groups; ++group) OperateGroup(GroupId{group});
   Push(now_us_ + static_cast<int64_t>(200000 * options_.scale), What::kOperator);
@@ -161,7 +161,7 @@ std::string Simulation::WhyNotClean(GroupId group) {
       // What a crash has left of a snapshot that was on its way in goes with the next one, or when
       // the node starts the next time but one.
       const bool staged = host.raft(group).StoredPageOf(group, {0}).value >> 48 != page.value >> 48;
-      if (staged && host.boot() > 1) continue;
+      if (staged && host.starts() > 1) continue;
       return absl::StrCat("S6: node ", host.number(), " keeps page ", page.value & kPageIdMax,
                           " of generation ", page.value >> 48);
     }

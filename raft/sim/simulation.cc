@@ -26,8 +26,6 @@ Simulation::Simulation(const Plan& plan, bool keep_text)
       heal_at_us_(static_cast<int64_t>(plan.options.seconds) * 1000000),
       traps_(plan.options.nodes + 1),
       part_at_us_(plan.options.nodes + 1, INT64_MIN / 2),
-      image_boot_(plan.options.nodes + 1),
-      put_back_(plan.options.nodes + 1),
       probes_(plan.options.groups) {
   for (uint32_t number = 1; number <= options_.nodes; ++number)
     hosts_.push_back(std::make_unique<Host>(number, options_, &checker_));
@@ -113,7 +111,7 @@ void Simulation::Handle(const Item& item) {
     packets_[item.slot] = Packet();
     free_packets_.push_back(item.slot);
     if (!host->up() || !network_.Passes(now_us_, packet.from, packet.to)) return;
-  } else if (!host->up() || host->boot() != item.boot) {
+  } else if (!host->up() || host->starts() != item.boot) {
     return;
   }
   if (now_us_ < host->frozen_until_us) {
@@ -150,15 +148,20 @@ void Simulation::Handle(const Item& item) {
         return CrashHost(host, host->down_after_failure_us);
       }
       checker_.OnSynced(host);
+      ArmMark(host);
       if (host->disk_chance().Permille(phase_ == Phase::kDisasters ? options_.late_permille : 0)) {
         Push(now_us_ + static_cast<int64_t>(host->disk_chance().Below(100000)), What::kReport,
-             item.host, 0, host->boot());
+             item.host, 0, host->starts());
         break;
       }
       host->disk_busy = false;
       host->store().Report();
       break;
     }
+    case What::kMark:
+      host->mark_armed = false;
+      host->store().WriteMark();
+      return;
     case What::kReport:
       host->disk_busy = false;
       host->store().Report();
@@ -170,7 +173,7 @@ void Simulation::Handle(const Item& item) {
         Note(Coincidence::kLateAnswer);
         Push(now_us_ + static_cast<int64_t>(host->disk_chance().Below(
                            host->disk_chance().Permille(200) ? 5'000'000 : 100'000)),
-             What::kAnswers, item.host, 0, host->boot());
+             What::kAnswers, item.host, 0, host->starts());
         break;
       }
       host->reads_busy = false;
@@ -205,7 +208,7 @@ void Simulation::SendPacket(Packet packet) {
     part_at_us_[packet.from] = part_at_us_[packet.to] = now_us_;
   for (const Network::Arrival& arrival : network_.Route(now_us_, &packet, to.up())) {
     if (arrival.refused) {
-      Push(arrival.at_us, What::kRefused, packet.from, packet.to, packet.boot);
+      Push(arrival.at_us, What::kRefused, packet.from, packet.to, packet.start);
       continue;
     }
     uint32_t slot = static_cast<uint32_t>(packets_.size());
@@ -247,9 +250,18 @@ void Simulation::DeliverPacket(Host* host, Packet packet) {
                  DescribeMessage(message));
   }
   checker_.ExpectNoVote(host, packet);
+  const bool outcast = packet.outcast && !host->outcast();
+  const size_t messages = packet.messages.size();
   const size_t damaged = packet.damaged ? DamagedAppends(packet) : 0;
   const uint64_t dropped = host->dropped();
+  const uint32_t sender = packet.from;
   host->Deliver(std::move(packet));
+  if (outcast) {
+    Note(Coincidence::kOldBootRefused);
+    if (host->dropped() < dropped + messages)
+      checker_.Fail(absl::StrCat("R13: node ", host->number(), " listens to node ", sender,
+                                 ", whose disk was put back"));
+  }
   if (damaged == 0) return;
   Note(Coincidence::kDamagedEntry);
   if (host->dropped() < dropped + damaged)
@@ -261,7 +273,7 @@ void Simulation::ArmTick(Host* host) {
   // A loop that is busy ticks late.
   if (dice_.Permille(50)) local_ns += static_cast<int64_t>(dice_.Below(local_ns * 4));
   Push(now_us_ + host->clock().TrueSpan(local_ns) / 1000, What::kTick, host->number(), 0,
-       host->boot());
+       host->starts());
 }
 
 void Simulation::ArmDisk(Host* host) {
@@ -277,15 +289,22 @@ void Simulation::ArmDisk(Host* host) {
     // Rarely not all that waits goes in one batch.
     size_t count = host->store().unsynced();
     if (host->disk_chance().Permille(200)) count = 1 + host->disk_chance().Below(count);
-    Push(latency(), What::kSynced, host->number(), static_cast<uint32_t>(count), host->boot());
+    Push(latency(), What::kSynced, host->number(), static_cast<uint32_t>(count), host->starts());
   } else if (!host->disk_busy && lazy) {
     host->disk_busy = true;
-    Push(latency() + kIdleSyncUs, What::kSynced, host->number(), 0, host->boot());
+    Push(latency() + kIdleSyncUs, What::kSynced, host->number(), 0, host->starts());
   }
   if (!host->reads_busy && host->store().has_reads()) {
     host->reads_busy = true;
-    Push(latency(), What::kReads, host->number(), 0, host->boot());
+    Push(latency(), What::kReads, host->number(), 0, host->starts());
   }
+}
+
+void Simulation::ArmMark(Host* host) {
+  if (host->mark_armed || !host->store().is_unmarked()) return;
+  host->mark_armed = true;
+  Push(now_us_ + static_cast<int64_t>(options_.mark_lag_us), What::kMark, host->number(), 0,
+       host->starts());
 }
 
 bool Simulation::HitsTrap(uint32_t host, const std::vector<Message>& messages, bool on_send) {

@@ -31,11 +31,15 @@ enum class Coincidence : uint8_t {
   kTrapSprung,
   kTransferInChange,
   kChangeInSnapshot,
-  kReadOfDeposed,  // Somebody who no longer leads was asked.
-  kLateAnswer,     // Of the disk.
-  kDamagedPacket,  // Dropped as a whole.
-  kDamagedEntry,   // In an append whose packet could be read.
-  kQuarantined,    // A replica gave itself up, or was.
+  kReadOfDeposed,   // Somebody who no longer leads was asked.
+  kLateAnswer,      // Of the disk.
+  kSilentLoss,      // What was synced behind the mark is gone, and nothing tells.
+  kPutBackOutcast,  // An old disk, of which others know better.
+  kPutBackUnknown,  // One of which nobody knows, and whatever it lacks others have.
+  kOldBootRefused,  // A packet of such a one.
+  kDamagedPacket,   // Dropped as a whole.
+  kDamagedEntry,    // In an append whose packet could be read.
+  kQuarantined,     // A replica gave itself up, or was.
   kCount,
 };
 
@@ -76,6 +80,7 @@ class Simulation {
     kPacket,   // slot
     kRefused,  // slot: the peer
     kSynced,
+    kMark,
     kReport,
     kReads,
     kAnswers,
@@ -113,6 +118,7 @@ class Simulation {
   void DeliverPacket(Host* host, Packet packet);
   void ArmTick(Host* host);
   void ArmDisk(Host* host);
+  void ArmMark(Host* host);
   void Note(Coincidence coincidence) { ++outcome_.coincided[static_cast<size_t>(coincidence)]; }
   bool Leads(const Host& host) const;
   bool InSnapshot(const Host& host) const;
@@ -124,6 +130,8 @@ class Simulation {
   void StartHost(Host* host);
   void CrashHost(Host* host, int64_t down_us, Damage damage = Damage::kNone);
   bool LoseDisk(Host* host, int64_t down_us);
+  bool PutBack(Host* host, int64_t down_us, uint64_t noticed_us);
+  bool KnownBetter(const Host& host) const;
   bool DamageValue(Host* host, GroupId group, uint64_t dice);
   Host* LeaderOf(GroupId group, uint64_t dice);
   bool Change(GroupId group, uint64_t dice);
@@ -162,8 +170,6 @@ class Simulation {
   std::map<GroupId, Membership> founders_;
   std::vector<std::vector<Trap>> traps_;  // By host.
   std::vector<int64_t> part_at_us_;       // By host: when a part of a snapshot came or went.
-  std::vector<uint64_t> image_boot_;      // By host: of the copy of its disk; 0: none.
-  std::vector<bool> put_back_;
   enum class Phase { kDisasters, kServe, kAgree, kClean, kDone } phase_ = Phase::kDisasters;
   std::vector<Index> probes_;
   Outcome outcome_;

@@ -39,12 +39,8 @@ void Store::Submit(StateTask task) {
   store_.Submit(std::move(task));
 }
 
-void Store::Record(const Task& task) {
-  Durable* const durable = &durable_[task.group];
-  if (task.hard_state.has_value()) {
-    durable->hard_state = *task.hard_state;
-    if (task.hard_state->vote.has_value()) votes_.emplace_back(task.group, *task.hard_state);
-  }
+void Store::Record(const Task& task, Durable* durable) {
+  if (task.hard_state.has_value()) durable->hard_state = *task.hard_state;
   durable->quarantined = durable->quarantined || task.quarantine;
   if (task.install) {
     durable->terms.assign(task.checkpoint->index.value, Term{0});
@@ -60,6 +56,19 @@ void Store::Record(const Task& task) {
   durable->most = std::max(durable->most, durable->last());
 }
 
+void Store::RecordSynced(const Task& task) {
+  Record(task, &durable_[task.group]);
+  if (task.hard_state.has_value() && task.hard_state->vote.has_value())
+    votes_.emplace_back(task.group, *task.hard_state);
+  if (mark_lags_) since_mark_.push_back(task);
+}
+
+void Store::WriteMark() {
+  store_.WriteMark();
+  for (const Task& task : since_mark_) Record(task, &marked_[task.group]);
+  since_mark_.clear();
+}
+
 bool Store::Write(size_t count) {
   count = std::min(count, tasks_.size() - written_);
   if (count == 0) {
@@ -73,7 +82,7 @@ bool Store::Write(size_t count) {
   written_ += count;
   if (!synced) return true;
   for (; written_ > 0; --written_) {
-    Record(tasks_.front());
+    RecordSynced(tasks_.front());
     tasks_.pop_front();
   }
   return true;
@@ -115,47 +124,82 @@ std::string Store::Recover(const std::vector<GroupId>& groups,
   return "";
 }
 
+// S5: after a damage of what was vouched for.
+std::string Store::QuarantineAll(base::Random* random, const std::vector<GroupId>& groups) {
+  std::map<GroupId, RecoveredGroup> found;
+  store_.AcceptLoss(random);
+  tasks_.clear();
+  const std::map<GroupId, Durable> before = std::exchange(durable_, {});
+  std::string why = Recover(groups, &found);
+  for (const auto& [group, recovered] : found) {
+    const auto had = before.find(group);
+    // What never wrote anything has vouched for nothing.
+    if (!recovered.quarantined && had != before.end() &&
+        !(had->second.hard_state == HardState{} && had->second.last() == Index{0}))
+      why = absl::StrCat("S5: group ", group.value, " goes on with a damaged log");
+    Durable& left = durable_[group];
+    left.quarantined = recovered.quarantined;
+    left.hard_state = recovered.hard_state;
+    if (recovered.checkpoint.has_value()) left.checkpoint = recovered.checkpoint->applied;
+    left.terms.resize(left.checkpoint.index.value);
+    left.terms.push_back(left.checkpoint.term);
+    for (const Entry& entry : recovered.entries) left.terms.push_back(entry.id.term);
+    left.most = left.last();
+  }
+  return why;
+}
+
 std::string Store::Crash(base::Random* random, StorageEvents* events,
-                         const std::vector<GroupId>& groups, MemoryLogStore::LogDamage damage) {
+                         const std::vector<GroupId>& groups, MemoryLogStore::LogDamage damage,
+                         bool* lost) {
   store_.Crash(random, events, damage);
   reads_ = 0;
   answers_.clear();
   written_ = 0;
+  const std::deque<Task> since_mark = std::exchange(since_mark_, {});
+  const std::map<GroupId, Durable> marked = std::exchange(marked_, {});
+  if (damage == MemoryLogStore::LogDamage::kBelowMark && !store_.lost())
+    return "S5: a damage below the durable mark is not noticed";
+  *lost = store_.lost();
+  std::string why;
   std::map<GroupId, RecoveredGroup> found;
-  if (damage == MemoryLogStore::LogDamage::kBelowMark) {
-    if (!store_.lost()) return "S5: a damage below the durable mark is not noticed";
-    store_.AcceptLoss(random);
-    tasks_.clear();
-    const std::map<GroupId, Durable> before = std::exchange(durable_, {});
-    std::string why = Recover(groups, &found);
-    for (const auto& [group, recovered] : found) {
-      const auto had = before.find(group);
-      // What never wrote anything has vouched for nothing.
-      if (!recovered.quarantined && had != before.end() &&
-          !(had->second.hard_state == HardState{} && had->second.last() == Index{0}))
-        why = absl::StrCat("S5: group ", group.value, " goes on with a damaged log");
-      Durable& left = durable_[group];
-      left.quarantined = recovered.quarantined;
-      left.hard_state = recovered.hard_state;
-      if (recovered.checkpoint.has_value()) left.checkpoint = recovered.checkpoint->applied;
-      left.terms.resize(left.checkpoint.index.value);
-      left.terms.push_back(left.checkpoint.term);
-      for (const Entry& entry : recovered.entries) left.terms.push_back(entry.id.term);
-      left.most = left.last();
+  if (store_.lost()) {
+    why = QuarantineAll(random, groups);
+  } else if (why = Recover(groups, &found); why.empty()) {
+    // All that was synced, and some first few of the rest.
+    const std::string first_why = Match(found);
+    why = first_why;
+    while (!why.empty() && !tasks_.empty()) {
+      RecordSynced(tasks_.front());
+      tasks_.pop_front();
+      why = Match(found);
     }
-    return why;
+    if (!why.empty() && damage == MemoryLogStore::LogDamage::kAboveMark && !since_mark.empty()) {
+      // Or what the mark vouches for, and some first few of what was synced since.
+      *lost = true;
+      votes_.clear();
+      durable_ = marked;
+      why = Match(found);
+      for (const Task& task : since_mark) {
+        if (why.empty()) break;
+        Record(task, &durable_[task.group]);
+        why = Match(found);
+      }
+      for (auto& [group, left] : durable_) left.most = left.last();
+    }
+    if (!why.empty()) why = first_why;
+    tasks_.clear();
   }
-  if (std::string why = Recover(groups, &found); !why.empty()) return why;
-  // All that was synced, and some first few of the rest.
-  std::string first_why = Match(found);
-  std::string why = first_why;
-  while (!why.empty() && !tasks_.empty()) {
-    Record(tasks_.front());
-    tasks_.pop_front();
-    why = Match(found);
-  }
-  tasks_.clear();
-  return why.empty() ? "" : first_why;
+  since_mark_.clear();
+  if (mark_lags_) marked_ = durable_;
+  return why;
+}
+
+void Store::PutBack(const Image& image, StorageEvents* events) {
+  store_.PutBack(*image.disk, events);
+  durable_ = image.record;
+  for (auto& [group, left] : durable_) left.most = left.last();
+  if (mark_lags_) marked_ = durable_;
 }
 
 const Durable& Store::durable(GroupId group) const {

@@ -44,7 +44,11 @@ class StoreWatcher {
 class Store final : public LogStore {
  public:
   // Both borrowed.
-  Store(StorageEvents* events, StoreWatcher* watcher) : store_(events), watcher_(watcher) {}
+  // The durable mark is written by WriteMark, if `mark_lags`; else by each sync.
+  Store(StorageEvents* events, StoreWatcher* watcher, bool mark_lags)
+      : store_(events), watcher_(watcher), mark_lags_(mark_lags) {
+    if (mark_lags) store_.LetMarkLag();
+  }
 
   void Submit(StorageTask task) override;
   void Submit(StateTask task) override;
@@ -90,6 +94,9 @@ class Store final : public LogStore {
   void FillUp() { store_.FillUp(uint64_t{1} << 30); }
   void MakeRoom() { store_.MakeRoom(); }
   void Report() { store_.Report(); }
+  void WriteMark();
+  // Something is synced that the mark does not vouch for.
+  bool is_unmarked() const { return !since_mark_.empty(); }
   // What was asked for is read now; the answers arrive with AnswerReads.
   void PerformReads() {
     reads_ = 0;
@@ -101,11 +108,22 @@ class Store final : public LogStore {
 
   // The process dies. Afterwards the record is matched with what the store recovers: the empty
   // string, or why no prefix of what was submitted explains it (S1, S2). After a damage of what was
-  // vouched for (kBelowMark), S5: every group is quarantined, and the record begins anew.
+  // vouched for (kBelowMark), S5: every group is quarantined, and the record begins anew. What was
+  // synced behind the mark may be gone after a damage there; `lost` says so.
   std::string Crash(base::Random* random, StorageEvents* events, const std::vector<GroupId>& groups,
-                    MemoryLogStore::LogDamage damage);
+                    MemoryLogStore::LogDamage damage, bool* lost);
+  // The disk as it is, with its record; and that it is as it was then.
+  struct Image {
+    std::shared_ptr<const MemoryDisk> disk;
+    std::map<GroupId, Durable> record;
+  };
+  Image Copy() const { return {store_.Copy(), durable_}; }
+  void PutBack(const Image& image, StorageEvents* events);
 
   const Durable& durable(GroupId group) const;
+  const std::map<GroupId, Durable>& durable() const { return durable_; }
+  // Of what the mark vouches for; only while it lags.
+  const std::map<GroupId, Durable>& marked() const { return marked_; }
   // Votes that became durable since the last call.
   std::vector<std::pair<GroupId, HardState>> TakeVotes() { return std::exchange(votes_, {}); }
   MemoryLogStore& memory() { return store_; }
@@ -130,7 +148,9 @@ class Store final : public LogStore {
       answers_.push_back([done, result = std::move(result)] { done(result); });
     };
   }
-  void Record(const Task& task);
+  static void Record(const Task& task, Durable* durable);
+  void RecordSynced(const Task& task);
+  std::string QuarantineAll(base::Random* random, const std::vector<GroupId>& groups);
   std::string Recover(const std::vector<GroupId>& groups, std::map<GroupId, RecoveredGroup>* found);
   std::string Match(const std::map<GroupId, RecoveredGroup>& found) const;
 
@@ -139,6 +159,9 @@ class Store final : public LogStore {
   std::deque<Task> tasks_;  // Submitted, not synced.
   size_t written_ = 0;      // The first of them.
   std::map<GroupId, Durable> durable_;
+  const bool mark_lags_;
+  std::map<GroupId, Durable> marked_;
+  std::deque<Task> since_mark_;  // Synced since.
   std::vector<std::pair<GroupId, HardState>> votes_;
   uint64_t reads_ = 0;
   std::vector<std::function<void()>> answers_;
