@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Create(CoreOptions options, Recovere
                                                    base::Random* random) {
   const base::RecoveryEpoch stored = recovered.epoch;
   const bool empty = !recovered.checkpoint.has_value() && recovered.entries.empty();
-  if (options.epoch > stored && !empty) {
+  if (options.epoch > stored && !empty && !MutantIs(Mutant::kOldCopyJoins)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "group ", options.group.value, ": a copy of recovery epoch ", stored.value,
         " cannot join epoch ", options.epoch.value, "; it comes back as a new incarnation"));

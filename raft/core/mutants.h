@@ -72,6 +72,8 @@ enum class Mutant {
   kPagesOfAnotherSender,         // openraft issue 1892 family: remains of another snapshot
   kServesInQuarantine,           // nats-server issue 7556: one damaged state becomes two
   kReadErrorIsTheEnd,            // openraft issue 1795
+  kOldEpochHeard,                // of a group that was reopened: copies that were given up
+  kOldCopyJoins,                 // the same: such a copy comes back with what it has
   // Of what travels.
   kEntriesUnchecked,  // nats-server issue 7556 family: damage that is passed on, in an append
   kBatchUnchecked,    // the same, in all that is no entry

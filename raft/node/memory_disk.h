@@ -19,6 +19,8 @@ class MemoryDisk {
  public:
   using Task = std::variant<StorageTask, StateTask>;
   void Write(const Task& task);
+  // All of this group goes.
+  void Drop(GroupId group) { groups_.erase(group); }
   // What a start does before anything is recovered: pages and bodies that a snapshot left which was
   // given up go away.
   void Sweep();

@@ -194,6 +194,12 @@ void MemoryLogStore::AcceptLoss(base::Random* random) {
 
 void MemoryLogStore::Wipe(StorageEvents* events) { PutBack(MemoryDisk(), events); }
 
+void MemoryLogStore::Drop(GroupId group) {
+  PONTOON_CHECK(queue_.empty() && history_.empty());
+  disk_.Drop(group);
+  base_.Drop(group);
+}
+
 std::shared_ptr<const MemoryDisk> MemoryLogStore::Copy() const {
   auto copy = std::make_shared<MemoryDisk>(base_);
   for (size_t i = 0; i < synced_; ++i) copy->Write(history_[i].task);

@@ -89,6 +89,8 @@ class MemoryLogStore final : public LogStore {
   void AcceptLoss(base::Random* random);
   // A crash after which the disk is empty.
   void Wipe(StorageEvents* events);
+  // All of this group goes. Only between a crash and what is written next.
+  void Drop(GroupId group);
   // A copy of all that is durable, and a crash after which the disk holds such a copy.
   std::shared_ptr<const MemoryDisk> Copy() const;
   void PutBack(const MemoryDisk& copy, StorageEvents* events);

@@ -136,7 +136,7 @@ void MultiRaft::Deliver(NodeId from, uint64_t boot, std::vector<Message> message
     } else if (message.to != group->core->self() && (message.to.node != group->core->self().node ||
                                                      !MutantIs(Mutant::kOldIncarnationHeard))) {
       ++counters_.wrong_replica;
-    } else if (message.epoch != group->core->epoch()) {
+    } else if (message.epoch != group->core->epoch() && !MutantIs(Mutant::kOldEpochHeard)) {
       ++counters_.wrong_epoch;
     } else {
       if (MutantIs(Mutant::kOldIncarnationHeard)) message.to = group->core->self();

@@ -13,7 +13,9 @@ Checker::Checker(const Options& options, const std::vector<std::unique_ptr<Host>
       hosts_(hosts),
       histories_(options.groups),
       replicas_(options.nodes, std::vector<Replica>(options.groups)),
-      leaders_(options.groups) {}
+      leaders_(options.groups) {
+  for (std::map<base::RecoveryEpoch, History>& epochs : histories_) epochs[{}];
+}
 
 void Checker::OnStart(Host* host) {
   for (uint32_t group = 0; group < options_.groups; ++group) {
@@ -72,7 +74,7 @@ bool Checker::HasMajority(GroupId group, const std::vector<ReplicaId>& voters,
 bool Checker::CanLose(const Host& host) const {
   for (uint32_t id = 0; id < options_.groups; ++id) {
     const GroupId group{id};
-    for (const Membership& members : histories_[id].Configs()) {
+    for (const Membership& members : history(group).Configs()) {
       if (!HasMajority(group, members.voters, host.node())) return false;
       if (IsJoint(members) && !HasMajority(group, members.outgoing_voters, host.node()))
         return false;
@@ -91,9 +93,10 @@ bool Checker::Covers(const Host& host, const std::map<GroupId, Durable>& then,
     const auto it = then.find(group);
     const Durable old = it == then.end() ? Durable() : it->second;
     if (now.quarantined || old.quarantined || !(now.hard_state == old.hard_state)) return false;
+    if (now.epoch != old.epoch || now.epoch != epoch(group)) return false;
     const EntryId last{now.terms.back(), now.last()};
     if (old.Has(last)) continue;
-    const History& history = histories_[id];
+    const History& history = this->history(group);
     for (const auto& [config, members] : history.configs()) {
       if (now.Has(config) && !old.Has(config)) return false;
     }
@@ -117,7 +120,7 @@ bool Checker::VotesAlone(const Host& host, const Host::Image& image) const {
     const auto it = image.store.record.find(group);
     const Membership* newest = nullptr;
     Index at;
-    for (const auto& [config, members] : histories_[id].configs()) {
+    for (const auto& [config, members] : history(group).configs()) {
       if (it == image.store.record.end() || !it->second.Has(config) || config.index < at) continue;
       at = config.index;
       newest = &members;
@@ -145,9 +148,9 @@ void Checker::ExpectNoVote(Host* host, const Packet& packet) {
   }
 }
 
-ReadId Checker::OnReadAsked(GroupId group) {
+ReadId Checker::OnReadAsked(const Host& host, GroupId group) {
   const ReadId id{++next_read_};
-  reads_[id] = {group, histories_[group.value].committed()};
+  reads_[id] = {group, HistoryAt(host, group).committed()};
   return id;
 }
 
@@ -171,13 +174,14 @@ void Checker::OnSynced(Host* host) {
     return;
   }
   for (const auto& [group, state] : host->store().TakeVotes())
-    Fail(histories_[group.value].OnVote(host->self(group), state.term, *state.vote));
+    Fail(HistoryAt(*host, group).OnVote(host->self(group), state.term, *state.vote));
 }
 
 // R4, R13: what a replica is going to write.
 void Checker::OnSubmit(Host* host, const StorageTask& task) {
   if (host->outcast()) return;
-  History& history = histories_[task.group.value];
+  if (!host->up()) return;  // An operator.
+  History& history = HistoryAt(*host, task.group);
   const Core& core = host->core(task.group);
   std::optional<Term> before;
   for (const Entry& entry : task.append) {
@@ -269,7 +273,7 @@ void Checker::OnSend(Host* host, const Message& message) {
 
 void Checker::OnApplied(Host* host, GroupId group, Index index, uint64_t digest) {
   if (host->outcast()) return;
-  Fail(histories_[group.value].OnDigest(index, digest, host->self(group)));
+  Fail(HistoryAt(*host, group).OnDigest(index, digest, host->self(group)));
 }
 
 void Checker::OnInstalled(Host* host, GroupId group, const Checkpoint&) {
@@ -285,6 +289,16 @@ void Checker::OnAstray(Host* host, GroupId group, const Astray& astray) {
                       " is given up, though it has all that it vouched for (why ",
                       static_cast<int>(astray.why), ", entry ", astray.index.value, ")"));
   }
+}
+
+void Checker::OnReopened(const Host& host, GroupId group) {
+  const Durable& durable = host.store().durable(group);
+  const Membership alone{.voters = {host.self(group)}};
+  History& next = histories_[group.value][durable.epoch];
+  next = std::prev(histories_[group.value].end(), 2)
+             ->second.ReopenedFrom(durable.terms, durable.hard_state.term);
+  next.Reopen({durable.terms.back(), durable.last()}, alone);
+  Fail(next.OnVote(host.self(group), durable.hard_state.term, host.self(group)));
 }
 
 uint64_t Checker::Fingerprint(const Host& host) const {

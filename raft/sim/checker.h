@@ -40,12 +40,22 @@ class Checker final : public HostWatcher {
   // R17: what is delivered now are pre-votes alone; nothing may come of them.
   void ExpectNoVote(Host* host, const Packet& packet);
   // R16: a read that is asked for now must see this.
-  ReadId OnReadAsked(GroupId group);
+  ReadId OnReadAsked(const Host& host, GroupId group);
   // Before a disk report: votes that are durable now (R3).
   void OnSynced(Host* host);
 
-  History& history(GroupId group) { return histories_[group.value]; }
-  const History& history(GroupId group) const { return histories_[group.value]; }
+  // Of the group's newest epoch; of the one that this host's replica is in.
+  const History& history(GroupId group) const { return histories_[group.value].rbegin()->second; }
+  History& HistoryAt(const Host& host, GroupId group) {
+    return histories_[group.value][host.epoch(group)];
+  }
+  base::RecoveryEpoch epoch(GroupId group) const { return histories_[group.value].rbegin()->first; }
+  // The group is reopened with what this host has, which is down.
+  void OnReopened(const Host& host, GroupId group);
+  // This replica's copy was dropped, since it was of an older epoch.
+  void OnDropped(const Host& host, GroupId group) {
+    replicas_[host.number() - 1][group.value] = Replica();
+  }
   // Whether committed data outlives the loss of this host's disk: in every membership that may be
   // in force, a majority of the voters keeps what it has.
   bool CanLose(const Host& host) const;
@@ -115,7 +125,7 @@ class Checker final : public HostWatcher {
   void CheckReplica(Host* host, GroupId group, Replica* replica);
   void CheckCommit(Host* host, GroupId group, const Replica& before);
   void CheckLeader(Host* host, GroupId group, const Replica& before);
-  void CheckMembership(GroupId group, const Core& core);
+  void CheckMembership(const Host& host, GroupId group);
   void CheckLeases(GroupId group);
   void CheckStoredAtTimes(const Host& host, GroupId group, Replica* replica);
   void CheckPages(const Host& host, GroupId group);
@@ -124,9 +134,9 @@ class Checker final : public HostWatcher {
   const std::vector<std::unique_ptr<Host>>* const hosts_;
   int64_t now_us_ = 0;
   std::string failure_;
-  std::vector<History> histories_;
-  std::vector<std::vector<Replica>> replicas_;  // By host, by group.
-  std::vector<std::vector<Host*>> leaders_;     // By group: who takes itself for the leader.
+  std::vector<std::map<base::RecoveryEpoch, History>> histories_;  // By group.
+  std::vector<std::vector<Replica>> replicas_;                     // By host, by group.
+  std::vector<std::vector<Host*>> leaders_;  // By group: who takes itself for the leader.
   std::map<std::pair<GroupId, ReplicaId>, Durable> lost_;
   std::vector<std::pair<GroupId, ReplicaId>> astray_;
   struct Read {

@@ -63,7 +63,7 @@ void Checker::CheckReplica(Host* host, GroupId group, Replica* replica) {
   }
   if (core.role() == Role::kLeader) CheckLeader(host, group, *replica);
   CheckCommit(host, group, *replica);
-  CheckMembership(group, core);
+  CheckMembership(*host, group);
   CheckStoredAtTimes(*host, group, replica);
 
   std::vector<Host*>& leaders = leaders_[group.value];
@@ -92,7 +92,7 @@ void Checker::CheckReplica(Host* host, GroupId group, Replica* replica) {
 // R6, R8, R11: what is said to be committed.
 void Checker::CheckCommit(Host* host, GroupId group, const Replica& before) {
   const Core& core = host->core(group);
-  History& history = histories_[group.value];
+  History& history = HistoryAt(*host, group);
   const Index commit = core.commit();
   if (commit <= before.commit && before.seen) return;
   const auto fail = [&](const std::string& what) {
@@ -125,7 +125,7 @@ void Checker::CheckCommit(Host* host, GroupId group, const Replica& before) {
 // R1, R6, R13, R14: of who leads.
 void Checker::CheckLeader(Host* host, GroupId group, const Replica& before) {
   const Core& core = host->core(group);
-  History& history = histories_[group.value];
+  History& history = HistoryAt(*host, group);
   if (before.role != Role::kLeader || before.term != core.term()) {
     Fail(history.OnLeader(core.term(), core.self(), [&core](EntryId id) {
       return core.log().Contains(id) || id.index < core.log().base().index;
@@ -143,7 +143,8 @@ void Checker::CheckLeader(Host* host, GroupId group, const Replica& before) {
     if (core.quarantined()) Fail("R13: a quarantined replica leads");
   }
   for (const auto& [peer, progress] : core.progress()) {
-    if (progress.match == Index{0}) continue;
+    // Those of another epoch are another group.
+    if (progress.match == Index{0} || HostOf(peer.node)->epoch(group) != core.epoch()) continue;
     const Vouched vouched = VouchedOf(group, peer);
     if (vouched.most() < progress.match) {
       Fail(absl::StrCat("R14: node ", peer.node.value, " is said to have entry ",
@@ -159,10 +160,11 @@ void Checker::CheckLeader(Host* host, GroupId group, const Replica& before) {
 }
 
 // R12: the membership in force is the last in the log.
-void Checker::CheckMembership(GroupId group, const Core& core) {
+void Checker::CheckMembership(const Host& host, GroupId group) {
+  const Core& core = host.core(group);
   const MembershipLog& memberships = core.memberships();
   const EntryId id = memberships.current_id();
-  const History& history = histories_[group.value];
+  const History& history = HistoryAt(host, group);
   // After a snapshot it is that of the last change that the snapshot covers.
   const Membership* members = history.ConfigAt(id);
   if (members == nullptr && id.index > Index{0}) members = history.CommittedConfigUpTo(id.index);
@@ -188,7 +190,8 @@ void Checker::CheckMembership(GroupId group, const Core& core) {
 void Checker::CheckLeases(GroupId group) {
   const Host* holder = nullptr;
   for (const Host* host : leaders_[group.value]) {
-    if (!host->up()) continue;
+    // Old copies of a group that was reopened are another group.
+    if (!host->up() || host->epoch(group) != epoch(group)) continue;
     const base::MonotonicTime now = host->clock().Now(now_us_ * 1000);
     const Core& core = host->core(group);
     if (!core.LeaseHolds(now) || now < core.PredecessorLeaseEnd()) continue;

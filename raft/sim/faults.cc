@@ -30,6 +30,11 @@ void Simulation::StartHost(Host* host) {
   if (!started.ok()) {
     return checker_.Fail(absl::StrCat("S1: node ", number, " does not start: ", started.message()));
   }
+  for (const GroupId group : host->dropped_copies()) {
+    Note(Coincidence::kCopyRefused);
+    ++outcome_.replaced;
+    checker_.OnDropped(*host, group);
+  }
   checker_.OnStart(host);
   if (now_us_ < host->full_until_us) {
     host->store().FillUp();
@@ -121,26 +126,74 @@ bool Simulation::PutBack(Host* host, int64_t down_us, uint64_t noticed_us) {
   if (!host->image().has_value() || host->outcast() || !checker_.CanLose(*host)) return false;
   const Host::Image& image = *host->image();
   const bool known = options_.remember_boots != 0 && !checker_.VotesAlone(*host, image) &&
-                     std::all_of(hosts_.begin(), hosts_.end(), [&](const auto& other) {
-                       return other.get() == host || other->BootOf(host->node()) > image.boot + 1;
-                     });
+                     host->boot() > image.boot + 1;
   // What it will have by the time it is down.
   CrashHost(host, down_us);
   if (!known && !checker_.Covers(*host, image.store.record, &image.incarnation)) return false;
   Note(known ? Coincidence::kPutBackOutcast : Coincidence::kPutBackUnknown);
+  const uint64_t boot = host->boot();
   checker_.OnLost(*host);
   host->PutBack();
-  if (known) host->set_outcast();
+  if (known) {
+    // Whoever has not met it since has it from the catalog.
+    for (const auto& other : hosts_) other->Hear(host->node(), boot);
+    host->set_outcast();
+  }
   trace_.Say(now_us_, "node ", host->number(), " gets an old disk, of boot ", image.boot);
   Push(Until(static_cast<uint64_t>(down_us) + noticed_us), What::kScrub, host->number(), 0,
        host->life());
   return true;
 }
 
-Host* Simulation::LeaderOf(GroupId group, uint64_t dice) {
+// A majority of the group is given up: it goes on with one copy, alone, and all others are of an
+// older epoch from then on. They do not know it yet, and go on among themselves.
+bool Simulation::Reopen(GroupId group, uint64_t dice, uint64_t follow_us) {
+  std::vector<Host*> copies;
+  for (const auto& host : hosts_) {
+    if (!host->up() || host->damaged() || host->outcast() || now_us_ < host->full_until_us)
+      continue;
+    const Core& core = host->core(group);
+    if (core.epoch() == checker_.epoch(group) && core.log().last().index > Index{0} &&
+        IsVoter(core.membership(), core.self()) && !checker_.IsLost(group, core.self()))
+      copies.push_back(host.get());
+  }
+  // One reopening at a time.
+  if (copies.empty() || now_us_ < follow_at_us_[group.value]) return false;
+  Host* host = copies[dice % copies.size()];
+  CrashHost(host, static_cast<int64_t>(100000 + dice % 400000));
+  const absl::Status reopened = host->Reopen(
+      group, base::RecoveryEpoch{static_cast<uint16_t>(checker_.epoch(group).value + 1)});
+  // It is no survivor.
+  if (absl::IsFailedPrecondition(reopened)) return false;
+  if (!reopened.ok()) {
+    checker_.Fail(absl::StrCat("epoch: node ", host->number(), " cannot reopen group ", group.value,
+                               ": ", reopened.message()));
+    return false;
+  }
+  checker_.OnReopened(*host, group);
+  trace_.Say(now_us_, "group ", group.value, " is reopened on node ", host->number(),
+             " up to entry ", host->store().durable(group).last().value);
+  follow_at_us_[group.value] = Until(follow_us);
+  return true;
+}
+
+// The operator tells the node of the epochs that its groups are in by now.
+void Simulation::FollowEpochs(Host* host) {
+  bool behind = false;
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    const GroupId group{id};
+    if (host->epoch(group) == checker_.epoch(group) || now_us_ < follow_at_us_[id]) continue;
+    behind = behind || host->up();
+    host->SetEpoch(group, checker_.epoch(group));
+  }
+  if (behind) CrashHost(host, 50000);
+}
+
+Host* Simulation::LeaderOf(GroupId group, uint64_t dice, bool newest) {
   std::vector<Host*> leaders;
   for (const auto& host : hosts_) {
-    if (host->up() && now_us_ >= host->frozen_until_us && host->raft(group).leads(group))
+    if (host->up() && now_us_ >= host->frozen_until_us && host->raft(group).leads(group) &&
+        (!newest || host->epoch(group) == checker_.epoch(group)))
       leaders.push_back(host.get());
   }
   return leaders.empty() ? nullptr : leaders[dice % leaders.size()];
@@ -184,13 +237,13 @@ bool Simulation::DamageValue(Host* host, GroupId group, uint64_t dice) {
 
 // Some replicas change their part: nothing, learner, voter, learner or nothing.
 bool Simulation::Change(GroupId group, uint64_t dice) {
-  Host* leader = LeaderOf(group, dice);
+  Host* leader = LeaderOf(group, dice, /*newest=*/true);
   if (leader == nullptr) return false;
   Chance chance(dice);
   const Core& core = leader->core(group);
   Membership wanted = core.membership();
   for (const auto& host : hosts_) {
-    if (!chance.Permille(350)) continue;
+    if (!chance.Permille(350) || host->epoch(group) != core.epoch()) continue;
     const ReplicaId id = host->self(group);
     const bool voter = std::erase(wanted.voters, id) > 0;
     const bool learner = std::erase(wanted.learners, id) > 0;
@@ -352,6 +405,9 @@ void Simulation::Happen(const Event& event) {
       break;
     case Happening::kPutBack:
       took_effect = host != nullptr && PutBack(host, static_cast<int64_t>(args[1]), args[2]);
+      break;
+    case Happening::kReopen:
+      took_effect = Reopen(group(args[0]), args[1], args[2]);
       break;
     case Happening::kDamage:
       took_effect = host != nullptr && DamageValue(host, group(args[1]), args[3]);

@@ -68,6 +68,29 @@ const Membership* History::CommittedConfigUpTo(Index index) const {
   return newest;
 }
 
+History History::ReopenedFrom(const std::vector<Term>& terms, Term by) const {
+  History next;
+  bool same = true;
+  for (Index index{1}; index.value < terms.size(); index = index + 1) {
+    const Term term = terms[index.value] == Term{0} ? TermOf(index) : terms[index.value];
+    same = same && index <= committed() && TermOf(index) == term;
+    next.committed_.push_back({term, by});
+    if (index.value < entries_.size()) {
+      next.entries_.resize(index.value + 1);
+      for (const Seen& seen : entries_[index.value]) {
+        if (seen.term == term) next.entries_[index.value].push_back(seen);
+      }
+    }
+    if (same && index.value < digests_.size()) {
+      next.digests_.resize(index.value + 1);
+      next.digests_[index.value] = digests_[index.value];
+    }
+    if (const auto config = configs_.find({term, index}); config != configs_.end())
+      next.configs_.insert(*config);
+  }
+  return next;
+}
+
 std::vector<Membership> History::Configs() const {
   Index newest;
   for (const auto& [id, members] : configs_) {

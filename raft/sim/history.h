@@ -17,6 +17,11 @@ namespace pontoon::raft::sim {
 // look. Every check returns the empty string, or the invariant that is broken and how.
 class History {
  public:
+  // The group is reopened from a copy whose log is `terms` (by index; 0: of a checkpoint): all of
+  // it counts as committed, and what else there was, no more.
+  History ReopenedFrom(const std::vector<Term>& terms, Term by) const;
+  // The entry with which it begins anew, the last that is committed.
+  void Reopen(EntryId id, const Membership& members) { configs_[id] = members; }
   // R4: an entry that some replica appends after an entry of term `before`.
   std::string OnAppend(const Entry& entry, std::optional<Term> before);
   // R1: `replica` leads `term`. R6: its log has what was committed before (`has` says so).

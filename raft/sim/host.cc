@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "raft/core/reopen.h"
 
 namespace pontoon::raft::sim {
 
@@ -106,22 +107,60 @@ absl::Status Host::Start(int64_t now_us, const std::map<GroupId, Membership>& fo
     loops_.push_back(std::make_unique<MultiRaft>(options, store_.get(), this, &election_chance_));
   }
   Tick(now_us);
+  dropped_copies_.clear();
   for (const auto& [group, incarnation] : incarnation_) {
-    absl::StatusOr<RecoveredGroup> recovered = store_->RecoverBlocking(group);
-    if (!recovered.ok()) return recovered.status();
-    auto machine = std::make_unique<Machine>(this, group, recovered->checkpoint);
-    std::optional<Membership> founding;
-    if (const auto it = founders.find(group);
-        it != founders.end() && incarnation == 1 && IsVoter(it->second, self(group)))
-      founding = it->second;
-    const absl::Status opened =
-        raft(group).OpenGroup(group, *std::move(recovered), machine.get(), founding, self(group));
-    machines_[group] = std::move(machine);
+    absl::Status opened = Open(group, founders);
+    if (absl::IsInvalidArgument(opened) && store_->durable(group).epoch < epoch_[group]) {
+      store_->Drop(group);
+      IncarnateAnew(group);
+      dropped_copies_.push_back(group);
+      opened = Open(group, founders);
+    }
     if (!opened.ok()) return opened;
   }
   disk_busy = reads_busy = disk_dead = mark_armed = false;
   frozen_until_us = 0;
   return absl::OkStatus();
+}
+
+absl::Status Host::Open(GroupId group, const std::map<GroupId, Membership>& founders) {
+  absl::StatusOr<RecoveredGroup> recovered = store_->RecoverBlocking(group);
+  if (!recovered.ok()) return recovered.status();
+  auto machine = std::make_unique<Machine>(this, group, recovered->checkpoint);
+  std::optional<Membership> founding;
+  if (const auto it = founders.find(group); it != founders.end() && incarnation_.at(group) == 1 &&
+                                            epoch_[group] == base::RecoveryEpoch{} &&
+                                            IsVoter(it->second, self(group)))
+    founding = it->second;
+  const absl::Status opened = raft(group).OpenGroup(group, *std::move(recovered), machine.get(),
+                                                    founding, self(group), epoch_[group]);
+  machines_[group] = std::move(machine);
+  return opened;
+}
+
+void Host::IncarnateAnew(GroupId group) {
+  uint32_t& highest = highest_incarnation_[group];
+  highest = std::max(highest, incarnation_[group]) + 1;
+  incarnation_[group] = highest;
+}
+
+absl::Status Host::Reopen(GroupId group, base::RecoveryEpoch epoch) {
+  PONTOON_CHECK(!up());
+  const absl::StatusOr<RecoveredGroup> copy = store_->RecoverBlocking(group);
+  if (!copy.ok()) return copy.status();
+  absl::StatusOr<StorageTask> task = MakeReopenTask(group, *copy, self(group), epoch);
+  if (!task.ok()) return task.status();
+  store_->Submit(*std::move(task));
+  const bool written = store_->Write(1);
+  PONTOON_CHECK(written);
+  epoch_[group] = epoch;
+  // The one who did it ends.
+  bool lost = false;
+  std::vector<GroupId> groups;
+  for (const auto& [id, incarnation] : incarnation_) groups.push_back(id);
+  const std::string why =
+      store_->Crash(&disk_chance_, this, groups, MemoryLogStore::LogDamage::kNone, &lost);
+  return why.empty() ? absl::OkStatus() : absl::InternalError(why);
 }
 
 void Host::GiveUp() {
@@ -145,10 +184,7 @@ void Host::Wipe() {
   ++life_;
   damaged_ = outcast_ = false;
   boot_ = highest_boot_;
-  for (auto& [group, incarnation] : incarnation_) {
-    uint32_t& highest = highest_incarnation_[group];
-    highest = incarnation = std::max(highest, incarnation) + 1;
-  }
+  for (const auto& [group, incarnation] : incarnation_) IncarnateAnew(group);
 }
 
 void Host::PutBack() {

@@ -50,6 +50,22 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   std::string Crash(MemoryLogStore::LogDamage damage, bool* lost);
   // The disk is replaced by an empty one, which belongs to the next incarnation. Only while down.
   void Wipe();
+  // An operator's work while it is down: what this disk has of the group is what the group goes on
+  // with, in the next epoch; of what the copy ends with, no more is known to be lost. An error of
+  // MakeReopenTask, or of what was recovered.
+  absl::Status Reopen(GroupId group, base::RecoveryEpoch epoch);
+  // The group is in this epoch now, of which a copy of an older one can be no part: the next start
+  // finds that out, and drops it.
+  void SetEpoch(GroupId group, base::RecoveryEpoch epoch) { epoch_[group] = epoch; }
+  base::RecoveryEpoch epoch(GroupId group) const {
+    return up() ? core(group).epoch() : store_->durable(group).epoch;
+  }
+  // Copies that the last start has dropped for that.
+  const std::vector<GroupId>& dropped_copies() const { return dropped_copies_; }
+  // The catalog told it of a boot of that node.
+  void Hear(NodeId node, uint64_t boot) {
+    if (nodes_ != nullptr) nodes_->Admit(node, boot);
+  }
   // A copy of the disk is kept; the disk is replaced by it, with the incarnations and the boot
   // number that it has. Only while down.
   struct Image {
@@ -117,6 +133,8 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
  private:
   class Machine;
 
+  absl::Status Open(GroupId group, const std::map<GroupId, Membership>& founders);
+  void IncarnateAnew(GroupId group);
   void OnStorageDone(GroupId group, IoSeq seq) override;
   void OnCheckpointDurable(GroupId group, EntryId applied) override;
   void OnStateWritten(GroupId group, uint64_t ticket) override;
@@ -127,6 +145,8 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   const Options& options_;
   HostWatcher* const watcher_;
   std::map<GroupId, uint32_t> incarnation_;
+  std::map<GroupId, base::RecoveryEpoch> epoch_;
+  std::vector<GroupId> dropped_copies_;
   std::map<GroupId, uint32_t> highest_incarnation_;
   uint64_t boot_ = 0;
   uint64_t highest_boot_ = 0;

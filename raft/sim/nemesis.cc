@@ -28,8 +28,9 @@ constexpr Kind kKinds[] = {
     {Happening::kClockRate, 300, 2}, {Happening::kClockJump, 150, 1},
     {Happening::kTransfer, 500, 6},  {Happening::kCampaign, 250, 3},
     {Happening::kChange, 550, 10},   {Happening::kWipe, 350, 3},
-    {Happening::kPutBack, 350, 4},   {Happening::kDamage, 300, 3},
-    {Happening::kTrap, 350, 4},      {Happening::kTrapSend, 350, 4},
+    {Happening::kPutBack, 350, 4},   {Happening::kReopen, 150, 2},
+    {Happening::kDamage, 300, 3},    {Happening::kTrap, 350, 4},
+    {Happening::kTrapSend, 350, 4},
 };
 
 constexpr MessageKind kTrapKinds[] = {
@@ -144,6 +145,9 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
     case Happening::kPutBack:
       event.args = {node, us, Us(chance, 500, 8000), 0};
       break;
+    case Happening::kReopen:
+      event.args = {group, dice, Us(chance, 200, 8000), 0};
+      break;
     case Happening::kDamage:
       event.args = {node, group, us, dice};
       break;
@@ -175,6 +179,16 @@ void DrawCompanions(const Event& event, const Options& options, Chance* chance,
       for (uint64_t reads = chance->Permille(500) ? chance->Between(4, 12) : 0; reads > 0; --reads)
         add(event.at_us + static_cast<int64_t>(Us(chance, 350, 900) * options.scale),
             Happening::kRead, {group(), dice(), 0, 0});
+      break;
+    case Happening::kCrash:
+      // Something that is synced, and not yet vouched for.
+      for (uint64_t id = 0; id < options.groups && event.args[2] == 1 && options.mark_lag_us > 0;
+           ++id) {
+        const uint64_t before =
+            2 * options.delay_us + 2 * options.disk_us + chance->Below(options.mark_lag_us);
+        add(event.at_us - static_cast<int64_t>(before), Happening::kPropose,
+            {id, chance->Between(1, 3), chance->Between(1, 200), dice()});
+      }
       break;
     case Happening::kFreeze:
       // The first that it hears of when it goes on.

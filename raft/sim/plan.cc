@@ -86,6 +86,7 @@ constexpr HappeningName kHappenings[] = {
     {"wipe", Happening::kWipe},
     {"keep-image", Happening::kKeepImage},
     {"put-back", Happening::kPutBack},
+    {"reopen", Happening::kReopen},
     {"damage", Happening::kDamage},
     {"trap", Happening::kTrap},
     {"trap-send", Happening::kTrapSend},

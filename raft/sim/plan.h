@@ -90,6 +90,7 @@ enum class Happening : uint8_t {
   kWipe,       // node, us: its disk is gone
   kKeepImage,  // node: remember its disk as it is
   kPutBack,    // node, us, us until it is noticed: it comes back with the disk as it was
+  kReopen,     // group, dice, us until the others follow: from one copy, in the next epoch
   kDamage,     // node, group, us until it is noticed, dice: a flipped bit in one value
   kTrap,       // node, message kind, count, us: crashes when the count-th such message arrives
   kTrapSend,   // node, message kind, count, us: crashes when it sends the count-th such message

@@ -32,6 +32,7 @@ void Simulation::Operate() {
       quarantined = quarantined || host->store().durable(GroupId{group}).quarantined;
     if (quarantined && host->up() && !host->outcast()) LoseDisk(host.get(), 0);
   }
+  for (const auto& host : hosts_) FollowEpochs(host.get());
   for (uint32_t group = 0; group < options_.groups; ++group) OperateGroup(GroupId{group});
   Push(now_us_ + static_cast<int64_t>(200000 * options_.scale), What::kOperator);
 }
@@ -39,7 +40,7 @@ void Simulation::Operate() {
 // A member that is gone is replaced by its node's next incarnation: a learner first, then a voter
 // in its place, in one joint change.
 void Simulation::OperateGroup(GroupId group) {
-  Host* leader = LeaderOf(group, 0);
+  Host* leader = LeaderOf(group, 0, /*newest=*/true);
   if (leader == nullptr) return;
   const Core& core = leader->core(group);
   const Membership& members = core.membership();
@@ -69,6 +70,25 @@ void Simulation::OperateGroup(GroupId group) {
     AfterHost(leader);
     return;
   }
+  if (core.epoch() == base::RecoveryEpoch{}) return;
+  // A group that was reopened grows again.
+  for (const auto& host : hosts_) {
+    const ReplicaId fresh = host->self(group);
+    if (members.voters.size() >= options_.founders) return;
+    if (host->epoch(group) != core.epoch() || Holds(members.voters, fresh) ||
+        checker_.IsLost(group, fresh))
+      continue;
+    if (std::erase(wanted.learners, fresh) > 0) {
+      wanted.voters.push_back(fresh);
+    } else {
+      wanted.learners.push_back(fresh);
+    }
+    std::sort(wanted.voters.begin(), wanted.voters.end());
+    std::sort(wanted.learners.begin(), wanted.learners.end());
+    (void)leader->raft(group).ProposeConfig(group, core.term(), wanted);
+    AfterHost(leader);
+    return;
+  }
 }
 
 // Somebody leads, with a lease, and everybody who is a member is there to stay.
@@ -76,6 +96,8 @@ std::string Simulation::WhyNotServing(GroupId group) {
   Host* leader = nullptr;
   for (const auto& host : hosts_) {
     if (!host->up()) return absl::StrCat("node ", host->number(), " is down");
+    if (host->epoch(group) != checker_.epoch(group))
+      return absl::StrCat("node ", host->number(), " is in an older epoch");
     if (host->raft(group).leads(group) &&
         (leader == nullptr || host->core(group).term() > leader->core(group).term()))
       leader = host.get();

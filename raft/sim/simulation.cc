@@ -26,6 +26,7 @@ Simulation::Simulation(const Plan& plan, bool keep_text)
       heal_at_us_(static_cast<int64_t>(plan.options.seconds) * 1000000),
       traps_(plan.options.nodes + 1),
       part_at_us_(plan.options.nodes + 1, INT64_MIN / 2),
+      follow_at_us_(plan.options.groups),
       probes_(plan.options.groups) {
   for (uint32_t number = 1; number <= options_.nodes; ++number)
     hosts_.push_back(std::make_unique<Host>(number, options_, &checker_));
@@ -252,6 +253,12 @@ void Simulation::DeliverPacket(Host* host, Packet packet) {
   checker_.ExpectNoVote(host, packet);
   const bool outcast = packet.outcast && !host->outcast();
   const size_t messages = packet.messages.size();
+  const auto foreign =
+      std::count_if(packet.messages.begin(), packet.messages.end(), [&](const Message& message) {
+        return message.group.value < options_.groups &&
+               message.epoch != host->core(message.group).epoch();
+      });
+
   const size_t damaged = packet.damaged ? DamagedAppends(packet) : 0;
   const uint64_t dropped = host->dropped();
   const uint32_t sender = packet.from;
@@ -261,6 +268,11 @@ void Simulation::DeliverPacket(Host* host, Packet packet) {
     if (host->dropped() < dropped + messages)
       checker_.Fail(absl::StrCat("R13: node ", host->number(), " listens to node ", sender,
                                  ", whose disk was put back"));
+  }
+  if (foreign > 0) {
+    Note(Coincidence::kOldEpochRefused);
+    if (host->dropped() < dropped + static_cast<uint64_t>(foreign))
+      checker_.Fail(absl::StrCat("epoch: node ", host->number(), " listens to another epoch"));
   }
   if (damaged == 0) return;
   Note(Coincidence::kDamagedEntry);

@@ -31,15 +31,18 @@ enum class Coincidence : uint8_t {
   kTrapSprung,
   kTransferInChange,
   kChangeInSnapshot,
-  kReadOfDeposed,   // Somebody who no longer leads was asked.
-  kLateAnswer,      // Of the disk.
-  kSilentLoss,      // What was synced behind the mark is gone, and nothing tells.
-  kPutBackOutcast,  // An old disk, of which others know better.
-  kPutBackUnknown,  // One of which nobody knows, and whatever it lacks others have.
-  kOldBootRefused,  // A packet of such a one.
-  kDamagedPacket,   // Dropped as a whole.
-  kDamagedEntry,    // In an append whose packet could be read.
-  kQuarantined,     // A replica gave itself up, or was.
+  kReadOfDeposed,    // Somebody who no longer leads was asked.
+  kLateAnswer,       // Of the disk.
+  kSilentLoss,       // What was synced behind the mark is gone, and nothing tells.
+  kPutBackOutcast,   // An old disk, of which others know better.
+  kPutBackUnknown,   // One of which nobody knows, and whatever it lacks others have.
+  kOldEpochRefused,  // A packet with something of another epoch than the receiver's.
+  kOldEpochLed,      // Asked for a read, beside the group that was reopened.
+  kCopyRefused,      // Opened in an epoch to which it is too old.
+  kOldBootRefused,   // A packet of a disk that was put back, and others know better.
+  kDamagedPacket,    // Dropped as a whole.
+  kDamagedEntry,     // In an append whose packet could be read.
+  kQuarantined,      // A replica gave itself up, or was.
   kCount,
 };
 
@@ -131,9 +134,12 @@ class Simulation {
   void CrashHost(Host* host, int64_t down_us, Damage damage = Damage::kNone);
   bool LoseDisk(Host* host, int64_t down_us);
   bool PutBack(Host* host, int64_t down_us, uint64_t noticed_us);
+  bool Reopen(GroupId group, uint64_t dice, uint64_t follow_us);
+  void FollowEpochs(Host* host);
   bool KnownBetter(const Host& host) const;
   bool DamageValue(Host* host, GroupId group, uint64_t dice);
-  Host* LeaderOf(GroupId group, uint64_t dice);
+  // Of those who take themselves for it; `newest`: only in the newest epoch.
+  Host* LeaderOf(GroupId group, uint64_t dice, bool newest = false);
   bool Change(GroupId group, uint64_t dice);
   int64_t Until(uint64_t us) const {
     return std::min(now_us_ + static_cast<int64_t>(us), heal_at_us_);
@@ -171,6 +177,7 @@ class Simulation {
   std::vector<std::vector<Trap>> traps_;  // By host.
   std::vector<int64_t> part_at_us_;       // By host: when a part of a snapshot came or went.
   enum class Phase { kDisasters, kServe, kAgree, kClean, kDone } phase_ = Phase::kDisasters;
+  std::vector<int64_t> follow_at_us_;  // By group: when copies of older epochs are dropped.
   std::vector<Index> probes_;
   Outcome outcome_;
 };

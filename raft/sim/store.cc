@@ -16,6 +16,7 @@ void Store::Submit(StorageTask task) {
             .append = {},
             .checkpoint = {},
             .quarantine = task.quarantine,
+            .epoch = task.epoch,
             .must_sync = task.must_sync};
   kept.append.reserve(task.append.size());
   for (const Entry& entry : task.append) kept.append.push_back(entry.id);
@@ -41,6 +42,11 @@ void Store::Submit(StateTask task) {
 
 void Store::Record(const Task& task, Durable* durable) {
   if (task.hard_state.has_value()) durable->hard_state = *task.hard_state;
+  if (task.epoch.has_value()) {
+    // The group was reopened, which ends a quarantine.
+    durable->epoch = *task.epoch;
+    durable->quarantined = false;
+  }
   durable->quarantined = durable->quarantined || task.quarantine;
   if (task.install) {
     durable->terms.assign(task.checkpoint->index.value, Term{0});
@@ -96,6 +102,7 @@ std::string Store::Match(const std::map<GroupId, RecoveredGroup>& found) const {
       return absl::StrCat("S1: group ", id.value, " recovers another ", what);
     };
     if (!(recovered.hard_state == durable.hard_state)) return differs("vote");
+    if (recovered.epoch != durable.epoch) return differs("epoch");
     const EntryId checkpoint =
         recovered.checkpoint.has_value() ? recovered.checkpoint->applied : EntryId{};
     if (checkpoint != durable.checkpoint) return differs("checkpoint");
@@ -139,6 +146,7 @@ std::string Store::QuarantineAll(base::Random* random, const std::vector<GroupId
       why = absl::StrCat("S5: group ", group.value, " goes on with a damaged log");
     Durable& left = durable_[group];
     left.quarantined = recovered.quarantined;
+    left.epoch = recovered.epoch;
     left.hard_state = recovered.hard_state;
     if (recovered.checkpoint.has_value()) left.checkpoint = recovered.checkpoint->applied;
     left.terms.resize(left.checkpoint.index.value);
@@ -193,6 +201,12 @@ std::string Store::Crash(base::Random* random, StorageEvents* events,
   since_mark_.clear();
   if (mark_lags_) marked_ = durable_;
   return why;
+}
+
+void Store::Drop(GroupId group) {
+  store_.Drop(group);
+  durable_.erase(group);
+  marked_.erase(group);
 }
 
 void Store::PutBack(const Image& image, StorageEvents* events) {

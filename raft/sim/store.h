@@ -22,6 +22,7 @@ struct Durable {
   std::vector<Term> terms{Term{0}};
   EntryId checkpoint;
   bool quarantined = false;
+  base::RecoveryEpoch epoch;
   // The highest that was ever durable here, also if another leader's entries replaced it.
   Index most;
 
@@ -119,6 +120,8 @@ class Store final : public LogStore {
   };
   Image Copy() const { return {store_.Copy(), durable_}; }
   void PutBack(const Image& image, StorageEvents* events);
+  // All of this group goes. Only right after a crash.
+  void Drop(GroupId group);
 
   const Durable& durable(GroupId group) const;
   const std::map<GroupId, Durable>& durable() const { return durable_; }
@@ -139,6 +142,7 @@ class Store final : public LogStore {
     std::optional<EntryId> checkpoint;  // A StateTask's, or an install's.
     bool install = false;
     bool quarantine = false;
+    std::optional<base::RecoveryEpoch> epoch;
     bool must_sync = false;
   };
 

@@ -61,7 +61,8 @@ bool Simulation::Read(GroupId group) {
         break;
       }
     }
-    const ReadId id = checker_.OnReadAsked(group);
+    if (host->epoch(group) != checker_.epoch(group)) Note(Coincidence::kOldEpochLed);
+    const ReadId id = checker_.OnReadAsked(*host, group);
     asked = host->raft(group).ReadIndex(group, id).ok() || asked;
     AfterHost(host.get());
   }
