@@ -75,6 +75,8 @@ History History::ReopenedFrom(const std::vector<Term>& terms, Term by) const {
     const Term term = terms[index.value] == Term{0} ? TermOf(index) : terms[index.value];
     same = same && index <= committed() && TermOf(index) == term;
     next.committed_.push_back({term, by});
+    // The last is the one that reopens; another may have its id in the epoch before.
+    if (index.value + 1 == terms.size()) break;
     if (index.value < entries_.size()) {
       next.entries_.resize(index.value + 1);
       for (const Seen& seen : entries_[index.value]) {
