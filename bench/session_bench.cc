@@ -75,9 +75,7 @@ class IdleFrontEnd final : public cluster::FrontEnd {
   void DropQueue(const catalog::QueueRecord&) override {}
   void Change(cluster::ChannelKey, catalog::Command, ChangeDone) override {}
   base::GroupId ChooseShard() override { return {1}; }
-  bool SendDirectReply(const cluster::ReplyAddress&, broker::MessageBytes) override {
-    return false;
-  }
+  void SendDirectReply(const cluster::ReplyAddress&, broker::MessageBytes) override {}
 
   const base::SessionId id_{{7}, {1}, {0}};
   std::unique_ptr<catalog::Machine> machine_;

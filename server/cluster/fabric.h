@@ -78,6 +78,7 @@ struct PageRead {
 struct DirectReply {
   ChannelKey channel;
   broker::MessageBytes message;
+  uint64_t secret = 0;  // Of the address.
 };
 // Runs on the loop; for inspection and administration, not for the path of messages.
 struct Call {

@@ -43,6 +43,8 @@ struct ShardRef {
 struct ReplyAddress {
   base::SessionId loop;
   ChannelKey channel;
+  uint64_t secret = 0;  // Which consumer of the channel; only those know it who were asked.
+  friend constexpr bool operator==(const ReplyAddress&, const ReplyAddress&) = default;
 };
 
 // What comes to a channel without being a reply. Implemented by session; called in order, on the
@@ -55,7 +57,8 @@ class ChannelSink {
   virtual void OnDelivery(const ShardRef& shard, broker::Delivery delivery) = 0;
   // The queue of this consumer is gone; what the consumer held is gone with it.
   virtual void OnConsumerCancelled(broker::ConsumerKey consumer) = 0;
-  virtual void OnDirectReply(broker::MessageBytes message) = 0;
+  // `secret`: of the address that it was sent to.
+  virtual void OnDirectReply(uint64_t secret, broker::MessageBytes message) = 0;
 };
 
 // One publish on its way: tx collects them, FrontEnd::Publish sends one.
@@ -140,8 +143,8 @@ class FrontEnd {
   // Where the messages of a new durable queue that is declared here should live.
   virtual base::GroupId ChooseShard() = 0;
 
-  // Direct reply-to. False if the address cannot exist any more (another boot).
-  virtual bool SendDirectReply(const ReplyAddress& address, broker::MessageBytes message) = 0;
+  // Direct reply-to, at most once: dropped where nobody waits at the address any more.
+  virtual void SendDirectReply(const ReplyAddress& address, broker::MessageBytes message) = 0;
 };
 
 }  // namespace pontoon::cluster

@@ -294,13 +294,12 @@ base::GroupId LoopFrontEnd::ChooseShard() {
   return {best};
 }
 
-bool LoopFrontEnd::SendDirectReply(const ReplyAddress& address, broker::MessageBytes message) {
+void LoopFrontEnd::SendDirectReply(const ReplyAddress& address, broker::MessageBytes message) {
   if (address.loop.node != session_.node || address.loop.boot != session_.boot ||
       address.loop.loop.value >= facts_.loops) {
     return false;
   }
-  send_reply_(address.loop.loop, {address.channel, std::move(message)});
-  return true;
+  send_reply_(address.loop.loop, {address.channel, address.secret, std::move(message)});
 }
 
 std::vector<ShardRef> LoopFrontEnd::AllShards() const {
@@ -322,8 +321,9 @@ void LoopFrontEnd::InspectQueues(FiguresDone done) {
   const std::vector<ShardRef> shards = AllShards();
   auto gathered = std::make_shared<Gathered>(Gathered{shards.size(), {}, std::move(done)});
   for (const ShardRef& shard : shards) {
-    const broker::RequestId request = Expect(ChannelKey{}, shard, [gathered](broker::Reply reply) {
-      if (auto* figures = std::get_if<std::vector<broker::QueueFigures>>(&reply.result)) {
+    Inspect inspect;
+    inspect.request = Expect(ChannelKey{}, shard, [gathered](broker::Reply reply) {
+      if (auto* figures = std::get_if<std::vector<Figures>>(&reply.result)) {
         gathered->figures.insert(gathered->figures.end(), figures->begin(), figures->end());
       }
       if (--gathered->remaining == 0) gathered->done(std::move(gathered->figures));
@@ -333,22 +333,7 @@ void LoopFrontEnd::InspectQueues(FiguresDone done) {
 }
 
 void LoopFrontEnd::InspectConsumers(ConsumersDone done) {
-  struct Gathered {
-    size_t remaining;
-    std::vector<broker::ConsumerFigures> figures;
-    ConsumersDone done;
-  };
-  const std::vector<ShardRef> shards = AllShards();
-  auto gathered = std::make_shared<Gathered>(Gathered{shards.size(), {}, std::move(done)});
-  for (const ShardRef& shard : shards) {
-    const broker::RequestId request = Expect(ChannelKey{}, shard, [gathered](broker::Reply reply) {
-      if (auto* figures = std::get_if<std::vector<broker::ConsumerFigures>>(&reply.result)) {
-        gathered->figures.insert(gathered->figures.end(), figures->begin(), figures->end());
-      }
-      if (--gathered->remaining == 0) gathered->done(std::move(gathered->figures));
-    });
-    Link(shard)->Ask(broker::InspectConsumers{request});
-  }
+  InspectShards<broker::InspectConsumers>(std::move(done));
 }
 
 void LoopFrontEnd::Install(const CatalogApplied& applied) {
@@ -444,7 +429,7 @@ void LoopFrontEnd::OnResponses(const ShardRef& shard,
 
 void LoopFrontEnd::OnDirectReply(const DirectReply& reply) {
   const auto it = channels_.find(reply.channel);
-  if (it != channels_.end()) it->second->OnDirectReply(reply.message);
+  if (it != channels_.end()) it->second->OnDirectReply(reply.secret, reply.message);
 }
 
 void LoopFrontEnd::Flush(

@@ -55,7 +55,7 @@ class LoopFrontEnd final : public FrontEnd {
   void DropQueue(const catalog::QueueRecord& queue) override;
   void Change(ChannelKey channel, catalog::Command command, ChangeDone done) override;
   base::GroupId ChooseShard() override;
-  bool SendDirectReply(const ReplyAddress& address, broker::MessageBytes message) override;
+  void SendDirectReply(const ReplyAddress& address, broker::MessageBytes message) override;
 
   // For administration: asks one shard, or all of them, for its queues' or consumers' figures.
   using FiguresDone = std::function<void(std::vector<broker::QueueFigures>)>;

@@ -31,7 +31,7 @@ class RecordingChannel final : public ChannelSink {
     deliveries.emplace_back(shard, std::move(delivery));
   }
   void OnConsumerCancelled(broker::ConsumerKey consumer) override { cancelled.push_back(consumer); }
-  void OnDirectReply(broker::MessageBytes message) override {
+  void OnDirectReply(uint64_t, broker::MessageBytes message) override {
     replies.push_back(std::move(message));
   }
 

@@ -64,7 +64,7 @@ class Channel final : public cluster::ChannelSink {
   void OnPublishDone(uint64_t tag, uint64_t bytes, bool refused) override;
   void OnDelivery(const cluster::ShardRef& shard, broker::Delivery delivery) override;
   void OnConsumerCancelled(broker::ConsumerKey consumer) override;
-  void OnDirectReply(broker::MessageBytes message) override;
+  void OnDirectReply(uint64_t secret, broker::MessageBytes message) override;
 
  private:
   enum class State : uint8_t { kOpen, kClosing, kReleased };
@@ -153,9 +153,10 @@ class Channel final : public cluster::ChannelSink {
   absl::Status Publish();
   absl::Status CheckExchange(absl::string_view name);
   absl::Status CheckProperties(const amqp::BasicProperties& properties) const;
-  // Fills targets_.
+  // Fills targets_ and replies_.
   absl::Status RouteMessage(const amqp::BasicProperties& properties);
-  // No queue: a direct reply, or returned where that was asked for.
+  void AddReplies(absl::Span<const absl::string_view> keys);
+  // No queue: returned where that was asked for.
   void TakeUnroutable(const cluster::OutgoingPublish& publish, absl::string_view properties);
   void SendConfirms();
 
@@ -237,7 +238,9 @@ class Channel final : public cluster::ChannelSink {
     std::vector<catalog::Target> targets;
   };
   Route route_;
-  std::vector<catalog::Target> targets_;  // Of the message at hand.
+  // Of the message at hand.
+  std::vector<catalog::Target> targets_;
+  std::vector<cluster::ReplyAddress> replies_;
   std::unique_ptr<Transaction> tx_;
 
   // Consuming.

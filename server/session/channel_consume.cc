@@ -34,7 +34,8 @@ absl::Status Channel::ConsumeDirectReplies(const amqp::BasicConsume& method) {
                             ? RandomName("amq.ctag", connection_->loop().random)
                             : method.consumer_tag;
   reply_consumer_.address =
-      MakeReplyAddress({connection_->loop().front_end->id(), key_}, connection_->loop().random);
+  reply_consumer_.secret = connection_->loop().random->Next();
+      PrintReplyAddress({connection_->loop().front_end->id(), key_, reply_consumer_.secret});
   if (!method.no_wait) {
     amqp::BasicConsumeOk ok;
     ok.consumer_tag = reply_consumer_.tag;
@@ -276,11 +277,11 @@ void Channel::AnswerGet(bool no_ack, const cluster::ShardRef& shard, const broke
   connection_->AddWriteMark(std::move(mark));
 }
 
-void Channel::OnDirectReply(broker::MessageBytes message) {
+void Channel::OnDirectReply(uint64_t secret, broker::MessageBytes message) {
   EnvelopeView envelope;
   EnvelopeBuffer buffer;
-  if (!reply_consumer_.active() || !ReadEnvelope(message.envelope, &buffer, &envelope) ||
-      envelope.routing_key != reply_consumer_.address) {
+  if (!reply_consumer_.active() || secret != reply_consumer_.secret ||
+      !ReadEnvelope(message.envelope, &buffer, &envelope)) {
     return;  // Nobody waits for it any more: dropped, at most once.
   }
   amqp::BasicDeliver deliver;

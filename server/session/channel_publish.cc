@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "server/amqp/argument_text.h"
 #include "server/amqp/reply_code.h"
@@ -106,14 +107,24 @@ absl::Status Channel::CheckProperties(const amqp::BasicProperties& properties) c
   return absl::OkStatus();
 }
 
+void Channel::AddReplies(absl::Span<const absl::string_view> keys) {
+  replies_.clear();
+  if (!publish_.exchange.empty()) return;
+  for (const absl::string_view key : keys) {
+    const auto address = ParseReplyAddress(key);
+    if (address && !absl::c_linear_search(replies_, *address)) replies_.push_back(*address);
+  }
+}
+
 absl::Status Channel::RouteMessage(const amqp::BasicProperties& properties) {
   if (!properties.has_headers()) {
+    const absl::string_view key = publish_.routing_key;
+    AddReplies(absl::MakeConstSpan(&key, 1));
     if (route_.has_key && route_.routing_key == publish_.routing_key) {
       targets_ = route_.targets;
       return absl::OkStatus();
     }
     targets_.clear();
-    const absl::string_view key = publish_.routing_key;
     route_.version->Route(*route_.exchange, absl::MakeConstSpan(&key, 1), nullptr, &targets_);
     route_.has_key = true;
     route_.routing_key = std::string(key);
@@ -125,6 +136,7 @@ absl::Status Channel::RouteMessage(const amqp::BasicProperties& properties) {
   absl::Status status = AddHeaderKeys(properties, "CC", &keys, &found);
   if (status.ok()) status = AddHeaderKeys(properties, "BCC", &keys, &found);
   if (!status.ok()) return status;
+  AddReplies(keys);
   targets_.clear();
   // The default exchange looks at keys alone.
   const amqp::Table headers =
@@ -136,10 +148,7 @@ absl::Status Channel::RouteMessage(const amqp::BasicProperties& properties) {
 void Channel::TakeUnroutable(const cluster::OutgoingPublish& publish,
                              absl::string_view properties) {
   const broker::MessageBytes& message = publish.message;
-  const auto address =
-      publish_.exchange.empty() ? ParseReplyAddress(publish_.routing_key) : std::nullopt;
-  const bool replied = address && connection_->loop().front_end->SendDirectReply(*address, message);
-  if (!replied && publish_.mandatory) {
+  if (publish_.mandatory) {
     if (tx_ != nullptr) {
       tx_->returns.push_back({std::string(publish_.exchange), std::string(publish_.routing_key),
                               std::string(properties), message.payload});
@@ -196,6 +205,10 @@ absl::Status Channel::Publish() {
   assembly_.TakeBody(&message.payload);
 
   outgoing.tag = confirming_ ? confirms_.Begin() : 0;
+  // As in RabbitMQ, whether a direct reply found its consumer is not told: it counts as no queue.
+  for (const cluster::ReplyAddress& address : replies_) {
+    connection_->loop().front_end->SendDirectReply(address, message);
+  }
   if (targets_.empty()) {
     TakeUnroutable(outgoing, octets.view());
     return absl::OkStatus();

@@ -9,18 +9,17 @@
 namespace pontoon::session {
 namespace {
 
-constexpr size_t kAddressBytes = 8 + 4 + 2 + 8;
-constexpr size_t kSecretBytes = 8;
+constexpr size_t kAddressBytes = 8 + 4 + 2 + 8 + 8;
 
 }  // namespace
 
-std::string MakeReplyAddress(const cluster::ReplyAddress& address, base::Random* random) {
-  char octets[kAddressBytes + kSecretBytes];
+std::string PrintReplyAddress(const cluster::ReplyAddress& address) {
+  char octets[kAddressBytes];
   char* out = amqp::StoreLongLong(octets, address.loop.node.value);
   out = amqp::StoreLong(out, address.loop.boot.value);
   out = amqp::StoreShort(out, address.loop.loop.value);
   out = amqp::StoreLongLong(out, address.channel.value);
-  amqp::StoreLongLong(out, random->Next());
+  amqp::StoreLongLong(out, address.secret);
   return absl::StrCat(kReplyPrefix,
                       absl::WebSafeBase64Escape(absl::string_view(octets, sizeof(octets))));
 }
@@ -28,8 +27,7 @@ std::string MakeReplyAddress(const cluster::ReplyAddress& address, base::Random*
 std::optional<cluster::ReplyAddress> ParseReplyAddress(absl::string_view routing_key) {
   std::string octets;
   if (!absl::ConsumePrefix(&routing_key, kReplyPrefix) ||
-      !absl::WebSafeBase64Unescape(routing_key, &octets) ||
-      octets.size() != kAddressBytes + kSecretBytes) {
+      !absl::WebSafeBase64Unescape(routing_key, &octets) || octets.size() != kAddressBytes) {
     return std::nullopt;
   }
   const char* at = octets.data();
@@ -38,6 +36,7 @@ std::optional<cluster::ReplyAddress> ParseReplyAddress(absl::string_view routing
   address.loop.boot.value = amqp::LoadLong(at + 8);
   address.loop.loop.value = amqp::LoadShort(at + 12);
   address.channel.value = amqp::LoadLongLong(at + 14);
+  address.secret = amqp::LoadLongLong(at + 22);
   return address;
 }
 

@@ -20,13 +20,13 @@ inline constexpr absl::string_view kReplyPrefix = "amq.rabbitmq.reply-to.";
 // A channel's consumer of direct replies; `tag` empty while there is none.
 struct ReplyConsumer {
   std::string tag;
-  std::string address;  // What reply_to becomes: the prefix, then where and a secret.
+  std::string address;  // What reply_to becomes.
+  uint64_t secret = 0;
   bool active() const { return !tag.empty(); }
 };
 
-// "amq.rabbitmq.reply-to." and, in URL-safe base64, the address with a secret that only those know
-// who were asked. The receiving channel compares the whole routing key with its own address.
-std::string MakeReplyAddress(const cluster::ReplyAddress& address, base::Random* random);
+// "amq.rabbitmq.reply-to." and, in URL-safe base64, the address.
+std::string PrintReplyAddress(const cluster::ReplyAddress& address);
 // Where a routing key leads; nullopt if it is not such an address.
 std::optional<cluster::ReplyAddress> ParseReplyAddress(absl::string_view routing_key);
 

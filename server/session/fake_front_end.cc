@@ -343,11 +343,11 @@ void FakeFrontEnd::Change(ChannelKey channel, catalog::Command command, ChangeDo
   }
 }
 
-bool FakeFrontEnd::SendDirectReply(const cluster::ReplyAddress& address,
+void FakeFrontEnd::SendDirectReply(const cluster::ReplyAddress& address,
                                    broker::MessageBytes message) {
-  if (address.loop != id_) return false;
-  Later(address.channel, [this, channel = address.channel, message = std::move(message)] {
-    channels_[channel]->OnDirectReply(message);
+  if (address.loop != id_) return;
+  Later(address.channel, [this, address, message = std::move(message)] {
+    channels_[address.channel]->OnDirectReply(address.secret, message);
   });
   return true;
 }

@@ -72,7 +72,7 @@ class FakeFrontEnd final : public cluster::FrontEnd {
   void DropQueue(const catalog::QueueRecord& queue) override;
   void Change(cluster::ChannelKey channel, catalog::Command command, ChangeDone done) override;
   base::GroupId ChooseShard() override { return {1}; }
-  bool SendDirectReply(const cluster::ReplyAddress& address, broker::MessageBytes message) override;
+  void SendDirectReply(const cluster::ReplyAddress& address, broker::MessageBytes message) override;
 
  private:
   struct Message {

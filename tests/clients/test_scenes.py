@@ -183,6 +183,37 @@ class Scenes(ClientCase):
         with self.channel_closed(406, "PRECONDITION_FAILED - fast reply consumer does not exist"):
             settle(alone)
 
+    @row(78)
+    def test_a_direct_reply_counts_as_no_queue(self):
+        self.fresh("rpc_queue", "other")
+        client, server = self.channel(), self.channel()
+        server.queue_declare("rpc_queue")
+        server.queue_declare("other")
+        server.confirm_delivery()
+        answers = Consumer(client, "amq.rabbitmq.reply-to")
+        client.basic_publish("", "rpc_queue", b"?", pika.BasicProperties(reply_to="amq.rabbitmq.reply-to"))
+        self.ready_soon("rpc_queue", 1)
+        address = server.basic_get("rpc_queue", auto_ack=True)[1].reply_to
+        def mandatory(key, **more):
+            with self.assertRaises(pika.exceptions.UnroutableError) as returned:
+                server.basic_publish("", key, b"answer", pika.BasicProperties(**more), mandatory=True)
+            (message,) = returned.exception.messages
+            self.assertEqual((message.method.reply_code, message.method.reply_text, message.body), (312, "NO_ROUTE", b"answer"))
+        mandatory(address)  # It arrives all the same.
+        mandatory("nosuch", headers={"CC": [address]})
+        server.basic_publish("", "other", b"copy", pika.BasicProperties(headers={"CC": [address, address]}), mandatory=True)
+        server.basic_publish("", address, b"original", pika.BasicProperties(headers={"BCC": ["other"]}), mandatory=True)
+        self.assertEqual([(method.routing_key, body) for method, _, body in answers.wait(4)],
+                         [(address, b"answer"), ("nosuch", b"answer"), ("other", b"copy"), (address, b"original")])
+        self.assertEqual(drain(server, "other"), [b"copy", b"original"])
+        client.basic_cancel(answers.tag)
+        mandatory(address)
+        client.close()
+        mandatory(address)
+        server.basic_publish("", address, b"late")
+        settle(server)
+        self.assertEqual(len(answers.received), 4)
+
 
 class Confirms(ClientCase):
     @row(76)
