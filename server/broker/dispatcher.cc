@@ -91,6 +91,7 @@ void Dispatcher::Unlist(Consumer* consumer) {
 void Dispatcher::AddConsumer(Consumer* consumer) {
   LeaderQueue* queue = consumer->queue;
   queue->consumers.push_back(consumer);
+  queue->tellers += consumer->credit.tell;
   if (queue->fence_step == 0) queue->fence_step = kFenceStep;
   auto group = queue->groups.begin();
   while (group != queue->groups.end() && group->priority > consumer->priority) ++group;
@@ -107,10 +108,26 @@ void Dispatcher::RemoveConsumer(Consumer* consumer) {
   LeaderQueue* queue = consumer->queue;
   Unlist(consumer);
   queue->consumers.erase(std::find(queue->consumers.begin(), queue->consumers.end(), consumer));
+  queue->tellers -= consumer->credit.tell;
+  if (queue->tellers != 0) Wake(queue);
   if (queue->consumers.empty()) bodies_->Forget(queue);
 }
 
+void Dispatcher::AddCredit(Consumer* consumer, const Credit& more) {
+  const auto add = [](uint64_t* have, uint64_t more) {
+    *have = more > ~*have ? Credit::kUnlimited : *have + more;
+  };
+  add(&consumer->credit.messages, more.messages);
+  add(&consumer->credit.bytes, more.bytes);
+  if (more.messages != 0) consumer->told = CreditUse::kUntold;
+  consumer->queue->tellers -= consumer->credit.tell;
+  consumer->credit.tell = more.tell;
+  consumer->queue->tellers += consumer->credit.tell;
+  OnCredit(consumer);
+}
+
 void Dispatcher::OnCredit(Consumer* consumer) {
+  if (consumer->credit.tell) Wake(consumer->queue);
   if (!consumer->queue->state->Covers(ProcessOf(consumer->session->id)))
     return;  // OnFence lists it.
   List(consumer);
@@ -119,6 +136,9 @@ void Dispatcher::OnCredit(Consumer* consumer) {
 
 Credit Dispatcher::TakeCredit(Consumer* consumer) {
   Unlist(consumer);
+  consumer->told = CreditUse::kUntold;
+  consumer->queue->tellers -= consumer->credit.tell;
+  if (consumer->queue->tellers != 0) Wake(consumer->queue);  // Another may be short now.
   return std::exchange(consumer->credit, Credit());
 }
 
@@ -174,6 +194,24 @@ Delivery Dispatcher::HandOut(LeaderQueue* queue, LeaderSession* session, bool no
   return delivery;
 }
 
+void Dispatcher::TellOfCredit(LeaderQueue* queue) {
+  const bool ready = NextReady(queue) != 0;
+  const Consumer* next = NextConsumer(queue);
+  for (Consumer* consumer : queue->consumers) {
+    if (!consumer->credit.tell || consumer->credit.bytes == 0) continue;
+    CreditUse use = CreditUse::kUntold;
+    if (consumer->credit.messages == 0) {
+      if (ready && next == nullptr) use = CreditUse::kShort;
+    } else if (!ready || (next != nullptr && next->priority > consumer->priority)) {
+      use = CreditUse::kIdle;
+    }
+    if (use == CreditUse::kUntold || use == consumer->told) continue;
+    consumer->told = use;
+    consumer->session->deliveries.notes.push_back({consumer->key, use});
+    consumer->session->has_deliveries = true;
+  }
+}
+
 uint32_t Dispatcher::RunQueue(LeaderQueue* queue, uint32_t deliveries_max) {
   uint32_t n = 0;
   for (; n < deliveries_max; ++n) {
@@ -215,6 +253,7 @@ bool Dispatcher::Run() {
     const uint32_t most = std::min(left, kDeliveriesPerVisit);
     const uint32_t done = RunQueue(queue, most);
     left -= done;
+    if (queue->tellers != 0 && done != most) TellOfCredit(queue);
     if (done == most) {
       Wake(queue);
       ++visits;  // Goes round again within this turn's bound.

@@ -36,7 +36,7 @@ class Dispatcher {
 
   void AddConsumer(Consumer* consumer);
   void RemoveConsumer(Consumer* consumer);
-  void OnCredit(Consumer* consumer);
+  void AddCredit(Consumer* consumer, const Credit& more);
   // The consumer has none from now on.
   Credit TakeCredit(Consumer* consumer);
   // Consumers that waited for the fence to name their process join in.
@@ -74,6 +74,7 @@ class Dispatcher {
   bool Fenced(LeaderQueue* queue, uint64_t position, const ProcessId& process);
   void ProposeFence(LeaderQueue* queue, uint64_t through, const ProcessId* process);
   Consumer* NextConsumer(LeaderQueue* queue);
+  void OnCredit(Consumer* consumer);
   void List(Consumer* consumer);
   void Unlist(Consumer* consumer);
   // The position's bytes for a hand-over; false: not now.
@@ -81,6 +82,8 @@ class Dispatcher {
   Delivery HandOut(LeaderQueue* queue, LeaderSession* session, bool no_ack, uint64_t position,
                    const Reference& reference, MessageBytes bytes);
   uint32_t RunQueue(LeaderQueue* queue, uint32_t deliveries_max);
+  // What became of the credit of those who are to tell.
+  void TellOfCredit(LeaderQueue* queue);
   void ForEachHeld(LeaderQueue* queue, const DeliveryRun& run,
                    absl::FunctionRef<void(uint64_t first, uint64_t count)> each);
 

@@ -239,12 +239,7 @@ Leader::Done Leader::Do(LeaderSession* session, Transaction* transaction) {
 Leader::Done Leader::Do(LeaderSession* session, GrantCredit* grant) {
   const auto it = session->consumers.find(grant->consumer);
   if (it == session->consumers.end()) return Done::kYes;  // Cancelled meanwhile.
-  const auto add = [](uint64_t* have, uint64_t more) {
-    *have = more > ~*have ? Credit::kUnlimited : *have + more;
-  };
-  add(&it->second->credit.messages, grant->more.messages);
-  add(&it->second->credit.bytes, grant->more.bytes);
-  dispatcher_.OnCredit(it->second.get());
+  dispatcher_.AddCredit(it->second.get(), grant->more);
   return Done::kYes;
 }
 

@@ -34,7 +34,8 @@ struct Consumer {
   int32_t priority = 0;
   uint32_t prefetch = 0;
   Credit credit;
-  bool waiting = false;  // Among its priority's waiting consumers.
+  bool waiting = false;                 // Among its priority's waiting consumers.
+  CreditUse told = CreditUse::kUntold;  // Since it was given credit; only with credit.tell.
 
   bool has_credit() const { return credit.messages != 0 && credit.bytes != 0; }
 };
@@ -83,6 +84,7 @@ struct LeaderQueue {
   uint64_t settling_bytes = 0;
 
   std::vector<Consumer*> consumers;   // In the order in which they came.
+  uint32_t tellers = 0;               // Of these, with credit.tell.
   std::vector<PriorityGroup> groups;  // Highest priority first.
   bool exclusive = false;
   bool first_consumer_proposed = false;

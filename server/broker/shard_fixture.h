@@ -55,6 +55,7 @@ class ShardTest : public ::testing::Test {
       if (auto* deliveries = std::get_if<Deliveries>(&response)) {
         for (Delivery& delivery : deliveries->deliveries)
           deliveries_.push_back(std::move(delivery));
+        notes_.insert(notes_.end(), deliveries->notes.begin(), deliveries->notes.end());
       }
       if (auto* reply = std::get_if<Reply>(&response))
         replies_[reply->request.value] = std::move(*reply);
@@ -196,6 +197,7 @@ class ShardTest : public ::testing::Test {
   int opened_count_ = 0;
   int refused_ = 0;
   std::vector<uint64_t> cancelled_;
+  std::vector<CreditNote> notes_;
   std::vector<Delivery> deliveries_;
   std::map<uint64_t, Reply> replies_;
 };

@@ -256,7 +256,7 @@ class History {
   void Grant() {
     if (consumers_.empty()) return;
     const auto it = Pick(&consumers_);
-    const Credit more{random_.Below(500), random_.Below(1000000)};
+    const Credit more{random_.Below(500), random_.Below(1000000), random_.Below(2) == 0};
     Credit& credit = credit_[it->first];
     credit.messages += more.messages;
     if (credit.bytes != Credit::kUnlimited) credit.bytes += more.bytes;

@@ -108,6 +108,8 @@ struct Credit {
   uint64_t messages = 0;
   uint64_t bytes =
       0;  // Of envelope + payload; a message is handed out while any is left, so one may exceed it.
+  // From now on, tell what becomes of it (CreditNote). For limits that several consumers share.
+  bool tell = false;
 };
 // Adds to the consumer's credit.
 struct GrantCredit {
@@ -209,8 +211,17 @@ struct Delivery {
   bool redelivered = false;
   MessageBytes message;
 };
+// kShort: a message is ready that nobody can take, and this consumer could with more credit in
+// messages. kIdle: it has credit, and there is nothing for it. One that was given credit says one
+// of these when it has used it up or cannot; not twice the same until it is given more.
+enum class CreditUse : uint8_t { kUntold, kShort, kIdle };
+struct CreditNote {
+  ConsumerKey consumer;
+  CreditUse use = CreditUse::kUntold;
+};
 struct Deliveries {
   std::vector<Delivery> deliveries;
+  std::vector<CreditNote> notes;  // True after these.
 };
 
 // basic.cancel from the server: the queue is gone. What the consumer holds is gone with it.

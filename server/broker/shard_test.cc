@@ -132,6 +132,69 @@ TEST_F(ShardTest, CreditIsNeverExceeded) {
   EXPECT_THAT(TakeTexts(), IsEmpty());
 }
 
+TEST_F(ShardTest, ConsumersThatShareALimitTellWhetherTheyAreShortOfCreditOrIdle) {
+  const auto told = [&] {
+    Run();
+    std::vector<std::string> told;
+    for (const CreditNote& note : std::exchange(notes_, {})) {
+      told.push_back(
+          absl::StrCat(note.consumer.value, note.use == CreditUse::kShort ? " short" : " idle"));
+    }
+    return told;
+  };
+  const auto grant = [&](uint64_t key, uint64_t messages, bool tell = true) {
+    Ask(s_, GrantCredit{{key}, {messages, 1000, tell}});
+  };
+  Consume(1, 0);
+  Consume(2, 0);
+  grant(1, 0);
+  EXPECT_THAT(told(), IsEmpty());  // It has no credit, and there is nothing for it.
+  Publish({"a", "b"});
+  EXPECT_THAT(told(), ElementsAre("1 short"));  // The other one was not asked to tell.
+  Publish({"c"});
+  EXPECT_THAT(told(), IsEmpty());  // Once is enough.
+  grant(1, 1);
+  EXPECT_THAT(told(), ElementsAre("1 short"));
+  EXPECT_THAT(TakeTexts(), ElementsAre("a"));
+  grant(1, 5);
+  EXPECT_THAT(told(), ElementsAre("1 idle"));
+  EXPECT_THAT(TakeTexts(), ElementsAre("b", "c"));
+  // What one holds is not idle where another of the queue is served before it.
+  grant(2, 1, false);
+  Ask(s_, TakeCredit{{999}, {1}});
+  grant(1, 0);
+  Publish({"d", "e"});
+  EXPECT_THAT(told(), ElementsAre("1 short"));
+  EXPECT_THAT(TakeTexts(), ElementsAre("d"));
+  Consume(3, 10, 10, false, /*priority=*/5);
+  EXPECT_THAT(told(), IsEmpty());
+  grant(1, 1, false);
+  Publish({"f", "g"});
+  EXPECT_THAT(told(), IsEmpty());
+}
+
+TEST_F(ShardTest, AConsumerIsIdleWhileAllGoesToAHigherPriority) {
+  Consume(1, 0);
+  Consume(2, 100, 10, false, /*priority=*/1);
+  Ask(s_, GrantCredit{{1}, {5, 1000, true}});
+  Run();
+  ASSERT_EQ(notes_.size(), 1u);
+  EXPECT_EQ(notes_[0].use, CreditUse::kIdle);
+  // The other one ends: what is ready goes to the lower priority, which then is short of credit.
+  Publish({"a", "b", "c", "d", "e", "f", "g"});
+  Run();
+  EXPECT_EQ(TakeTexts().size(), 7u);
+  Publish({"h", "i", "j", "k", "l", "m"});
+  Cancel cancel;
+  cancel.request.value = ++request_;
+  cancel.consumer.value = 2;
+  Ask(s_, cancel);
+  Run();
+  EXPECT_THAT(TakeTexts(), ElementsAre("h", "i", "j", "k", "l"));
+  ASSERT_EQ(notes_.size(), 2u);
+  EXPECT_EQ(notes_[1].use, CreditUse::kShort);
+}
+
 TEST_F(ShardTest, ReturnedMessageGoesFirstAndIsMarked) {
   Publish({"a", "b", "c"});
   Run();

@@ -310,6 +310,37 @@ TEST(ClusterTest, ClosedChannelsDeliveriesGoBackToTheirPlaces) {
 }
 
 TEST(ClusterTest, CheckpointsAndRestartsKeepWhatWaits) {
+TEST(ClusterTest, AConsumerWithoutAShareHearsOfAMessageInTheTurnThatBringsIt) {
+  SimulatedNode node(17, 2);
+  Client client(&node, 0), publisher(&node, 1);
+  std::vector<broker::ConsumerKey> keys;
+  int consuming = 0;
+  for (const std::string name : {"idle", "busy"}) {
+    client.Declare(name);
+    ConsumeOptions options;
+    options.credit = {name == "idle" ? 1u : 0u, 1000, true};
+    keys.push_back(client.front_end()->Consume(client.channel(), *client.Queue(name), options,
+                                               [&](absl::Status) { ++consuming; }));
+  }
+  node.RunUntil([&] { return consuming == 2 && client.sink.notes.size() == 1; });
+  EXPECT_EQ(client.sink.notes[0].consumer, keys[0]);
+  EXPECT_EQ(client.sink.notes[0].use, broker::CreditUse::kIdle);
+  publisher.PublishAndAwaitConfirm("busy", "m", 1);
+  // No tick comes to its help: only what is on its way already.
+  node.RunUntil([&] { return client.sink.notes.size() == 2; });
+  EXPECT_EQ(client.sink.notes[1].consumer, keys[1]);
+  EXPECT_EQ(client.sink.notes[1].use, broker::CreditUse::kShort);
+  bool taken = false;
+  client.front_end()->TakeCredit(client.channel(), keys[0], [&](broker::Credit unused) {
+    EXPECT_EQ(unused.messages, 1u);
+    taken = true;
+    client.front_end()->Grant(keys[1], {1, 0, true});
+  });
+  node.RunUntil([&] { return client.sink.deliveries.size() == 1; });
+  EXPECT_TRUE(taken);
+  EXPECT_EQ(client.sink.deliveries[0].second.consumer, keys[1]);
+}
+
   SimulatedNode node(10, 2, 2);
   uint64_t tag = 0;
   std::vector<std::string> expected;

@@ -55,6 +55,8 @@ class ChannelSink {
   // All shards of the publish with this tag are done: committed, or `refused` by a full queue.
   virtual void OnPublishDone(uint64_t tag, uint64_t bytes, bool refused) = 0;
   virtual void OnDelivery(const ShardRef& shard, broker::Delivery delivery) = 0;
+  // What became of a consumer's credit (broker::Credit::tell).
+  virtual void OnCreditNote(const broker::CreditNote& note) = 0;
   // The queue of this consumer is gone; what the consumer held is gone with it.
   virtual void OnConsumerCancelled(broker::ConsumerKey consumer) = 0;
   // `secret`: of the address that it was sent to.

@@ -408,6 +408,10 @@ void LoopFrontEnd::OnResponses(const ShardRef& shard,
       link->OnSettlesDone(*settled, [this](const std::shared_ptr<Gathering>& gathering) {
         if (--gathering->remaining == 0) OnGathered(gathering.get());
       });
+      for (const broker::CreditNote& note : deliveries->notes) {
+        const auto it = consumers_.find(note.consumer);
+        if (it != consumers_.end()) it->second.sink->OnCreditNote(note);
+      }
     } else if (auto* deliveries = std::get_if<broker::Deliveries>(&response)) {
       for (broker::Delivery& delivery : deliveries->deliveries)
         OnDelivery(shard, std::move(delivery));

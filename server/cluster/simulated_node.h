@@ -30,6 +30,7 @@ class RecordingChannel final : public ChannelSink {
   void OnDelivery(const ShardRef& shard, broker::Delivery delivery) override {
     deliveries.emplace_back(shard, std::move(delivery));
   }
+  void OnCreditNote(const broker::CreditNote& note) override { notes.push_back(note); }
   void OnConsumerCancelled(broker::ConsumerKey consumer) override { cancelled.push_back(consumer); }
   void OnDirectReply(uint64_t, broker::MessageBytes message) override {
     replies.push_back(std::move(message));
@@ -37,6 +38,7 @@ class RecordingChannel final : public ChannelSink {
 
   std::vector<uint64_t> done_tags, refused_tags;
   std::vector<std::pair<ShardRef, broker::Delivery>> deliveries;
+  std::vector<broker::CreditNote> notes;
   std::vector<broker::ConsumerKey> cancelled;
   std::vector<broker::MessageBytes> replies;
 };

@@ -50,7 +50,6 @@ class Channel final : public cluster::ChannelSink {
   bool idle() const { return !waiting_ && pending_.empty() && declaring_.empty(); }
   // Not closed and not being closed.
   bool open() const { return state_ == State::kOpen; }
-  void OnTick();
 
   uint16_t number() const { return number_; }
   uint64_t serial() const { return serial_; }
@@ -63,6 +62,7 @@ class Channel final : public cluster::ChannelSink {
   // ---- cluster::ChannelSink
   void OnPublishDone(uint64_t tag, uint64_t bytes, bool refused) override;
   void OnDelivery(const cluster::ShardRef& shard, broker::Delivery delivery) override;
+  void OnCreditNote(const broker::CreditNote& note) override;
   void OnConsumerCancelled(broker::ConsumerKey consumer) override;
   void OnDirectReply(uint64_t secret, broker::MessageBytes message) override;
 
@@ -189,6 +189,7 @@ class Channel final : public cluster::ChannelSink {
   void GrantRegained(Consumer* consumer);
   // What its own prefetch lets it take now.
   uint64_t OwnCredit(const Consumer& consumer) const;
+  void WantShare();
   void ShareLimit();
   void TakeUnused(Consumer* consumer);
   uint64_t UnusedTotal() const;

@@ -25,6 +25,7 @@ void Channel::RemoveConsumer(Consumer* consumer) {
   if (last_consumer_ == consumer) last_consumer_ = nullptr;
   consumers_by_key_.erase(consumer->key.value);
   consumers_.erase(std::string(consumer->tag));
+  WantShare();  // What it had is for the others.
 }
 
 absl::Status Channel::ConsumeDirectReplies(const amqp::BasicConsume& method) {
@@ -33,8 +34,8 @@ absl::Status Channel::ConsumeDirectReplies(const amqp::BasicConsume& method) {
   reply_consumer_.tag = method.consumer_tag.empty()
                             ? RandomName("amq.ctag", connection_->loop().random)
                             : method.consumer_tag;
-  reply_consumer_.address =
   reply_consumer_.secret = connection_->loop().random->Next();
+  reply_consumer_.address =
       PrintReplyAddress({connection_->loop().front_end->id(), key_, reply_consumer_.secret});
   if (!method.no_wait) {
     amqp::BasicConsumeOk ok;
@@ -286,7 +287,7 @@ void Channel::OnDirectReply(uint64_t secret, broker::MessageBytes message) {
   }
   amqp::BasicDeliver deliver;
   deliver.consumer_tag = reply_consumer_.tag;
-  deliver.delivery_tag = next_delivery_tag_++;
+  deliver.delivery_tag = next_delivery_tag_;  // Not used up, since nothing can be acknowledged.
   deliver.exchange = envelope.exchange;
   deliver.routing_key = envelope.routing_key;
   connection_->writer().AddContent(number_, deliver, envelope.properties, message.payload);

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "server/amqp/reply_code.h"
 #include "server/session/channel.h"
@@ -11,8 +13,8 @@
 // Every consumer has a window of bytes that the socket has not taken yet. Beside it, a consumer
 // with a prefetch has as many messages, and gets one back for each that is settled. Under a
 // channel-wide limit no more credit is out than the channel may still take, shared between its
-// consumers; a consumer that has used up its share while others hold unused credit has that fetched
-// back, and what lies unused at idle queues is passed on at each tick.
+// consumers. A queue says when a message waits for a consumer without a share (Credit::tell); then
+// it gets what is free, or the share of a consumer is fetched back whose queue has no use for it.
 namespace pontoon::session {
 namespace {
 
@@ -41,9 +43,11 @@ absl::Status Channel::On(const amqp::BasicQos& method) {
     // Everybody has their own limits again.
     for (auto& [tag, consumer] : consumers_) {
       if (consumer->no_ack || consumer->cancelling) continue;
+      const uint64_t granted = consumer->unused - consumer->regained_messages;
+      const uint64_t own = OwnCredit(*consumer);
+      consumer->regained_messages = own == kUnlimited ? own : own - std::min(own, granted);
       consumer->unused = 0;
       consumer->due = false;
-      consumer->regained_messages = OwnCredit(*consumer);
       MarkConsumer(consumer.get());
     }
     Reply(amqp::BasicQosOk());
@@ -81,7 +85,7 @@ broker::Credit Channel::FirstCredit(Consumer* consumer) {
     const uint64_t free = used < channel_limit_ ? channel_limit_ - used : 0;
     credit.messages = std::min(OwnCredit(*consumer), free);
     consumer->unused = credit.messages;
-    consumer->due = credit.messages == 0;
+    credit.tell = true;
   }
   return credit;
 }
@@ -97,12 +101,25 @@ void Channel::OnHandedOut(Consumer* consumer) {
   ++consumer_unacked_;
   if (channel_limit_ == 0) return;
   if (consumer->unused > 0) --consumer->unused;
-  if (consumer->unused == 0 && consumer_unacked_ < channel_limit_) {
-    // It has more to give, perhaps, while others hold what they do not need.
+}
+
+void Channel::OnCreditNote(const broker::CreditNote& note) {
+  Consumer* consumer = FindConsumer(note.consumer);
+  if (consumer == nullptr || channel_limit_ == 0) return;
+  // Where a share is on its way, the queue will say what became of it.
+  if (consumer->regained_messages > 0) return;
+  if (note.use == broker::CreditUse::kIdle) {
+    consumer->idle = consumer->unused > 0;
+  } else if (consumer->unused == 0) {
     consumer->due = true;
-    wants_share_ = true;
-    MarkDirty();
   }
+  WantShare();
+}
+
+void Channel::WantShare() {
+  if (channel_limit_ == 0) return;
+  wants_share_ = true;
+  MarkDirty();
 }
 
 void Channel::Regain(broker::ConsumerKey key, uint64_t messages) {
@@ -110,11 +127,7 @@ void Channel::Regain(broker::ConsumerKey key, uint64_t messages) {
   consumer_unacked_ -= messages;
   Consumer* consumer = FindConsumer(key);
   if (consumer != nullptr) consumer->held -= messages;
-  if (channel_limit_ != 0) {
-    wants_share_ = true;
-    MarkDirty();
-    return;
-  }
+  if (channel_limit_ != 0) return WantShare();
   if (consumer == nullptr || consumer->prefetch == 0 || consumer->cancelling) return;
   consumer->regained_messages += messages;
   MarkConsumer(consumer);
@@ -129,6 +142,7 @@ void Channel::GrantRegained(Consumer* consumer) {
   broker::Credit more;
   more.messages = std::exchange(consumer->regained_messages, 0);
   more.bytes = missing;
+  more.tell = channel_limit_ != 0 && !consumer->no_ack;
   consumer->credit_bytes += missing;
   connection_->loop().front_end->Grant(consumer->key, more);
 }
@@ -160,36 +174,39 @@ void Channel::ShareLimit() {
   const auto give = [&](Consumer* consumer, uint64_t messages) {
     consumer->unused += messages;
     consumer->regained_messages += messages;
-    consumer->due = false;
+    consumer->due = consumer->idle = false;
     MarkConsumer(consumer);
   };
   const uint64_t used = consumer_unacked_ + out;
   uint64_t free = used < channel_limit_ ? channel_limit_ - used : 0;
   std::rotate(takers.begin(), takers.begin() + static_cast<long>(share_from_ % takers.size()),
               takers.end());
-  // First those who wait; then evenly.
-  for (Consumer* consumer : takers) {
-    if (free == 0) break;
-    if (!consumer->due || consumer->unused > 0 || room(*consumer) == 0) continue;
-    give(consumer, 1);
-    --free;
-    ++share_from_;
+  // To those who wait; or else, ahead of need, evenly to those who may have a use for it.
+  std::vector<Consumer*> due;
+  absl::c_copy_if(takers, std::back_inserter(due), [&](const Consumer* consumer) {
+    return consumer->due && consumer->unused == 0 && room(*consumer) > 0;
+  });
+  std::vector<Consumer*> served = due;
+  if (due.empty()) {
+    absl::c_copy_if(takers, std::back_inserter(served),
+                    [](const Consumer* consumer) { return !consumer->idle; });
+    if (served.empty()) served = takers;
   }
-  for (size_t left = takers.size(); left > 0 && free > 0; --left) {
-    Consumer* consumer = takers[left - 1];
+  for (size_t left = served.size(); left > 0 && free > 0; --left) {
+    Consumer* consumer = served[served.size() - left];
     const uint64_t share = std::min((free + left - 1) / left, room(*consumer));
     if (share == 0) continue;
     give(consumer, share);
     free -= share;
+    if (!due.empty()) ++share_from_;
   }
-  // Who waits in vain has the largest unused share fetched back from somebody else.
-  const bool waits = std::any_of(takers.begin(), takers.end(), [&](const Consumer* consumer) {
-    return consumer->due && consumer->unused == 0 && room(*consumer) > 0;
-  });
+  // Who waits in vain has the largest idle share fetched back. Every share becomes idle or is used
+  // up in the end, and that is told, so there is always somebody to go on.
+  const bool waits = absl::c_any_of(due, [](const Consumer* consumer) { return consumer->due; });
   if (!waits) return;
   Consumer* richest = nullptr;
   for (Consumer* consumer : takers) {
-    if (consumer->unused == 0 || consumer->regained_messages > 0) continue;
+    if (!consumer->idle || consumer->unused == 0) continue;
     if (richest == nullptr || consumer->unused > richest->unused) richest = consumer;
   }
   if (richest != nullptr) TakeUnused(richest);
@@ -197,6 +214,7 @@ void Channel::ShareLimit() {
 
 void Channel::TakeUnused(Consumer* consumer) {
   consumer->taking = true;
+  consumer->idle = false;
   consumer->regained_messages = 0;
   ++takes_awaited_;
   front_end().TakeCredit(key_, consumer->key, [this, key = consumer->key](broker::Credit) {
@@ -217,25 +235,6 @@ void Channel::TakeUnused(Consumer* consumer) {
       Answered(absl::OkStatus());
     }
   });
-}
-
-void Channel::OnTick() {
-  if (state_ != State::kOpen || channel_limit_ == 0 || consumers_.size() < 2) return;
-  // Credit that lies unused at one queue may be what another waits for: pass it on.
-  bool poor = false, rich = false;
-  for (auto& [tag, consumer] : consumers_) {
-    if (consumer->no_ack || consumer->cancelling) continue;
-    if (consumer->unused == 0 && !consumer->taking) {
-      consumer->due = true;
-      poor = true;
-    } else if (consumer->unused > 0) {
-      rich = true;
-    }
-  }
-  if (poor && rich && consumer_unacked_ < channel_limit_) {
-    wants_share_ = true;
-    MarkDirty();
-  }
 }
 
 }  // namespace pontoon::session

@@ -122,7 +122,6 @@ void Connection::OnTick(base::MonotonicTime now) {
     case Stage::kRunning:
       break;
   }
-  for (const auto& [number, channel] : channels_) channel->OnTick();
   if (tuned_.heartbeat_seconds == 0) return;
   const base::Duration interval = base::Seconds(tuned_.heartbeat_seconds);
   // Sent at half the interval of silence, as RabbitMQ does; a client is gone after two intervals of

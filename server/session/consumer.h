@@ -24,7 +24,8 @@ struct Consumer {
   // its own.
   uint64_t unused = 0;
   bool taking = false;  // TakeCredit is under way.
-  bool due = false;     // Has used up its share, or had none for a while: the next to be served.
+  bool due = false;     // A message waits that it has no share for: the next to be served.
+  bool idle = false;    // Its queue has no use for its share now.
   uint64_t held = 0;    // Delivered through it and not settled.
 
   // To be granted at the end of the turn.

@@ -168,7 +168,8 @@ broker::ConsumerKey FakeFrontEnd::Consume(ChannelKey channel, const catalog::Que
                        true,
                        options.priority,
                        options.credit.messages,
-                       static_cast<int64_t>(options.credit.bytes)};
+                       static_cast<int64_t>(options.credit.bytes),
+                       options.credit.tell};
     state.consumers.push_back(key);
     done(absl::OkStatus());
   });
@@ -200,6 +201,8 @@ void FakeFrontEnd::Grant(broker::ConsumerKey consumer, broker::Credit more) {
       it->second.messages += more.messages;
     }
     it->second.bytes += static_cast<int64_t>(more.bytes);
+    it->second.tell = more.tell;
+    if (more.messages != 0) it->second.told = broker::CreditUse::kUntold;
   });
 }
 
@@ -210,6 +213,7 @@ void FakeFrontEnd::TakeCredit(ChannelKey channel, broker::ConsumerKey consumer, 
     const auto it = consumers_.find(consumer);
     if (it != consumers_.end()) {
       unused.messages = std::exchange(it->second.messages, 0);
+      it->second.told = broker::CreditUse::kUntold;
       unused.bytes = it->second.bytes > 0 ? static_cast<uint64_t>(it->second.bytes) : 0;
       if (it->second.bytes > 0) it->second.bytes = 0;
     }
@@ -243,6 +247,19 @@ bool FakeFrontEnd::Dispatch() {
           static_cast<int64_t>(delivery.message.envelope.size() + delivery.message.payload.size()));
       const catalog::QueueRecord* record = version_->FindQueue(id);
       channels_[consumer.channel]->OnDelivery({record->shard, record->home}, std::move(delivery));
+      return true;
+    }
+  }
+  // Nobody can have more: those who are to tell of their credit do.
+  for (auto& [id, queue] : queues_) {
+    for (const broker::ConsumerKey key : queue.consumers) {
+      Consumer& consumer = consumers_[key];
+      if (!consumer.tell || consumer.bytes <= 0) continue;
+      const bool idle = consumer.messages != 0;
+      const auto use = idle ? broker::CreditUse::kIdle : broker::CreditUse::kShort;
+      if (idle != queue.ready.empty() || consumer.told == use) continue;
+      consumer.told = use;
+      channels_[consumer.channel]->OnCreditNote({key, use});
       return true;
     }
   }
@@ -349,7 +366,6 @@ void FakeFrontEnd::SendDirectReply(const cluster::ReplyAddress& address,
   Later(address.channel, [this, address, message = std::move(message)] {
     channels_[address.channel]->OnDirectReply(address.secret, message);
   });
-  return true;
 }
 
 const catalog::QueueRecord* FakeFrontEnd::Record(const std::string& name) const {

@@ -86,6 +86,8 @@ class FakeFrontEnd final : public cluster::FrontEnd {
     int32_t priority = 0;
     uint64_t messages = 0;
     int64_t bytes = 0;
+    bool tell = false;
+    broker::CreditUse told = broker::CreditUse::kUntold;
   };
   struct Queue {
     std::map<uint64_t, Message> ready;                     // By position.
