@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/amqp_socket.h"
+#include "server/app/aside_thread.h"
 #include "server/net/descriptor_limit.h"
 #include "server/net/endpoint.h"
 #include "storage/disk_space.h"
@@ -50,6 +51,8 @@ class Node::LoopFabric final : public cluster::Fabric {
   void Send(base::LoopId to, cluster::LoopMessage message) override {
     (*loops_)[to.value]->Post(std::move(message));
   }
+  void RunAside(std::function<void()> work) override { aside_.Run(std::move(work)); }
+  void StopAside() { aside_.StopBlocking(); }
   void OnDiskDead(base::Duration waited) override {
     logger_->Log(base::LogLevel::kCritical, 0,
                  absl::StrCat("The disk has completed no write for ", waited.nanos / 1000000000,
@@ -62,6 +65,7 @@ class Node::LoopFabric final : public cluster::Fabric {
   const std::vector<std::unique_ptr<LoopRuntime>>* const loops_;
   base::Logger* const logger_;
   const std::function<void()> end_at_once_;
+  AsideThread aside_;
 };
 
 // Takes what the store reports, on its threads, to the loop that owns the group.
@@ -263,6 +267,7 @@ void Node::StopBlocking() {
     AskLoops<char>(this, [](LoopRuntime*) -> char { return 0; });
   }
   for (const auto& runtime : loops_) runtime->Stop();
+  if (fabric_ != nullptr) fabric_->StopAside();  // It reports to the loops.
   if (store_ != nullptr) store_->StopBlocking();
   loops_.clear();
   store_.reset();

@@ -23,10 +23,11 @@ constexpr base::LoopId kNodeItself{0xffff};
 }  // namespace
 
 CatalogHost::CatalogHost(const NodeFacts& facts, raft::MultiRaft* raft, raft::LogStore* store,
-                         Send send)
+                         Fabric* fabric, Send send)
     : facts_(facts),
       raft_(raft),
       store_(store),
+      fabric_(fabric),
       send_(std::move(send)),
       machine_(catalog::NewMachine()),
       installed_(facts.loops, 0) {}
@@ -166,12 +167,22 @@ void CatalogHost::MaybeCheckpoint(base::MonotonicTime now, bool now_or_never) {
   }
   checkpoint_running_ = true;
   checkpointed_index_ = applied_index_;
+  const raft::EntryId applied = raft_->applied(base::kCatalogGroup);
+  std::function<std::string()> write = machine_->CheckpointTask();
+  if (now_or_never) return OnWritten({life_, applied, write()});
+  fabric_->RunAside([fabric = fabric_, life = life_, applied, write = std::move(write)] {
+    fabric->Send(base::LoopId{0}, CatalogWritten{life, applied, write()});
+  });
+}
+
+void CatalogHost::OnWritten(CatalogWritten written) {
+  if (written.life != life_) return;  // A snapshot has taken its place.
+  checkpoint_size_ = written.root.size();
   raft::StateTask task;
   task.group = base::kCatalogGroup;
   raft::Checkpoint checkpoint;
-  checkpoint.applied = raft_->applied(base::kCatalogGroup);
-  checkpoint.root = machine_->MakeCheckpoint();
-  checkpoint_size_ = checkpoint.root.size();
+  checkpoint.applied = written.applied;
+  checkpoint.root = std::move(written.root);
   task.checkpoint = std::move(checkpoint);
   raft_->SubmitState(std::move(task));
 }
@@ -184,6 +195,7 @@ void CatalogHost::Install(const raft::Checkpoint& checkpoint) {
   checkpoint_size_ = checkpoint.root.size();
   applied_index_ = checkpointed_index_ = checkpoint.applied.index.value;
   checkpoint_running_ = false;
+  ++life_;
   // What this node asked for and is answered by entries that the snapshot covers, is asked for
   // again.
   Tell(*std::move(batch));

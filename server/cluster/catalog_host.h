@@ -24,7 +24,8 @@ class CatalogHost final : public raft::StateMachine {
  public:
   // All borrowed. `send` reaches a loop of this node, also this one.
   using Send = std::function<void(base::LoopId, LoopMessage)>;
-  CatalogHost(const NodeFacts& facts, raft::MultiRaft* raft, raft::LogStore* store, Send send);
+  CatalogHost(const NodeFacts& facts, raft::MultiRaft* raft, raft::LogStore* store, Fabric* fabric,
+              Send send);
 
   // Blocking, before the loop runs: from what is on the disk. `found` is what a new cluster begins
   // with.
@@ -32,9 +33,11 @@ class CatalogHost final : public raft::StateMachine {
 
   void OnCommands(std::vector<std::pair<catalog::Origin, catalog::Command>> commands);
   void OnInstalled(base::LoopId loop, uint64_t index);
+  void OnWritten(CatalogWritten written);
   void OnCheckpointDurable() { checkpoint_running_ = false; }
   // Once per turn, after MultiRaft has applied: one version for all that was applied.
   void OnTurnEnd();
+  // What there is to write is written aside, so that the loop goes on; with `now_or_never` here.
   void MaybeCheckpoint(base::MonotonicTime now, bool now_or_never);
 
   const catalog::Machine& machine() const { return *machine_; }
@@ -61,6 +64,7 @@ class CatalogHost final : public raft::StateMachine {
   const NodeFacts facts_;
   raft::MultiRaft* const raft_;
   raft::LogStore* const store_;
+  Fabric* const fabric_;
   const Send send_;
   const std::unique_ptr<catalog::Machine> machine_;
   catalog::FoundCluster found_;
@@ -78,7 +82,8 @@ class CatalogHost final : public raft::StateMachine {
   uint64_t seen_index_ = 0;
   uint64_t applied_index_ = 0;
   base::MonotonicTime seen_change_at_;
-  bool checkpoint_running_ = false;
+  bool checkpoint_running_ = false;  // From its begin until it is durable.
+  uint64_t life_ = 1;  // Of the state: another one with each snapshot that is installed.
 };
 
 }  // namespace pontoon::cluster

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "server/cluster/simulated_node.h"
 
 namespace pontoon::cluster {
@@ -370,6 +371,43 @@ TEST(ClusterTest, AConsumerWithoutAShareHearsOfAMessageInTheTurnThatBringsIt) {
   }
   Client client(&node, 1);
   EXPECT_EQ(client.Drain("orders"), expected);
+}
+
+TEST(ClusterTest, TheCatalogChangesOnWhileItsCheckpointIsWritten) {
+  for (const bool dies : {false, true}) {
+    SimulatedNode node(12, 2, 2);
+    node.hold_aside = true;
+    Client client(&node, 1);
+    catalog::DeclareQueue declare;
+    declare.vhost = client.vhost().id;
+    declare.durable = true;
+    declare.user = "guest";
+    declare.shard = base::GroupId{1};
+    // Enough of these tables are worth a checkpoint.
+    declare.arguments =
+        absl::StrCat(absl::string_view("\1xS\0\0\x1f\x40", 7), std::string(8000, 'x'));
+    for (int i = 0; i < 10; ++i) {
+      declare.name = std::to_string(i);
+      const absl::Status declared = client.Change(declare).status;
+      ASSERT_TRUE(declared.ok()) << declared;
+    }
+    node.PassTime(base::Seconds(1));
+    node.RunUntil([&, turns = 0]() mutable { return ++turns > 20; });
+    node.PassTime(base::Seconds(11));
+    node.RunUntil([&] { return node.held_aside() == 1; });
+    const auto reclaimable = [&node] { return node.host(0)->catalog_log_bytes(); };
+    ASSERT_GT(reclaimable(), 80000u);
+    declare.name = "later";
+    ASSERT_TRUE(client.Change(declare).status.ok());
+    if (!dies) {
+      node.ReleaseAside();
+      node.RunUntil([&] { return reclaimable() < 20000; });
+    }
+    node.CrashAndRestart();
+    Client again(&node, 0);
+    for (int i = 0; i < 10; ++i) EXPECT_NE(again.Queue(std::to_string(i)), nullptr);
+    EXPECT_NE(again.Queue("later"), nullptr);
+  }
 }
 
 TEST(ClusterTest, CheckpointAfterARestartFromTheLogAloneIsGoodForTheNextStart) {

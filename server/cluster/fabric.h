@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -80,6 +81,12 @@ struct DirectReply {
   broker::MessageBytes message;
   uint64_t secret = 0;  // Of the address.
 };
+// The catalog's checkpoint has been written down aside. `life`: of the state that it is of.
+struct CatalogWritten {
+  uint64_t life = 0;
+  raft::EntryId applied;
+  std::string root;
+};
 // Runs on the loop; for inspection and administration, not for the path of messages.
 struct Call {
   std::function<void(LoopHost*)> run;
@@ -87,7 +94,7 @@ struct Call {
 
 using LoopMessage = std::variant<ToShard, ToSession, ToCatalog, CatalogApplied, CatalogInstalled,
                                  CatalogAnswers, StorageDone, CheckpointDurable, StateWritten,
-                                 BodiesRead, PageRead, DirectReply, Call>;
+                                 BodiesRead, PageRead, DirectReply, CatalogWritten, Call>;
 
 class Fabric {
  public:
@@ -95,6 +102,9 @@ class Fabric {
   // Any thread; never blocks. The loop gets it in its next turn, with all else that was sent to it
   // meanwhile.
   virtual void Send(base::LoopId to, LoopMessage message) = 0;
+  // Any thread; never blocks. Does `work`, which would hold up a loop, once and somewhere else: in
+  // the server on a thread of its own, in simulations at once. Dropped when the node stops.
+  virtual void RunAside(std::function<void()> work) = 0;
   // The disk has completed nothing for so long that this node is only in the way of others: ends
   // the process. Any thread.
   virtual void OnDiskDead(base::Duration waited) = 0;

@@ -49,7 +49,7 @@ LoopHost::LoopHost(const NodeFacts& facts, base::LoopId loop, raft::LogStore* st
       transient_(facts.SessionOf(loop), this) {
   if (loop.value == 0) {
     catalog_host_ = std::make_unique<CatalogHost>(
-        facts, &raft_, store,
+        facts, &raft_, store, fabric,
         [this](base::LoopId to, LoopMessage message) { SendToLoop(to, std::move(message)); });
   }
   for (uint32_t group = 1; group <= facts.shards; ++group) {
@@ -139,6 +139,9 @@ void LoopHost::OnMessage(LoopMessage message) {
                    }
                  },
                  [this](DirectReply& m) { front_end_.OnDirectReply(m); },
+                 [this](CatalogWritten& m) {
+                   if (catalog_host_ != nullptr) catalog_host_->OnWritten(std::move(m));
+                 },
                  [this](Call& m) { m.run(this); },
              },
              message);

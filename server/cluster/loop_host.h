@@ -59,6 +59,8 @@ class LoopHost final : public ShardEvents {
   base::LoopId loop() const { return loop_; }
   const NodeFacts& facts() const { return facts_; }
   uint64_t shard_memory_bytes() const;
+  // Of the log of the catalog, what a checkpoint would let go. Loop 0 only.
+  uint64_t catalog_log_bytes() const { return raft_.reclaimable_bytes(base::kCatalogGroup); }
 
   // ShardEvents.
   void OnShardResponse(const ShardRef& shard, const base::SessionId& session,

@@ -93,10 +93,18 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
     for (int i = 0; i < turns; ++i) Turn();
   }
 
+  // While set, work beside the loops takes for ever; ReleaseAside does what has come together.
+  bool hold_aside = false;
+  size_t held_aside() const { return aside_.size(); }
+  void ReleaseAside() {
+    for (const std::function<void()>& work : std::exchange(aside_, {})) work();
+  }
+
   // The process dies; what was synced stays, and as chance has it a part of the rest. Starts again.
   void CrashAndRestart() {
     hosts_.clear();
     mail_.clear();
+    aside_.clear();
     store_.Crash(&random_, this);
     Start();
   }
@@ -128,6 +136,13 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
   void Send(base::LoopId to, LoopMessage message) override {
     mail_[to.value].push_back(std::move(message));
   }
+  void RunAside(std::function<void()> work) override {
+    if (hold_aside) {
+      aside_.push_back(std::move(work));
+    } else {
+      work();
+    }
+  }
   void OnDiskDead(base::Duration) override {
     PONTOON_CHECK_MSG(false, "the simulated disk never stands still for so long");
   }
@@ -147,6 +162,7 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
   NodeFacts facts_;
   std::vector<std::unique_ptr<LoopHost>> hosts_;
   std::vector<std::vector<LoopMessage>> mail_;
+  std::vector<std::function<void()>> aside_;
   base::MonotonicTime now_{1000000000000};  // The machine has been up for a while.
   base::WallTime wall_{1700000000000000000};
 };

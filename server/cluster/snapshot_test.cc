@@ -56,7 +56,7 @@ class Replica final : public Fabric,
     facts.boot = base::BootId{1};
     facts.name = absl::StrCat("rabbit@", id.node.value);
     catalog = std::make_unique<CatalogHost>(
-        facts, raft.get(), &store,
+        facts, raft.get(), &store, this,
         [this](base::LoopId, LoopMessage message) { mail_.push_back(std::move(message)); });
     catalog::FoundCluster found;
     found.cluster_id = "three";
@@ -94,6 +94,9 @@ class Replica final : public Fabric,
   void Take(LoopMessage message) {
     if (auto* bodies = std::get_if<BodiesRead>(&message)) shard->OnBodiesRead(std::move(*bodies));
     if (auto* page = std::get_if<PageRead>(&message)) shard->OnPageRead(std::move(*page));
+    if (auto* written = std::get_if<CatalogWritten>(&message)) {
+      catalog->OnWritten(std::move(*written));
+    }
     if (auto* applied = std::get_if<CatalogApplied>(&message)) {
       version = applied->version;
       changes.insert(changes.end(), applied->changes.begin(), applied->changes.end());
@@ -106,6 +109,7 @@ class Replica final : public Fabric,
 
   // Fabric.
   void Send(base::LoopId, LoopMessage message) override { mail_.push_back(std::move(message)); }
+  void RunAside(std::function<void()> work) override { work(); }
   void OnDiskDead(base::Duration) override { ADD_FAILURE() << "the disk"; }
   // ShardEvents.
   void OnShardResponse(const ShardRef&, const base::SessionId&,
