@@ -3,69 +3,20 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <future>
 #include <map>
-#include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "server/admin/await.h"
 #include "server/admin/command_runner.h"
+#include "server/admin/table_builder.h"
 #include "server/amqp/table.h"
 
 namespace pontoon::admin {
 namespace {
-
-template <typename T, typename F>
-T Await(F ask) {
-  auto promise = std::make_shared<std::promise<T>>();
-  std::future<T> answer = promise->get_future();
-  ask([promise](T value) { promise->set_value(std::move(value)); });
-  return answer.get();
-}
-
-// Builds a table column by column of one row after another.
-class TableBuilder {
- public:
-  explicit TableBuilder(Table* table) : table_(table) {}
-  void NextRow() {
-    row_ = table_->add_rows();
-    first_ = table_->rows_size() == 1;
-  }
-  Value* Cell(const char* column) {
-    if (first_) table_->add_columns(column);
-    return row_->add_values();
-  }
-  void Text(const char* column, const std::string& text) { Cell(column)->set_text(text); }
-  void Atom(const char* column, const std::string& atom) { Cell(column)->set_atom(atom); }
-  void Number(const char* column, uint64_t number) {
-    Cell(column)->set_integer(static_cast<int64_t>(number));
-  }
-  void Bool(const char* column, bool value) { Cell(column)->set_boolean(value); }
-  void Address(const char* column, const std::string& address) {
-    Cell(column)->set_address(address);
-  }
-  void Arguments(const char* column, const std::string& table) {
-    Cell(column)->set_amqp_table(table);
-  }
-  // An empty cell for "".
-  void Optional(const char* column, const std::string& atom) {
-    Value* cell = Cell(column);
-    if (!atom.empty()) cell->set_atom(atom);
-  }
-  void Nodes(const char* column, const std::string& node) {
-    Value* cell = Cell(column);
-    if (!node.empty()) cell->mutable_list()->add_items(node);
-  }
-  void Nothing(const char* column) { Cell(column); }
-
- private:
-  Table* const table_;
-  Row* row_ = nullptr;
-  bool first_ = false;
-};
 
 const char* NameOf(catalog::ExchangeKind kind) {
   switch (kind) {
@@ -93,10 +44,8 @@ std::string TypeOf(const catalog::QueueRecord& queue) {
 
 Result CommandRunner::ListQueues(const VhostName& vhost) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::VhostRecord* record =
-      version == nullptr ? nullptr : version->FindVhost(vhost.name());
-  if (record == nullptr)
-    return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
+  const catalog::VhostRecord* record = FindVhost(version, vhost.name());
+  if (record == nullptr) return NoVhost(vhost.name());
   const auto figures = Await<absl::StatusOr<std::vector<broker::QueueFigures>>>(
       [this](auto done) { control_->ListQueueFigures(std::move(done)); });
   if (!figures.ok()) return Refused(NOT_RUNNING, std::string(figures.status().message()));
@@ -132,6 +81,15 @@ Result CommandRunner::ListQueues(const VhostName& vhost) {
     table.Atom("state", "running");
     table.Atom("type", type);
     table.Text("exclusive_consumer_tag", counts.exclusive_consumer_tag);
+    table.Optional("exclusive_consumer_pid", counts.exclusive_consumer_channel);
+    // How ready consumers are to take more is not measured; where there are none, they are not.
+    for (const char* column : {"consumer_capacity", "consumer_utilisation"}) {
+      if (counts.consumers == 0) {
+        table.Number(column, 0);
+      } else {
+        table.Nothing(column);
+      }
+    }
     const auto owner = queue->owner ? owners.find(queue->owner->number) : owners.end();
     table.Optional("owner_pid", owner == owners.end() ? "" : owner->second);
     // An identifier in the shape of a pid; nothing else takes it back.
@@ -167,10 +125,8 @@ std::map<uint64_t, std::string> CommandRunner::OwnersOf(
 
 Result CommandRunner::ListExchanges(const VhostName& vhost) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::VhostRecord* record =
-      version == nullptr ? nullptr : version->FindVhost(vhost.name());
-  if (record == nullptr)
-    return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
+  const catalog::VhostRecord* record = FindVhost(version, vhost.name());
+  if (record == nullptr) return NoVhost(vhost.name());
   Result result;
   TableBuilder table(result.mutable_table());
   for (const catalog::ExchangeRecord* exchange : version->ListExchanges(record->id)) {
@@ -188,10 +144,8 @@ Result CommandRunner::ListExchanges(const VhostName& vhost) {
 
 Result CommandRunner::ListBindings(const VhostName& vhost) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::VhostRecord* record =
-      version == nullptr ? nullptr : version->FindVhost(vhost.name());
-  if (record == nullptr)
-    return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
+  const catalog::VhostRecord* record = FindVhost(version, vhost.name());
+  if (record == nullptr) return NoVhost(vhost.name());
   Result result;
   TableBuilder table(result.mutable_table());
   for (const catalog::BindingRecord& binding : version->ListBindings(record->id)) {
@@ -210,10 +164,8 @@ Result CommandRunner::ListBindings(const VhostName& vhost) {
 
 Result CommandRunner::ListConsumers(const VhostName& vhost) {
   const catalog::VersionPtr version = control_->catalog();
-  const catalog::VhostRecord* record =
-      version == nullptr ? nullptr : version->FindVhost(vhost.name());
-  if (record == nullptr)
-    return Refused(NO_SUCH_VHOST, "Virtual host '" + vhost.name() + "' does not exist");
+  const catalog::VhostRecord* record = FindVhost(version, vhost.name());
+  if (record == nullptr) return NoVhost(vhost.name());
   const auto consumers = Await<absl::StatusOr<std::vector<broker::ConsumerFigures>>>(
       [this](auto done) { control_->ListConsumers(std::move(done)); });
   if (!consumers.ok()) return Refused(NOT_RUNNING, std::string(consumers.status().message()));

@@ -2,11 +2,10 @@
 
 #include <unistd.h>
 
-#include <future>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/admin/await.h"
 #include "server/amqp/reply_code.h"
 
 namespace pontoon::admin {
@@ -15,15 +14,6 @@ namespace {
 constexpr char kNotRunning[] =
     "this command requires the 'rabbit' app to be running on the target node. Start it with "
     "'rabbitmqctl start_app'.";
-
-// Calls `ask` with a callback and waits for it.
-template <typename T, typename F>
-T Await(F ask) {
-  auto promise = std::make_shared<std::promise<T>>();
-  std::future<T> answer = promise->get_future();
-  ask([promise](T value) { promise->set_value(std::move(value)); });
-  return answer.get();
-}
 
 Result Counted(const absl::StatusOr<uint64_t>& count) {
   if (!count.ok()) {
@@ -49,6 +39,14 @@ Result Refused(Refusal refusal, std::string text) {
   result.set_refusal(refusal);
   result.set_text(std::move(text));
   return result;
+}
+
+const catalog::VhostRecord* FindVhost(const catalog::VersionPtr& version, const std::string& name) {
+  return version == nullptr ? nullptr : version->FindVhost(name);
+}
+
+Result NoVhost(const std::string& name) {
+  return Refused(NO_SUCH_VHOST, absl::StrCat("Virtual host '", name, "' does not exist"));
 }
 
 Result CommandRunner::RunBlocking(const Command& command) {
@@ -141,9 +139,16 @@ Result CommandRunner::RunCommand(const Command& command) {
     case Command::kListChannels:
       return ListChannels();
     case Command::kDeleteQueue:
-      return DeleteQueueCommand(command.delete_queue());
+      return OnQueue(command.delete_queue().vhost(), command.delete_queue().name(),
+                     [&](base::QueueId queue, CountDone done) {
+                       control_->DeleteQueue(queue, command.delete_queue().if_unused(),
+                                             command.delete_queue().if_empty(), std::move(done));
+                     });
     case Command::kPurgeQueue:
-      return PurgeQueueCommand(command.purge_queue());
+      return OnQueue(command.purge_queue().vhost(), command.purge_queue().name(),
+                     [this](base::QueueId queue, CountDone done) {
+                       control_->PurgeQueue(queue, std::move(done));
+                     });
     case Command::kCloseConnections:
       return CloseConnectionsCommand(command.close_connections());
     case Command::kSetVmMemoryHighWatermark: {
@@ -179,31 +184,16 @@ Result CommandRunner::ChangeAndTell(catalog::Command change, Refusal missing,
   return result;
 }
 
-Result CommandRunner::DeleteQueueCommand(const DeleteQueue& queue) {
+Result CommandRunner::OnQueue(const std::string& vhost, const std::string& queue,
+                              const std::function<void(base::QueueId, CountDone)>& ask) {
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return Refused(NOT_RUNNING, kNotRunning);
-  const catalog::VhostRecord* vhost = version->FindVhost(queue.vhost());
-  if (vhost == nullptr)
-    return Refused(NO_SUCH_VHOST,
-                   absl::StrCat("Virtual host '", queue.vhost(), "' does not exist"));
-  const catalog::QueueRecord* record = version->FindQueue(vhost->id, queue.name());
+  const catalog::VhostRecord* found = FindVhost(version, vhost);
+  if (found == nullptr) return NoVhost(vhost);
+  const catalog::QueueRecord* record = version->FindQueue(found->id, queue);
   if (record == nullptr) return Refused(NO_SUCH_OBJECT, "Queue not found");
-  return Counted(Await<absl::StatusOr<uint64_t>>([&](auto done) {
-    control_->DeleteQueue(record->id, queue.if_unused(), queue.if_empty(), std::move(done));
-  }));
-}
-
-Result CommandRunner::PurgeQueueCommand(const QueueName& queue) {
-  const catalog::VersionPtr version = control_->catalog();
-  if (version == nullptr) return Refused(NOT_RUNNING, kNotRunning);
-  const catalog::VhostRecord* vhost = version->FindVhost(queue.vhost());
-  if (vhost == nullptr)
-    return Refused(NO_SUCH_VHOST,
-                   absl::StrCat("Virtual host '", queue.vhost(), "' does not exist"));
-  const catalog::QueueRecord* record = version->FindQueue(vhost->id, queue.name());
-  if (record == nullptr) return Refused(NO_SUCH_OBJECT, "Queue not found");
-  return Counted(Await<absl::StatusOr<uint64_t>>(
-      [&](auto done) { control_->PurgeQueue(record->id, std::move(done)); }));
+  return Counted(
+      Await<absl::StatusOr<uint64_t>>([&](CountDone done) { ask(record->id, std::move(done)); }));
 }
 
 Result CommandRunner::CloseConnectionsCommand(const CloseConnections& which) {

@@ -1,7 +1,9 @@
 #ifndef PONTOON_SERVER_ADMIN_COMMAND_RUNNER_H_
 #define PONTOON_SERVER_ADMIN_COMMAND_RUNNER_H_
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ class CommandRunner {
   Result ListUsers();
   Result SetPermissionsCommand(const SetPermissions& permissions);
   Result ClearPermissions(const SetPermissions& permissions);
+  // Why not, told in the log after `failed`, where the user or the virtual host is not there.
+  std::optional<Result> CheckSubject(const SetPermissions& permissions, const std::string& failed);
   Result ListPermissions(const VhostName& vhost);
   Result ListUserPermissions(const UserName& user);
   Result AddVhostCommand(const AddVhost& vhost);
@@ -51,8 +55,10 @@ class CommandRunner {
   Result ListChannels();
   Result DescribeStatus();
   // The rest: command_runner.cc.
-  Result DeleteQueueCommand(const DeleteQueue& queue);
-  Result PurgeQueueCommand(const QueueName& queue);
+  using CountDone = std::function<void(absl::StatusOr<uint64_t>)>;
+  // `ask` of the queue, if there is one: a count of messages.
+  Result OnQueue(const std::string& vhost, const std::string& queue,
+                 const std::function<void(base::QueueId, CountDone)>& ask);
   Result CloseConnectionsCommand(const CloseConnections& which);
 
   Result Change(catalog::Command change, Refusal missing);
@@ -69,6 +75,9 @@ class CommandRunner {
 
 // A result that only says why not.
 Result Refused(Refusal refusal, std::string text);
+Result NoVhost(const std::string& name);
+// Null where there is none, or no catalog.
+const catalog::VhostRecord* FindVhost(const catalog::VersionPtr& version, const std::string& name);
 
 }  // namespace pontoon::admin
 

@@ -156,6 +156,9 @@ TEST_F(CommandRunnerTest, QueuesAreListedWithTheirFigures) {
   figures.queue = version->FindQueue(node_.declared().vhost(), "orders")->id;
   figures.ready = 5;
   figures.unacknowledged = 2;
+  figures.consumers = 1;
+  figures.exclusive_consumer_tag = "t";
+  figures.exclusive_consumer_channel = "<rabbit@here.1795158220.1043.0>";
   node_.queues = {figures};
   ConnectionFigures connection;
   connection.pid = "<rabbit@here.1795158220.1042.0>";
@@ -170,6 +173,11 @@ TEST_F(CommandRunnerTest, QueuesAreListedWithTheirFigures) {
   EXPECT_EQ(Cell(table, "orders", "type").atom(), "quorum");
   EXPECT_THAT(Cell(table, "orders", "members").list().items(), ElementsAre("rabbit@here"));
   EXPECT_EQ(Cell(table, "orders", "owner_pid").kind_case(), Value::KIND_NOT_SET);
+  EXPECT_EQ(Cell(table, "orders", "exclusive_consumer_pid").atom(),
+            "<rabbit@here.1795158220.1043.0>");
+  EXPECT_EQ(Cell(table, "orders", "consumer_utilisation").kind_case(), Value::KIND_NOT_SET);
+  EXPECT_EQ(Cell(table, "mine", "exclusive_consumer_pid").kind_case(), Value::KIND_NOT_SET);
+  EXPECT_EQ(Cell(table, "mine", "consumer_utilisation").integer(), 0);
   EXPECT_EQ(Cell(table, "mine", "type").atom(), "classic");
   EXPECT_EQ(Cell(table, "mine", "owner_pid").atom(), "<rabbit@here.1795158220.1042.0>");
   EXPECT_EQ(Cell(table, "mine", "messages").integer(), 0);

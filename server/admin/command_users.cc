@@ -1,10 +1,12 @@
 // Users, virtual hosts and permissions.
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/admin/command_runner.h"
+#include "server/admin/table_builder.h"
 
 namespace pontoon::admin {
 namespace {
@@ -32,11 +34,10 @@ std::string InvalidPattern(const std::string& pattern, absl::string_view message
   return absl::StrCat("{:invalid_regexp, '", pattern, "', {'", reason, "', ", offset, "}}");
 }
 
-void AddText(Row* row, const std::string& text) { row->add_values()->set_text(text); }
-
-void AddList(Row* row, const std::vector<std::string>& items) {
-  StringList* list = row->add_values()->mutable_list();
-  for (const std::string& item : items) list->add_items(item);
+void AddPatterns(const catalog::PermissionRecord& permission, TableBuilder* table) {
+  table->Text("configure", permission.configure);
+  table->Text("write", permission.write);
+  table->Text("read", permission.read);
 }
 
 }  // namespace
@@ -108,20 +109,19 @@ Result CommandRunner::SetTags(const SetUserTags& tags) {
 
 Result CommandRunner::ListUsers() {
   Result result;
-  for (const char* column : {"user", "tags"}) result.mutable_table()->add_columns(column);
+  TableBuilder table(result.mutable_table(), {"user", "tags"});
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return result;
   for (const catalog::UserRecord* user : version->ListUsers()) {
-    Row* row = result.mutable_table()->add_rows();
-    AddText(row, user->name);
-    AddList(row, user->tags);
+    table.NextRow();
+    table.Text("user", user->name);
+    table.List("tags", user->tags);
   }
   return result;
 }
 
-Result CommandRunner::SetPermissionsCommand(const SetPermissions& permissions) {
-  const std::string failed =
-      absl::StrCat("Failed to set permissions for '", permissions.user(), "'");
+std::optional<Result> CommandRunner::CheckSubject(const SetPermissions& permissions,
+                                                  const std::string& failed) {
   const catalog::VersionPtr version = control_->catalog();
   if (version != nullptr && version->FindUser(permissions.user()) == nullptr) {
     Tell(base::LogLevel::kWarning, failed + ": the user does not exist");
@@ -132,6 +132,13 @@ Result CommandRunner::SetPermissionsCommand(const SetPermissions& permissions) {
          absl::StrCat(failed, ": virtual host '", permissions.vhost(), "' does not exist"));
     return NoSuchVhost(permissions.vhost());
   }
+  return std::nullopt;
+}
+
+Result CommandRunner::SetPermissionsCommand(const SetPermissions& permissions) {
+  const std::string failed =
+      absl::StrCat("Failed to set permissions for '", permissions.user(), "'");
+  if (auto refused = CheckSubject(permissions, failed)) return *refused;
   const std::string* const patterns[] = {&permissions.configure(), &permissions.write(),
                                          &permissions.read()};
   for (const std::string* pattern : patterns) {
@@ -154,16 +161,7 @@ Result CommandRunner::SetPermissionsCommand(const SetPermissions& permissions) {
 Result CommandRunner::ClearPermissions(const SetPermissions& permissions) {
   const std::string failed =
       absl::StrCat("Failed to clear permissions for '", permissions.user(), "'");
-  const catalog::VersionPtr version = control_->catalog();
-  if (version != nullptr && version->FindUser(permissions.user()) == nullptr) {
-    Tell(base::LogLevel::kWarning, failed + ": the user does not exist");
-    return NoSuchUser(permissions.user());
-  }
-  if (version != nullptr && version->FindVhost(permissions.vhost()) == nullptr) {
-    Tell(base::LogLevel::kWarning,
-         absl::StrCat(failed, ": virtual host '", permissions.vhost(), "' does not exist"));
-    return NoSuchVhost(permissions.vhost());
-  }
+  if (auto refused = CheckSubject(permissions, failed)) return *refused;
   return ChangeAndTell(catalog::ClearPermission{permissions.user(), permissions.vhost()}, FAILED,
                        absl::StrCat("Successfully cleared permissions for '", permissions.user(),
                                     "' in virtual host '", permissions.vhost(), "'"));
@@ -171,36 +169,30 @@ Result CommandRunner::ClearPermissions(const SetPermissions& permissions) {
 
 Result CommandRunner::ListPermissions(const VhostName& vhost) {
   Result result;
-  for (const char* column : {"user", "configure", "write", "read"})
-    result.mutable_table()->add_columns(column);
+  TableBuilder table(result.mutable_table(), {"user", "configure", "write", "read"});
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return result;
   if (version->FindVhost(vhost.name()) == nullptr) return NoSuchVhost(vhost.name());
   for (const catalog::PermissionRecord* permission : version->ListPermissions()) {
     if (permission->vhost != vhost.name()) continue;
-    Row* row = result.mutable_table()->add_rows();
-    for (const std::string* text :
-         {&permission->user, &permission->configure, &permission->write, &permission->read}) {
-      AddText(row, *text);
-    }
+    table.NextRow();
+    table.Text("user", permission->user);
+    AddPatterns(*permission, &table);
   }
   return result;
 }
 
 Result CommandRunner::ListUserPermissions(const UserName& user) {
   Result result;
-  for (const char* column : {"vhost", "configure", "write", "read"})
-    result.mutable_table()->add_columns(column);
+  TableBuilder table(result.mutable_table(), {"vhost", "configure", "write", "read"});
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return result;
   if (version->FindUser(user.name()) == nullptr) return NoSuchUser(user.name());
   for (const catalog::PermissionRecord* permission : version->ListPermissions()) {
     if (permission->user != user.name()) continue;
-    Row* row = result.mutable_table()->add_rows();
-    for (const std::string* text :
-         {&permission->vhost, &permission->configure, &permission->write, &permission->read}) {
-      AddText(row, *text);
-    }
+    table.NextRow();
+    table.Text("vhost", permission->vhost);
+    AddPatterns(*permission, &table);
   }
   return result;
 }
@@ -233,24 +225,23 @@ Result CommandRunner::DeleteVhostCommand(const VhostName& vhost) {
 
 Result CommandRunner::ListVhosts() {
   Result result;
-  for (const char* column :
-       {"name", "description", "tags", "default_queue_type", "tracing", "cluster_state"}) {
-    result.mutable_table()->add_columns(column);
-  }
+  TableBuilder table(result.mutable_table(), {"name", "description", "tags", "default_queue_type",
+                                              "tracing", "cluster_state"});
   const catalog::VersionPtr version = control_->catalog();
   if (version == nullptr) return result;
   for (const catalog::VhostRecord* vhost : version->ListVhosts()) {
-    Row* row = result.mutable_table()->add_rows();
-    AddText(row, vhost->name);
-    AddText(row, vhost->description);
-    AddList(row, vhost->tags);
-    if (vhost->default_queue_type.empty()) {
-      row->add_values()->set_atom("undefined");
+    const std::string& type = vhost->default_queue_type;
+    table.NextRow();
+    table.Text("name", vhost->name);
+    table.Text("description", vhost->description);
+    table.List("tags", vhost->tags);
+    if (type.empty()) {
+      table.Atom("default_queue_type", "undefined");
     } else {
-      AddText(row, vhost->default_queue_type);
+      table.Text("default_queue_type", type);
     }
-    row->add_values()->set_boolean(false);
-    row->add_values()->set_atom(absl::StrCat("[{", node_name_, ", running}]"));
+    table.Bool("tracing", false);
+    table.Atom("cluster_state", absl::StrCat("[{", node_name_, ", running}]"));
   }
   return result;
 }

@@ -4,10 +4,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/admin/await.h"
 #include "server/amqp/table.h"
 
 namespace pontoon::app {
@@ -241,16 +241,11 @@ void Control::Describe(std::function<void(admin::NodeFigures)> done) {
 
 catalog::VersionPtr Control::catalog() const {
   // Read on loop 0, which the caller waits for: the version is the loop's own.
-  auto promise = std::make_shared<std::promise<catalog::VersionPtr>>();
-  std::future<catalog::VersionPtr> version = promise->get_future();
-  {
+  return admin::Await<catalog::VersionPtr>([this](std::function<void(catalog::VersionPtr)> done) {
     base::MutexLock lock(&mutex_);
-    if (node_ == nullptr) return nullptr;
-    node_->Call(0, [promise](LoopRuntime* runtime) {
-      promise->set_value(runtime->host()->front_end()->catalog());
-    });
-  }
-  return version.get();
+    if (node_ == nullptr) return done(nullptr);
+    node_->Call(0, [done](LoopRuntime* runtime) { done(runtime->host()->front_end()->catalog()); });
+  });
 }
 
 void Control::Change(catalog::Command command,

@@ -444,8 +444,10 @@ Leader::Done Leader::Do(LeaderSession* session, InspectQueues* request) {
       figures.memory_bytes =
           queue.state->memory_bytes() + sizeof(LeaderQueue) + queue.outstanding.size() * 40;
     }
-    if (queue.exclusive && !queue.consumers.empty())
+    if (queue.exclusive && !queue.consumers.empty()) {
       figures.exclusive_consumer_tag = queue.consumers.front()->tag;
+      figures.exclusive_consumer_channel = queue.consumers.front()->channel_name;
+    }
     all.push_back(std::move(figures));
   };
   if (request->only) {

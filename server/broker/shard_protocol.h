@@ -247,7 +247,9 @@ struct QueueFigures {
   uint64_t persistent = 0;  // messages with delivery_mode 2
   uint64_t persistent_bytes = 0;
   uint64_t memory_bytes = 0;  // what the queue takes in memory here
+  // Of the exclusive consumer, if there is one.
   std::string exclusive_consumer_tag;
+  std::string exclusive_consumer_channel;
 };
 struct ConsumerFigures {
   QueueId queue;

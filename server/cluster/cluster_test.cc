@@ -310,7 +310,6 @@ TEST(ClusterTest, ClosedChannelsDeliveriesGoBackToTheirPlaces) {
   EXPECT_THAT(other.Drain("orders"), ElementsAre("1", "2", "3"));
 }
 
-TEST(ClusterTest, CheckpointsAndRestartsKeepWhatWaits) {
 TEST(ClusterTest, AConsumerWithoutAShareHearsOfAMessageInTheTurnThatBringsIt) {
   SimulatedNode node(17, 2);
   Client client(&node, 0), publisher(&node, 1);
@@ -342,6 +341,7 @@ TEST(ClusterTest, AConsumerWithoutAShareHearsOfAMessageInTheTurnThatBringsIt) {
   EXPECT_EQ(client.sink.deliveries[0].second.consumer, keys[1]);
 }
 
+TEST(ClusterTest, CheckpointsAndRestartsKeepWhatWaits) {
   SimulatedNode node(10, 2, 2);
   uint64_t tag = 0;
   std::vector<std::string> expected;

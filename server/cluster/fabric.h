@@ -78,8 +78,8 @@ struct PageRead {
 };
 struct DirectReply {
   ChannelKey channel;
-  broker::MessageBytes message;
   uint64_t secret = 0;  // Of the address.
+  broker::MessageBytes message;
 };
 // The catalog's checkpoint has been written down aside. `life`: of the state that it is of.
 struct CatalogWritten {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "base/crc32c.h"
 
 namespace pontoon::cluster {
@@ -15,6 +16,34 @@ constexpr uint64_t kQueuesPerShard = 2000;
 
 FrontEnd::CountsDone IgnoreCounts() {
   return [](absl::StatusOr<broker::QueueCounts>) {};
+}
+
+// One message as each shard gets it that has queues for it. Most have one.
+using Parts = absl::InlinedVector<std::pair<ShardRef, broker::Publish>, 1>;
+
+Parts SplitByShard(OutgoingPublish publish) {
+  Parts parts;
+  for (const catalog::Target& target : publish.targets) {
+    const ShardRef shard = ShardRef::Of(target.shard, target.home);
+    auto part = std::find_if(parts.begin(), parts.end(),
+                             [&shard](const auto& part) { return part.first == shard; });
+    if (part == parts.end()) {
+      broker::Publish message;
+      if (parts.empty()) {
+        message.envelope_crc = base::Crc32c(publish.message.envelope);
+        message.payload_crc = base::Crc32c(publish.message.payload);
+        message.persistent = publish.persistent;
+        message.message = std::move(publish.message);
+      } else {
+        message = parts.front().second;
+        message.targets.clear();
+      }
+      parts.emplace_back(shard, std::move(message));
+      part = parts.end() - 1;
+    }
+    part->second.targets.push_back(target.queue);
+  }
+  return parts;
 }
 
 std::function<void(broker::Reply)> AsCounts(FrontEnd::CountsDone done) {
@@ -81,71 +110,34 @@ broker::RequestId LoopFrontEnd::Expect(ChannelKey channel, const ShardRef& shard
   return request;
 }
 
-broker::Publish LoopFrontEnd::ToShardPublish(const broker::MessageBytes& message,
-                                             uint32_t envelope_crc, uint32_t payload_crc,
-                                             bool persistent) {
-  broker::Publish publish;
-  publish.message = message;
-  publish.envelope_crc = envelope_crc;
-  publish.payload_crc = payload_crc;
-  publish.persistent = persistent;
-  return publish;
-}
-
 void LoopFrontEnd::Publish(ChannelKey channel, OutgoingPublish publish) {
   const uint64_t bytes = publish.message.envelope.size() + publish.message.payload.size();
-  const uint32_t envelope_crc = base::Crc32c(publish.message.envelope);
-  const uint32_t payload_crc = base::Crc32c(publish.message.payload);
   const uint64_t index = catalog_ != nullptr ? catalog_->index() : 0;
-
-  const ShardRef first = ShardRef::Of(publish.targets[0].shard, publish.targets[0].home);
-  const bool one_shard = std::all_of(
-      publish.targets.begin() + 1, publish.targets.end(),
-      [&](const auto& target) { return ShardRef::Of(target.shard, target.home) == first; });
-  if (one_shard) {
-    broker::Publish message;
-    message.message = std::move(publish.message);
-    message.envelope_crc = envelope_crc;
-    message.payload_crc = payload_crc;
-    message.persistent = publish.persistent;
-    for (const catalog::Target& target : publish.targets) message.targets.push_back(target.queue);
-    Link(first)->Publish(index, std::move(message), {channel, publish.tag, bytes, nullptr});
-    return;
+  const uint64_t tag = publish.tag;
+  Parts parts = SplitByShard(std::move(publish));
+  std::shared_ptr<Gathering> gathering;
+  if (parts.size() > 1) {
+    gathering = std::make_shared<Gathering>();
+    gathering->remaining = static_cast<uint32_t>(parts.size());
   }
-  std::map<ShardRef, broker::Publish> by_shard;
-  for (const catalog::Target& target : publish.targets) {
-    const auto [it, added] = by_shard.try_emplace(ShardRef::Of(target.shard, target.home));
-    if (added)
-      it->second = ToShardPublish(publish.message, envelope_crc, payload_crc, publish.persistent);
-    it->second.targets.push_back(target.queue);
-  }
-  auto gathering = std::make_shared<Gathering>();
-  gathering->remaining = static_cast<uint32_t>(by_shard.size());
-  for (auto& [shard, message] : by_shard) {
-    Link(shard)->Publish(index, std::move(message), {channel, publish.tag, bytes, gathering});
+  for (auto& [shard, message] : parts) {
+    Link(shard)->Publish(index, std::move(message), {channel, tag, bytes, gathering});
   }
 }
 
 void LoopFrontEnd::Commit(ChannelKey channel, std::vector<OutgoingPublish> publishes,
                           std::vector<OutgoingSettle> settles, std::vector<OutgoingReturn> returns,
                           Done done) {
-  struct Part {
+  struct PartOfCommit {
     std::vector<broker::Publish> publishes;
     std::vector<broker::Settle> settles;
     std::vector<broker::DeliveryRun> returns;
   };
-  std::map<ShardRef, Part> parts;
+  std::map<ShardRef, PartOfCommit> parts;
   for (OutgoingPublish& publish : publishes) {
-    const uint32_t envelope_crc = base::Crc32c(publish.message.envelope);
-    const uint32_t payload_crc = base::Crc32c(publish.message.payload);
-    std::map<ShardRef, broker::Publish> by_shard;
-    for (const catalog::Target& target : publish.targets) {
-      const auto [it, added] = by_shard.try_emplace(ShardRef::Of(target.shard, target.home));
-      if (added)
-        it->second = ToShardPublish(publish.message, envelope_crc, payload_crc, publish.persistent);
-      it->second.targets.push_back(target.queue);
+    for (auto& [shard, message] : SplitByShard(std::move(publish))) {
+      parts[shard].publishes.push_back(std::move(message));
     }
-    for (auto& [shard, message] : by_shard) parts[shard].publishes.push_back(std::move(message));
   }
   for (const OutgoingSettle& settle : settles) parts[settle.shard].settles.push_back(settle.settle);
   for (const OutgoingReturn& returned : returns)
@@ -297,7 +289,7 @@ base::GroupId LoopFrontEnd::ChooseShard() {
 void LoopFrontEnd::SendDirectReply(const ReplyAddress& address, broker::MessageBytes message) {
   if (address.loop.node != session_.node || address.loop.boot != session_.boot ||
       address.loop.loop.value >= facts_.loops) {
-    return false;
+    return;  // Of another boot.
   }
   send_reply_(address.loop.loop, {address.channel, address.secret, std::move(message)});
 }
@@ -312,11 +304,12 @@ std::vector<ShardRef> LoopFrontEnd::AllShards() const {
   return shards;
 }
 
-void LoopFrontEnd::InspectQueues(FiguresDone done) {
+template <typename Inspect, typename Figures>
+void LoopFrontEnd::InspectShards(std::function<void(std::vector<Figures>)> done) {
   struct Gathered {
     size_t remaining;
-    std::vector<broker::QueueFigures> figures;
-    FiguresDone done;
+    std::vector<Figures> figures;
+    std::function<void(std::vector<Figures>)> done;
   };
   const std::vector<ShardRef> shards = AllShards();
   auto gathered = std::make_shared<Gathered>(Gathered{shards.size(), {}, std::move(done)});
@@ -328,8 +321,12 @@ void LoopFrontEnd::InspectQueues(FiguresDone done) {
       }
       if (--gathered->remaining == 0) gathered->done(std::move(gathered->figures));
     });
-    Link(shard)->Ask(broker::InspectQueues{request, {}});
+    Link(shard)->Ask(inspect);
   }
+}
+
+void LoopFrontEnd::InspectQueues(FiguresDone done) {
+  InspectShards<broker::InspectQueues>(std::move(done));
 }
 
 void LoopFrontEnd::InspectConsumers(ConsumersDone done) {
@@ -408,13 +405,13 @@ void LoopFrontEnd::OnResponses(const ShardRef& shard,
       link->OnSettlesDone(*settled, [this](const std::shared_ptr<Gathering>& gathering) {
         if (--gathering->remaining == 0) OnGathered(gathering.get());
       });
+    } else if (auto* deliveries = std::get_if<broker::Deliveries>(&response)) {
+      for (broker::Delivery& delivery : deliveries->deliveries)
+        OnDelivery(shard, std::move(delivery));
       for (const broker::CreditNote& note : deliveries->notes) {
         const auto it = consumers_.find(note.consumer);
         if (it != consumers_.end()) it->second.sink->OnCreditNote(note);
       }
-    } else if (auto* deliveries = std::get_if<broker::Deliveries>(&response)) {
-      for (broker::Delivery& delivery : deliveries->deliveries)
-        OnDelivery(shard, std::move(delivery));
     } else if (auto* cancelled = std::get_if<broker::ConsumerCancelled>(&response)) {
       const auto it = consumers_.find(cancelled->consumer);
       if (it == consumers_.end()) continue;

@@ -100,9 +100,9 @@ class LoopFrontEnd final : public FrontEnd {
   void OnGathered(Gathering* gathering);
   void OnDelivery(const ShardRef& shard, broker::Delivery delivery);
   void OnReply(const ShardRef& shard, broker::Reply reply);
-  static broker::Publish ToShardPublish(const broker::MessageBytes& message, uint32_t envelope_crc,
-                                        uint32_t payload_crc, bool persistent);
   std::vector<ShardRef> AllShards() const;
+  template <typename Inspect, typename Figures>
+  void InspectShards(std::function<void(std::vector<Figures>)> done);
 
   const NodeFacts facts_;
   const base::SessionId session_;

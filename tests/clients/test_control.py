@@ -261,6 +261,18 @@ class Listing(Control):
         self.assertEqual(listed, ["q", "true", "0", "true"])
         self.assertIn(["1", "1", "0"], self.rows("list_channels", "number", "consumer_count", "messages_unacknowledged"))
 
+    @row(22)
+    def test_an_exclusive_consumer_is_shown_with_its_channel(self):
+        self.fresh("taken", "free")
+        channel = self.channel()
+        channel.queue_declare("taken")
+        channel.queue_declare("free")
+        channel.basic_consume("taken", print, exclusive=True, consumer_tag="only")
+        pid, = [pid for pid, consumers in self.rows("list_channels", "pid", "consumer_count") if consumers == "1"]
+        self.assertEqual(sorted(self.rows("list_queues", "name", "exclusive_consumer_pid", "exclusive_consumer_tag")),
+                         [["free", "", ""], ["taken", pid, "only"]])
+        self.assertIn(["free", "0", "0"], self.rows("list_queues", "name", "consumer_capacity", "consumer_utilisation"))
+
     @row(20)
     def test_a_durable_queue_is_deleted_without_its_vhost(self):
         self.fresh("by-client", "by-tool")
