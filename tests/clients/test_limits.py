@@ -240,6 +240,6 @@ class Many(ClientCase):
                      table(), 21)
         wire.send(publish(1, f"key.{self.count - 1}.x.y", b"here", exchange="amq.topic"))
         self.assertEqual(wire.get(queue)[1], b"here")
-        with self.cheap("bindings gone with their queue", 10, 0, pause=3.0):  # One change.
+        with self.cheap("bindings gone with their queue", 20, 0, pause=10.0):  # One change, in one turn.
             wire.method(1, 50, 40, b"\0\0" + shortstr(queue) + b"\0")
             wire.expect(1, 50, 41)
