@@ -119,18 +119,18 @@ bool SnapshotFetcher::OnRootPart(const SnapshotPart& request, const SnapshotPart
     root_bytes_ = part.root_bytes;
     root_crc_ = part.root_crc;
     root_asked_ = root_stretch_ = part.root.size();
-  } else if (part.root_bytes != root_bytes_ || part.root_crc != root_crc_ ||
-             part.root.size() > request.root_bytes) {
+  } else if (part.root_bytes != root_bytes_ || part.root_crc != root_crc_) {
     return false;
   }
-  root_received_ += part.root.size();
-  root_parts_[part.offset] = part.root;
-  if (const uint64_t asked = first ? part.root.size() : request.root_bytes;
-      part.root.size() < asked) {
-    // The rest of this stretch.
+  // The sender gives as much as it likes at once; what follows the stretch is asked for beside it.
+  const uint64_t asked = first ? part.root.size() : request.root_bytes;
+  const uint64_t taken = std::min<uint64_t>(part.root.size(), asked);
+  root_received_ += taken;
+  root_parts_[part.offset] = part.root.Sub(0, taken);
+  if (taken < asked) {
     SnapshotPart rest = request;
-    rest.offset += part.root.size();
-    rest.root_bytes = asked - part.root.size();
+    rest.offset += taken;
+    rest.root_bytes = asked - taken;
     Ask(std::move(rest));
   }
   return true;
