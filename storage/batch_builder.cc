@@ -15,6 +15,8 @@ constexpr size_t kBatchBytesKept = 4u << 20;
 // Up to so many keys of a range are deleted one by one: many small range deletions in a write
 // buffer make every read slow.
 constexpr uint64_t kPointDeletesMax = 64;
+// The same of headers that a checkpoint covers, which go all the time.
+constexpr uint64_t kPointDeletesOfHeadersMax = 1024;
 
 }  // namespace
 
@@ -58,9 +60,9 @@ void BatchBuilder::DeleteMeta(base::GroupId group, MetaKind kind) {
 }
 
 void BatchBuilder::DropRange(rocksdb::ColumnFamilyHandle* family, base::GroupId group,
-                             uint64_t from, uint64_t to) {
+                             uint64_t from, uint64_t to, uint64_t point_deletes_max) {
   if (from > to) return;
-  if (to - from < kPointDeletesMax) {
+  if (to - from < point_deletes_max) {
     for (uint64_t number = from; number <= to; ++number)
       batch_.Delete(family, ToRocks(MakeItemKey(group, number)));
     return;
@@ -72,13 +74,13 @@ void BatchBuilder::DropRange(rocksdb::ColumnFamilyHandle* family, base::GroupId 
 
 void BatchBuilder::DropBodies(base::GroupId group, raft::Index from, raft::Index to) {
   if (from > to) return;
-  DropRange(database_->body(), group, from.value, to.value);
+  DropRange(database_->body(), group, from.value, to.value, kPointDeletesMax);
   cuts_.erase(cuts_.lower_bound({group, from}), cuts_.upper_bound({group, to}));
 }
 
 void BatchBuilder::DropGeneration(base::GroupId group, uint16_t generation) {
   DropRange(database_->page(), group, raft::StoredPage(generation, {0}).value,
-            raft::StoredPage(generation, {raft::kPageIdMax}).value);
+            raft::StoredPage(generation, {raft::kPageIdMax}).value, kPointDeletesMax);
   report_.cleared.push_back(group);
 }
 
@@ -135,7 +137,7 @@ void BatchBuilder::AddInstall(base::GroupId group, GroupLog* log, const raft::In
     from = run.first + run.count;
   }
   DropBodies(group, from, end);
-  DropRange(database_->log(), group, log->first.value, log->last.value);
+  DropRange(database_->log(), group, log->first.value, log->last.value, kPointDeletesMax);
   log->last = applied;
   log->last_body = applied;
   for (const raft::BodyImage& image : install.cut_bodies)
@@ -184,10 +186,8 @@ void BatchBuilder::Add(const raft::StorageTask& task) {
     log.last = entry.id.index;
   }
   if (task.compact_to && *task.compact_to >= log.first) {
-    const raft::Index last_deleted = std::min(*task.compact_to, log.last);
-    for (raft::Index index = log.first; index <= last_deleted; index = index + 1) {
-      batch_.Delete(database_->log(), ToRocks(MakeItemKey(task.group, index.value)));
-    }
+    DropRange(database_->log(), task.group, log.first.value,
+              std::min(*task.compact_to, log.last).value, kPointDeletesOfHeadersMax);
     log.first = *task.compact_to + 1;
     log.last = std::max(log.last, *task.compact_to);
     const MetaKey key = MakeMetaKey(task.group, MetaKind::kLogStart);

@@ -97,9 +97,9 @@ class BatchBuilder {
   void Put(rocksdb::ColumnFamilyHandle* family, absl::string_view key, absl::string_view prefix,
            const base::SliceChain& bytes);
   void DropBody(base::GroupId group, raft::Index index);
-  // Of the keys [from, to] of the group; few are deleted one by one.
+  // Of the keys [from, to] of the group; up to `point_deletes_max` are deleted one by one.
   void DropRange(rocksdb::ColumnFamilyHandle* family, base::GroupId group, uint64_t from,
-                 uint64_t to);
+                 uint64_t to, uint64_t point_deletes_max);
   void DropBodies(base::GroupId group, raft::Index from, raft::Index to);
   void DropGeneration(base::GroupId group, uint16_t generation);
 

@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "storage/hinted_memtable.h"
 #include "storage/rocksdb_crc32c.h"
 #include "storage/space_guard.h"
 
@@ -78,10 +79,16 @@ class Listener final : public rocksdb::EventListener {
 struct FamilyShape {
   size_t write_buffer_bytes;
   int write_buffers;
-  int buffers_to_merge;  // Buffers that are flushed together: what one puts and the next deletes is
-                         // never written.
+  // Buffers that are flushed together, as early as there are so many: what one puts and the next
+  // deletes is never written. The others take what comes in meanwhile.
+  int buffers_to_merge;
   size_t block_bytes;
-  bool filter;  // Point reads of old keys.
+  bool filter;    // Point reads of old keys.
+  bool numbered;  // Its keys are ItemKeys.
+  // Files in which most keys are deletions are compacted at once. Not those of bodies, of which
+  // every flush makes one: a deletion counts for the bytes that it ends anyway, and a moving
+  // backlog takes as much space with as without, at half as much again of compaction.
+  bool mark_deletions;
 };
 
 rocksdb::ColumnFamilyOptions FamilyOptions(const FamilyShape& shape,
@@ -90,6 +97,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const FamilyShape& shape,
   options.write_buffer_size = shape.write_buffer_bytes;
   options.max_write_buffer_number = shape.write_buffers;
   options.min_write_buffer_number_to_merge = shape.buffers_to_merge;
+  if (shape.numbered) options.memtable_factory = MakeHintedMemTableFactory();
   options.compaction_style = rocksdb::kCompactionStyleLevel;
   options.level_compaction_dynamic_level_bytes = true;
   options.level0_file_num_compaction_trigger = 4;
@@ -97,15 +105,17 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const FamilyShape& shape,
   options.level0_stop_writes_trigger = 36;
   options.target_file_size_base =
       std::clamp<uint64_t>(shape.write_buffer_bytes, 4u << 20, 32u << 20);
-  options.max_bytes_for_level_base = std::max<uint64_t>(4 * shape.write_buffer_bytes, 32u << 20);
+  // Twice what a flush writes at most: deletions count for what they end, and would have the files
+  // of every flush compacted at once.
+  options.max_bytes_for_level_base = std::max<uint64_t>(
+      2 * static_cast<uint64_t>(shape.write_buffers) * shape.write_buffer_bytes, 32u << 20);
   // Most of what is written is short-lived; payloads are often compressed already.
   options.compression = rocksdb::kNoCompression;
-  // Files where most keys were deleted are rewritten soon, so that their space comes back without a
-  // full compaction.
-  options.table_properties_collector_factories.push_back(
-      rocksdb::NewCompactOnDeletionCollectorFactory(/*sliding_window_size=*/512,
-                                                    /*deletion_trigger=*/256,
-                                                    /*deletion_ratio=*/0.5));
+  if (shape.mark_deletions)
+    options.table_properties_collector_factories.push_back(
+        rocksdb::NewCompactOnDeletionCollectorFactory(/*sliding_window_size=*/512,
+                                                      /*deletion_trigger=*/256,
+                                                      /*deletion_ratio=*/0.5));
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.cache_index_and_filter_blocks = true;
@@ -153,27 +163,37 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
                           .write_buffers = 2,
                           .buffers_to_merge = 1,
                           .block_bytes = 4096,
-                          .filter = false};
+                          .filter = false,
+                          .numbered = false,
+                          .mark_deletions = true};
   const FamilyShape meta{.write_buffer_bytes = 8u << 20,
                          .write_buffers = 2,
                          .buffers_to_merge = 1,
                          .block_bytes = 4096,
-                         .filter = false};
+                         .filter = false,
+                         .numbered = false,
+                         .mark_deletions = true};
   const FamilyShape log{.write_buffer_bytes = sizes.log_write_buffer_bytes,
                         .write_buffers = sizes.log_write_buffers,
-                        .buffers_to_merge = 1,
+                        .buffers_to_merge = sizes.log_buffers_to_merge,
                         .block_bytes = 16384,
-                        .filter = false};
+                        .filter = false,
+                        .numbered = true,
+                        .mark_deletions = false};
   const FamilyShape body{.write_buffer_bytes = sizes.body_write_buffer_bytes,
                          .write_buffers = sizes.body_write_buffers,
-                         .buffers_to_merge = 2,
+                         .buffers_to_merge = sizes.body_buffers_to_merge,
                          .block_bytes = 16384,
-                         .filter = true};
+                         .filter = true,
+                         .numbered = true,
+                         .mark_deletions = false};
   const FamilyShape page{.write_buffer_bytes = sizes.page_write_buffer_bytes,
                          .write_buffers = sizes.page_write_buffers,
                          .buffers_to_merge = 1,
                          .block_bytes = 16384,
-                         .filter = true};
+                         .filter = true,
+                         .numbered = true,
+                         .mark_deletions = true};
   const FamilyShape* const shapes[] = {&small, &meta, &log, &body, &page};
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (size_t i = 0; i < 5; ++i)
@@ -188,8 +208,8 @@ StoreSizes StoreSizes::ForDisk(uint64_t disk_bytes) {
   const auto part = [disk_bytes](uint64_t divisor, uint64_t least, uint64_t most) {
     return std::clamp(disk_bytes / divisor, least, most);
   };
-  sizes.body_write_buffer_bytes = part(64, 4u << 20, sizes.body_write_buffer_bytes);
-  sizes.log_write_buffer_bytes = part(128, 2u << 20, sizes.log_write_buffer_bytes);
+  sizes.body_write_buffer_bytes = part(128, 2u << 20, sizes.body_write_buffer_bytes);
+  sizes.log_write_buffer_bytes = part(256, 1u << 20, sizes.log_write_buffer_bytes);
   sizes.page_write_buffer_bytes = part(128, 2u << 20, sizes.page_write_buffer_bytes);
   sizes.wal_bytes_max = part(16, 16u << 20, sizes.wal_bytes_max);
   return sizes;

@@ -55,16 +55,17 @@ absl::StatusOr<std::unique_ptr<RocksLogStore>> RocksLogStore::OpenBlocking(
   }
   auto parts = std::make_unique<Parts>(std::move(options), logger);
   Parts* const p = parts.get();
-  // A flush must fit, whatever compactions are doing.
-  p->guard =
-      MakeSpaceGuard(p->options.env, p->options.sizes->body_write_buffer_bytes + kSmallFilesBytes,
-                     base::Seconds(30), [p]() -> absl::StatusOr<uint64_t> {
-                       const absl::StatusOr<DiskSpace> space = MakeRoomForWriteBlocking(
-                           p->options.data_dir, ReadDiskSpaceBlocking, p->logger);
-                       if (!space.ok()) return space.status();
-                       if (p->options.on_free_disk) p->options.on_free_disk(space->free);
-                       return space->free;
-                     });
+  // A flush must fit, whatever compactions are doing: when the disk is that full bodies have long
+  // ceased to come in, and what is left in the buffers is mostly settled.
+  p->guard = MakeSpaceGuard(
+      p->options.env, 2 * p->options.sizes->body_write_buffer_bytes + kSmallFilesBytes,
+      base::Seconds(30), [p]() -> absl::StatusOr<uint64_t> {
+        const absl::StatusOr<DiskSpace> space =
+            MakeRoomForWriteBlocking(p->options.data_dir, ReadDiskSpaceBlocking, p->logger);
+        if (!space.ok()) return space.status();
+        if (p->options.on_free_disk) p->options.on_free_disk(space->free);
+        return space->free;
+      });
   p->options.env = p->guard.get();
   absl::StatusOr<OpenedStore> opened =
       OpenStoreBlocking(p->options, logger, &p->counters, &p->fatal);

@@ -11,6 +11,13 @@
 #include "storage/keys.h"
 
 namespace pontoon::storage {
+namespace {
+
+// What the deletion of a range stands for: headers go in steps of so many
+// (raft/core/checkpoint.cc).
+constexpr uint64_t kKeysPerRange = 4096;
+
+}  // namespace
 
 SpaceReclaimer::SpaceReclaimer(const Database* database, Options options, StorageCounters* counters,
                                base::Logger* logger)
@@ -154,7 +161,7 @@ uint64_t SpaceReclaimer::GarbageBytes(rocksdb::ColumnFamilyHandle* family) const
   uint64_t values = 0;
   uint64_t value_bytes = 0;
   for (const auto& [name, properties] : tables) {
-    deletions += properties->num_deletions;
+    deletions += properties->num_deletions + properties->num_range_deletions * kKeysPerRange;
     values += properties->num_entries - properties->num_deletions;
     value_bytes += properties->raw_value_size;
   }

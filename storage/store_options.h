@@ -17,14 +17,18 @@ class Env;
 
 namespace pontoon::storage {
 
-// How much memory and disk the store may use for what is under way. Bodies that are settled before
-// a second full write buffer is flushed never reach an SST file: the body buffers should hold 8 to
-// 12 times what clients have in flight. All of it counts as resident memory.
+// How much memory and disk the store may use for what is under way. Some full write buffers are
+// flushed together, and what is settled by then never reaches an SST file: those that are flushed
+// together should hold 8 to 12 times what clients have in flight, and the others what comes in
+// during a flush, or writers wait. All of it counts as resident memory.
 struct StoreSizes {
-  size_t body_write_buffer_bytes = size_t{64} << 20;
-  int body_write_buffers = 4;
-  size_t log_write_buffer_bytes = size_t{16} << 20;
-  int log_write_buffers = 3;
+  size_t body_write_buffer_bytes = size_t{32} << 20;
+  int body_write_buffers = 8;
+  int body_buffers_to_merge = 5;
+  // A few checkpoints of the busiest groups: headers that one covers are not written either.
+  size_t log_write_buffer_bytes = size_t{8} << 20;
+  int log_write_buffers = 6;
+  int log_buffers_to_merge = 4;
   size_t page_write_buffer_bytes = size_t{16} << 20;
   int page_write_buffers = 3;
   size_t block_cache_bytes = size_t{64} << 20;

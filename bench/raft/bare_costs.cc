@@ -127,8 +127,9 @@ class BareRocksDb final : public Bare {
     Group& group = groups_[of];
     batch_.Delete(database_->body(), storage::ToRocks(KeyOf(group, ++group.settled)));
     if (group.settled - group.compacted < kEntriesPerCheckpoint) return;
-    while (group.compacted < group.settled)
-      batch_.Delete(database_->log(), storage::ToRocks(KeyOf(group, ++group.compacted)));
+    batch_.DeleteRange(database_->log(), storage::ToRocks(KeyOf(group, group.compacted + 1)),
+                       storage::ToRocks(KeyOf(group, group.settled + 1)));
+    group.compacted = group.settled;
   }
 
   const BareOptions options_;
