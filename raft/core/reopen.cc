@@ -29,6 +29,12 @@ absl::StatusOr<StorageTask> MakeReopenTask(GroupId group, const RecoveredGroup& 
                      " and lacks bodies of messages that were settled as late as by ",
                      copy.ended_through.value));
   }
+  if (copy.staging.has_value() && !although_incomplete) {
+    // Where this log has other entries than the sender's, bodies of those have taken their places.
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this copy of group ", group.value, " was receiving a snapshot from node ",
+        copy.staging->sender.node.value, ", with bodies that may not be those of its own log"));
+  }
   StorageTask task;
   task.ended_through = std::min(copy.ended_through, last.index);
   task.group = group;

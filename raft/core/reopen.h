@@ -15,8 +15,9 @@ namespace pontoon::raft {
 //
 // `self` may be a new incarnation, and must be one if the copy was quarantined: reopening ends
 // that. FailedPrecondition: the copy is no survivor, since it lacks bodies that were settled by
-// entries which it lacks, too; `although_incomplete` takes it nevertheless. InvalidArgument:
-// `epoch` is not above the group's, or there is nothing to reopen.
+// entries which it lacks, too, or was receiving a snapshot, whose bodies may have taken the places
+// of its own; `although_incomplete` takes it nevertheless. InvalidArgument: `epoch` is not above
+// the group's, or there is nothing to reopen.
 absl::StatusOr<StorageTask> MakeReopenTask(GroupId group, const RecoveredGroup& copy,
                                            ReplicaId self, base::RecoveryEpoch epoch,
                                            bool although_incomplete = false);

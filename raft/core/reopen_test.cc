@@ -65,6 +65,18 @@ TEST_F(ReopenTest, AFreshReplicaJoinsInTheNewEpochAndAnOldCopyDoesNot) {
   EXPECT_TRUE(out.send_now.empty());
 }
 
+// Bodies of a snapshot lie where those of entries lay that were never committed elsewhere;
+// reopening would take these for committed.
+TEST_F(ReopenTest, ACopyInTheMiddleOfASnapshotIsNoSurvivorUnlessToldSo) {
+  RecoveredGroup copy = Copy();
+  copy.staging = Staging{.sender = R(2), .generation = 1};
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      MakeReopenTask(GroupId{1}, copy, R(1), base::RecoveryEpoch{1}).status()));
+  EXPECT_TRUE(MakeReopenTask(GroupId{1}, copy, R(1), base::RecoveryEpoch{1},
+                             /*although_incomplete=*/true)
+                  .ok());
+}
+
 TEST_F(ReopenTest, TheEpochRisesAndNothingCannotBeReopened) {
   RecoveredGroup copy = Copy();
   copy.epoch = base::RecoveryEpoch{2};

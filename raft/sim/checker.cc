@@ -18,17 +18,21 @@ Checker::Checker(const Options& options, const std::vector<std::unique_ptr<Host>
 }
 
 void Checker::OnStart(Host* host) {
-  for (uint32_t group = 0; group < options_.groups; ++group) {
-    Replica& replica = replicas_[host->number() - 1][group];
-    replica.invariants.OnRestart();
-    replica.seen = false;
-    replica.role = Role::kFollower;
-    replica.commit = host->core(GroupId{group}).commit();
-    replica.unread = kReadEvery;
-    CheckStoredAtTimes(*host, GroupId{group}, &replica);
-  }
+  for (uint32_t group = 0; group < options_.groups; ++group) OnOpened(host, GroupId{group});
   OnSynced(host);
 }
+
+void Checker::OnOpened(Host* host, GroupId group) {
+  Replica& replica = replicas_[host->number() - 1][group.value];
+  replica.invariants.OnRestart();
+  replica.seen = false;
+  replica.role = Role::kFollower;
+  replica.commit = host->core(group).commit();
+  replica.unread = kReadEvery;
+  CheckStoredAtTimes(*host, group, &replica);
+}
+
+void Checker::OnClosed(Host* host, GroupId group) { std::erase(leaders_[group.value], host); }
 
 void Checker::OnCrash(Host* host) {
   for (std::vector<Host*>& leaders : leaders_) std::erase(leaders, host);

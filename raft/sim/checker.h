@@ -32,6 +32,8 @@ class Checker final : public HostWatcher {
   void AfterStep(Host* host);
   void OnStart(Host* host);
   void OnCrash(Host* host);
+  void OnClosed(Host* host, GroupId group);
+  void OnOpened(Host* host, GroupId group);
   // The disk of this replica is going to lose what it vouched for: what it had counts as said.
   void OnLost(const Host& host, const std::map<GroupId, Durable>& had);
   void OnLost(const Host& host) { OnLost(host, host.store().durable()); }

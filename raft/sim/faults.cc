@@ -406,6 +406,24 @@ void Simulation::Happen(const Event& event) {
     case Happening::kPutBack:
       took_effect = host != nullptr && PutBack(host, static_cast<int64_t>(args[1]), args[2]);
       break;
+    case Happening::kCloseGroup: {
+      // What is to be written first could fail.
+      took_effect = host != nullptr && host->up() && now_us_ >= host->frozen_until_us &&
+                    !host->damaged() && !host->outcast() && now_us_ >= host->full_until_us &&
+                    !host->store().fails_next();
+      if (!took_effect) break;
+      checker_.OnClosed(host, group(args[1]));
+      const absl::Status opened = host->CloseAndOpen(group(args[1]));
+      if (!opened.ok()) {
+        checker_.Fail(absl::StrCat("S1: node ", host->number(), " does not open group ", args[1],
+                                   " again: ", opened.message()));
+        break;
+      }
+      checker_.OnSynced(host);
+      checker_.OnOpened(host, group(args[1]));
+      AfterHost(host);
+      break;
+    }
     case Happening::kReopen:
       took_effect = Reopen(group(args[0]), args[1], args[2]);
       break;

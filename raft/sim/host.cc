@@ -163,6 +163,13 @@ absl::Status Host::Reopen(GroupId group, base::RecoveryEpoch epoch) {
   return why.empty() ? absl::OkStatus() : absl::InternalError(why);
 }
 
+absl::Status Host::CloseAndOpen(GroupId group) {
+  raft(group).CloseGroup(group);
+  const bool written = store_->Write(store_->unsynced());
+  PONTOON_CHECK(written);
+  return Open(group, {});
+}
+
 void Host::GiveUp() {
   loops_.clear();
   heartbeats_.reset();

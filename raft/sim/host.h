@@ -60,6 +60,9 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   base::RecoveryEpoch epoch(GroupId group) const {
     return up() ? core(group).epoch() : store_->durable(group).epoch;
   }
+  // The group is closed and opened again. What it had submitted is written by then, and reported
+  // only later. Only while up.
+  absl::Status CloseAndOpen(GroupId group);
   // Copies that the last start has dropped for that.
   const std::vector<GroupId>& dropped_copies() const { return dropped_copies_; }
   // The catalog told it of a boot of that node.

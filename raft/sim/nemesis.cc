@@ -28,9 +28,9 @@ constexpr Kind kKinds[] = {
     {Happening::kClockRate, 300, 2}, {Happening::kClockJump, 150, 1},
     {Happening::kTransfer, 500, 6},  {Happening::kCampaign, 250, 3},
     {Happening::kChange, 550, 10},   {Happening::kWipe, 350, 3},
-    {Happening::kPutBack, 350, 4},   {Happening::kReopen, 150, 2},
-    {Happening::kDamage, 300, 3},    {Happening::kTrap, 350, 4},
-    {Happening::kTrapSend, 350, 4},
+    {Happening::kPutBack, 350, 4},   {Happening::kCloseGroup, 250, 4},
+    {Happening::kReopen, 150, 2},    {Happening::kDamage, 300, 3},
+    {Happening::kTrap, 350, 4},      {Happening::kTrapSend, 350, 4},
 };
 
 constexpr MessageKind kTrapKinds[] = {
@@ -144,6 +144,9 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
       break;
     case Happening::kPutBack:
       event.args = {node, us, Us(chance, 500, 8000), 0};
+      break;
+    case Happening::kCloseGroup:
+      event.args = {node, group, dice, 0};
       break;
     case Happening::kReopen:
       event.args = {group, dice, Us(chance, 200, 8000), 0};

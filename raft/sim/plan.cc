@@ -86,6 +86,7 @@ constexpr HappeningName kHappenings[] = {
     {"wipe", Happening::kWipe},
     {"keep-image", Happening::kKeepImage},
     {"put-back", Happening::kPutBack},
+    {"close-group", Happening::kCloseGroup},
     {"reopen", Happening::kReopen},
     {"damage", Happening::kDamage},
     {"trap", Happening::kTrap},

@@ -66,34 +66,35 @@ enum class Happening : uint8_t {
   kRead,        // group, dice
   kCheckpoint,  // node, group
   // Faults.
-  kCrash,      // node, us, damage (Damage)
-  kFreeze,     // node, us: the process gets no time, its clock runs on
-  kCut,        // from mask, to mask, us: nothing arrives
-  kSplit,      // mask, us: nothing between the mask and the rest, either way
-  kClog,       // from mask, to mask, us: arrives when it is over
-  kSlowLink,   // from mask, to mask, us, extra delay us
-  kLoss,       // permille, us
-  kDuplicate,  // permille, us
-  kGarble,     // permille, us: so many packets have damaged bytes
-  kScramble,   // us: order is lost, some messages are very late
-  kRefuse,     // node, us: connections to it are refused
-  kLoseKind,   // message kind, permille, us: hits only these
-  kSlowDisk,   // node, factor, us
-  kStallDisk,  // node, us
-  kFullDisk,   // node, us
-  kFailWrite,  // node, us: the next write fails, which ends the process
-  kClockRate,  // node, parts per million + 1000000
-  kClockJump,  // node, milliseconds + 1000000: the wall clock steps
-  kTransfer,   // group, dice
-  kCampaign,   // group, node
-  kChange,     // group, dice: of the members
-  kWipe,       // node, us: its disk is gone
-  kKeepImage,  // node: remember its disk as it is
-  kPutBack,    // node, us, us until it is noticed: it comes back with the disk as it was
-  kReopen,     // group, dice, us until the others follow: from one copy, in the next epoch
-  kDamage,     // node, group, us until it is noticed, dice: a flipped bit in one value
-  kTrap,       // node, message kind, count, us: crashes when the count-th such message arrives
-  kTrapSend,   // node, message kind, count, us: crashes when it sends the count-th such message
+  kCrash,       // node, us, damage (Damage)
+  kFreeze,      // node, us: the process gets no time, its clock runs on
+  kCut,         // from mask, to mask, us: nothing arrives
+  kSplit,       // mask, us: nothing between the mask and the rest, either way
+  kClog,        // from mask, to mask, us: arrives when it is over
+  kSlowLink,    // from mask, to mask, us, extra delay us
+  kLoss,        // permille, us
+  kDuplicate,   // permille, us
+  kGarble,      // permille, us: so many packets have damaged bytes
+  kScramble,    // us: order is lost, some messages are very late
+  kRefuse,      // node, us: connections to it are refused
+  kLoseKind,    // message kind, permille, us: hits only these
+  kSlowDisk,    // node, factor, us
+  kStallDisk,   // node, us
+  kFullDisk,    // node, us
+  kFailWrite,   // node, us: the next write fails, which ends the process
+  kClockRate,   // node, parts per million + 1000000
+  kClockJump,   // node, milliseconds + 1000000: the wall clock steps
+  kTransfer,    // group, dice
+  kCampaign,    // group, node
+  kChange,      // group, dice: of the members
+  kWipe,        // node, us: its disk is gone
+  kKeepImage,   // node: remember its disk as it is
+  kPutBack,     // node, us, us until it is noticed: it comes back with the disk as it was
+  kCloseGroup,  // node, group, dice: closed and opened again, while the process runs
+  kReopen,      // group, dice, us until the others follow: from one copy, in the next epoch
+  kDamage,      // node, group, us until it is noticed, dice: a flipped bit in one value
+  kTrap,        // node, message kind, count, us: crashes when the count-th such message arrives
+  kTrapSend,    // node, message kind, count, us: crashes when it sends the count-th such message
   kCount,
 };
 constexpr size_t kArguments = 4;

@@ -161,6 +161,7 @@ std::string Store::Crash(base::Random* random, StorageEvents* events,
                          const std::vector<GroupId>& groups, MemoryLogStore::LogDamage damage,
                          bool* lost) {
   store_.Crash(random, events, damage);
+  fails_next_ = false;
   reads_ = 0;
   answers_.clear();
   written_ = 0;

@@ -90,7 +90,11 @@ class Store final : public LogStore {
   // The first `count` tasks are written; synced if one of them has to be, or if there are none.
   // False: the write failed, and the process has to end.
   [[nodiscard]] bool Write(size_t count);
-  void FailNextWrite() { store_.FailNextWrite(); }
+  void FailNextWrite() {
+    fails_next_ = true;
+    store_.FailNextWrite();
+  }
+  bool fails_next() const { return fails_next_; }
   // Full but for a reserve that suffices for what is not a body.
   void FillUp() { store_.FillUp(uint64_t{1} << 30); }
   void MakeRoom() { store_.MakeRoom(); }
@@ -167,6 +171,7 @@ class Store final : public LogStore {
   std::map<GroupId, Durable> marked_;
   std::deque<Task> since_mark_;  // Synced since.
   std::vector<std::pair<GroupId, HardState>> votes_;
+  bool fails_next_ = false;
   uint64_t reads_ = 0;
   std::vector<std::function<void()>> answers_;
 };
