@@ -103,6 +103,8 @@ struct SnapshotWanted {
   Term term;
   ReplicaId from;
   EntryId at_least;
+  // No majority has room for bodies: those of the snapshot are taken from the reserve.
+  bool must_take = false;
 };
 
 // A replica that has lost what it acknowledged, or whose state differs from the majority's: it

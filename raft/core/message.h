@@ -64,7 +64,7 @@ struct Message {
   bool quarantined = false;
   // kAppendReply, kHeartbeatReply: the disk has no room for bodies; entries with one are not taken.
   bool no_room = false;
-  // kAppend: no majority has room, so take the bodies from the reserve.
+  // kAppend, kSnapshotOffer: no majority has room, so take the bodies from the reserve.
   bool must_take = false;
   // kAppend.
   std::vector<Entry> entries;

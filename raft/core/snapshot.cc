@@ -19,6 +19,7 @@ void Core::OfferSnapshot(const ReplicaId& peer, Progress* progress) {
   Message message = Make(MessageKind::kSnapshotOffer, peer);
   message.log = checkpoint_;
   message.commit = commit_;
+  message.must_take = !MajorityHasRoom();
   Send(std::move(message));
 }
 
@@ -36,7 +37,7 @@ void Core::OnSnapshotOffer(const Message& message) {
     reply.log = message.log;
     return SendWhenDurable(std::move(reply));
   }
-  output_.fetch = SnapshotWanted{term(), message.from, message.log};
+  output_.fetch = SnapshotWanted{term(), message.from, message.log, message.must_take};
 }
 
 absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {

@@ -114,11 +114,35 @@ TEST_F(SnapshotTest, HeadersKeptForAPeerGoWhenItIsNoMemberAnyMore) {
   EXPECT_EQ(core_->log().base().index, core_->checkpoint().index);
 }
 
+// Where a majority has no room, nothing that frees some could be committed without this peer.
+TEST_F(SnapshotTest, AnOfferSaysWhetherTheRoomIsToBeTakenFromTheReserve) {
+  LeadCompacted();
+  const auto must_take = [this] {
+    std::optional<bool> said;
+    Pass(base::Millis(51));
+    for (const Message& message : Settle()) {
+      if (message.kind == MessageKind::kSnapshotOffer) said = message.must_take;
+    }
+    return said;
+  };
+  EXPECT_EQ(must_take(), false);
+  core_->SetRoom(false);
+  Message full = From(3, MessageKind::kHeartbeatReply, core_->term().value);
+  full.no_room = true;
+  ASSERT_EQ(Step(full), absl::OkStatus());
+  EXPECT_EQ(must_take(), true);
+  core_->SetRoom(true);
+  EXPECT_EQ(must_take(), false);
+}
+
 TEST_F(SnapshotTest, AnOfferOfWhatIsMissingAsksTheHostToFetchIt) {
   Create({1, 1});
-  ASSERT_EQ(Step(Offer(2, {Term{2}, Index{50}})), absl::OkStatus());
+  Message offer = Offer(2, {Term{2}, Index{50}});
+  offer.must_take = true;
+  ASSERT_EQ(Step(offer), absl::OkStatus());
   const Output out = Take();
   ASSERT_TRUE(out.fetch.has_value());
+  EXPECT_TRUE(out.fetch->must_take);
   EXPECT_EQ(out.fetch->from, R(2));
   EXPECT_EQ(out.fetch->at_least, (EntryId{Term{2}, Index{50}}));
 }

@@ -35,6 +35,7 @@ class MultiRaft::Snapshots final : public SnapshotFetcher::Host, public Snapshot
   Index CommitIndex(GroupId group) const override;
   Index AppliedIndex(GroupId group) const override;
   uint16_t PageGeneration(GroupId group) const override;
+  bool HasRoom() const override { return raft_->has_room_; }
 
   std::optional<SnapshotServer::Source> FindSource(GroupId group) const override;
   void SendPart(GroupId group, const ReplicaId& to, SnapshotPart part) override {

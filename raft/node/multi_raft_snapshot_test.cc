@@ -91,6 +91,22 @@ TEST_F(MultiRaftSnapshotTest, CrashesOnBothSidesDelayASnapshotAndNothingElse) {
   ExpectSame();
 }
 
+TEST_F(MultiRaftSnapshotTest, AFollowerWithoutRoomFetchesOnceItHasSome) {
+  const uint64_t leader = cluster_.AwaitLeader(kSnapshotGroup);
+  const uint64_t away = leader % 3 + 1;
+  PublishAndCompact(20, 1000);
+  cluster_.Isolate(away);
+  for (int round = 0; round < 3; ++round) PublishAndCompact(40, 30000);
+  cluster_.node(away).raft->SetRoom(false);
+  cluster_.Isolate(away, false);
+  cluster_.Run(base::Seconds(15));
+  EXPECT_EQ(machine(away).installs, 0);
+  EXPECT_TRUE(Put(100)) << "it stays a living member that lags, and holds up nobody";
+  cluster_.node(away).raft->SetRoom(true);
+  ASSERT_TRUE(cluster_.RunUntil([&] { return machine(away).installs > 0; }));
+  ExpectSame();
+}
+
 TEST_F(MultiRaftSnapshotTest, AStrangersRequestForASnapshotIsDroppedAndCounted) {
   const uint64_t leader = cluster_.AwaitLeader(kSnapshotGroup);
   PublishAndCompact(20, 1000);

@@ -93,7 +93,7 @@ void MultiRaft::FetchSnapshot(Group* group, const SnapshotWanted& wanted) {
                                                 &snapshots_->budget, snapshots_->next_ticket);
   }
   fetcher->Tick(now_);
-  fetcher->Start(wanted.from, wanted.at_least);
+  fetcher->Start(wanted.from, wanted.at_least, wanted.must_take);
 }
 
 void MultiRaft::OnStateWritten(GroupId group, uint64_t ticket) {

@@ -29,9 +29,10 @@ SnapshotFetcher::SnapshotFetcher(GroupId group, Host* host, const StateMachine* 
 
 SnapshotFetcher::~SnapshotFetcher() { budget_->Release(group_); }
 
-void SnapshotFetcher::Start(const ReplicaId& from, EntryId at_least) {
+void SnapshotFetcher::Start(const ReplicaId& from, EntryId at_least, bool must_take) {
   heard_ = now_;
   at_least_ = at_least;
+  must_take_ = must_take;
   if (phase_ == Phase::kIdle) phase_ = Phase::kQueued;
   if (std::exchange(leader_, from) != from) AskAnother(from);
   Pump();
@@ -62,6 +63,12 @@ void SnapshotFetcher::AskNextSender() {
 void SnapshotFetcher::Tick(base::MonotonicTime now) {
   now_ = now;
   if (phase_ == Phase::kIdle || phase_ == Phase::kReady) return;
+  if (phase_ != Phase::kQueued && !MayAsk()) {
+    // Nobody else is to blame: what was received stays for as long as it is wanted.
+    if (now_ - heard_ > kGiveUpAfter) return Abandon();
+    progress_ = now_;
+    return Pump();
+  }
   const bool stalled = phase_ != Phase::kQueued && now_ - progress_ > kGiveUpAfter;
   if (now_ - std::max(heard_, progress_) > kGiveUpAfter || (stalled && budget_->contended())) {
     Abandon();
@@ -164,13 +171,23 @@ void SnapshotFetcher::OnOwnBodies(uint64_t scan, const std::vector<Index>& index
   Pump();
 }
 
+// While it pauses others have its turn.
+bool SnapshotFetcher::MayAsk() {
+  if (must_take_ || host_->HasRoom()) return budget_->Take(group_);
+  budget_->Release(group_);
+  return false;
+}
+
 void SnapshotFetcher::Pump() {
-  if (phase_ == Phase::kQueued && budget_->Take(group_)) {
+  if (phase_ == Phase::kIdle || phase_ == Phase::kReady) return;
+  const bool may_ask = MayAsk();
+  if (phase_ == Phase::kQueued) {
+    if (!may_ask) return;
     progress_ = now_;
     BeginRoot();
   }
-  if (phase_ != Phase::kRoot && phase_ != Phase::kParts) return;
-  while (asked_.size() < kRequestsMax && unwritten_bytes_ < kUnwrittenBytesMax && AskNext()) {
+  while (may_ask && asked_.size() < kRequestsMax && unwritten_bytes_ < kUnwrittenBytesMax &&
+         AskNext()) {
   }
   Scan();
   MaybeReady();

@@ -67,6 +67,8 @@ class SnapshotFetcher {
     virtual Index CommitIndex(GroupId group) const = 0;
     virtual Index AppliedIndex(GroupId group) const = 0;
     virtual uint16_t PageGeneration(GroupId group) const = 0;
+    // Whether the disk has room beside its reserve.
+    virtual bool HasRoom() const = 0;
   };
 
   struct Counters {
@@ -92,8 +94,10 @@ class SnapshotFetcher {
   SnapshotFetcher& operator=(const SnapshotFetcher&) = delete;
 
   // The group lacks what is not in the leader's log: fetch, from `from`, a checkpoint at or above
-  // `at_least`. Again and again while that is so; another `from` goes on with that one.
-  void Start(const ReplicaId& from, EntryId at_least);
+  // `at_least`. Again and again while that is so; another `from` goes on with that one. While the
+  // disk has no room it pauses: nothing is asked for, and the turn goes to others; unless it
+  // `must_take`, since without this replica nobody could commit what frees room.
+  void Start(const ReplicaId& from, EntryId at_least, bool must_take = false);
   // A kSnapshotPart for this group, whose sender was in `term`.
   void OnPart(const ReplicaId& from, Term term, const SnapshotPart& part);
   // From the log store; implies all earlier tickets.
@@ -125,6 +129,7 @@ class SnapshotFetcher {
     base::MonotonicTime at;
   };
 
+  bool MayAsk();
   void Pump();
   void BeginRoot();
   void Reset();
@@ -156,6 +161,7 @@ class SnapshotFetcher {
   ReplicaId leader_;  // Who was named by the last Start.
   ReplicaId from_;    // Who is asked.
   EntryId at_least_;
+  bool must_take_ = false;
   base::MonotonicTime now_;
   base::MonotonicTime heard_;     // The last Start.
   base::MonotonicTime progress_;  // The last part that was used.

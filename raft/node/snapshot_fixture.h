@@ -76,7 +76,7 @@ class SnapshotTransferTest : public ::testing::Test {
       peer->fetcher->Tick(now_);
       peer->server->Tick(now_);
     }
-    if (Wanted()) r_->fetcher->Start(sender_->id, sender_->checkpoint);
+    if (Wanted()) r_->fetcher->Start(sender_->id, sender_->checkpoint, must_take_);
     for (int i = 0; i < 20; ++i) {
       for (SnapshotPeer* peer : {a_.get(), b_.get(), r_.get()}) peer->Work();
       for (size_t n = wire_.size(); n > 0; --n) {
@@ -140,6 +140,7 @@ class SnapshotTransferTest : public ::testing::Test {
   SnapshotPeer* sender_ = nullptr;
   std::function<bool(SnapshotPeer::Sent&)> lose_;
   int64_t parts_left_ = 0;
+  bool must_take_ = false;
   uint64_t bodies_sent_ = 0;
 };
 

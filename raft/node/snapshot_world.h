@@ -139,6 +139,7 @@ class SnapshotPeer final : public StorageEvents,
   Index CommitIndex(GroupId) const override { return applied.index; }
   Index AppliedIndex(GroupId) const override { return applied.index; }
   uint16_t PageGeneration(GroupId) const override { return page_generation; }
+  bool HasRoom() const override { return has_room; }
   // SnapshotServer::Host.
   std::optional<SnapshotServer::Source> FindSource(GroupId) const override {
     return SnapshotServer::Source{id, applied.index, ended_through, checkpoint, machine.get()};
@@ -161,6 +162,7 @@ class SnapshotPeer final : public StorageEvents,
   Index ended_through;
   uint16_t page_generation = 0;
   int installs = 0;
+  bool has_room = true;
 
  private:
   struct Numbers {
