@@ -288,6 +288,8 @@ class Core {
     return !quarantined_ && memberships_.IsVoterSince(commit_, options_.self);
   }
   bool quarantined() const { return quarantined_; }
+  // Its state differs from another replica's, and it is not known here which of them is right.
+  bool disputed() const { return dispute_ > Index{0} || differs_; }
   base::RecoveryEpoch epoch() const { return options_.epoch; }
   // Bodies may be lacking here until this index is applied.
   Index ended_through() const { return ended_through_; }
@@ -420,7 +422,7 @@ class Core {
   // digest.cc
   const uint64_t* DigestAt(Index index) const;
   void AddDigest(const Progress& progress, Message* heartbeat) const;
-  void AnswerDigest(const Message& heartbeat, Message* reply) const;
+  void AnswerDigest(const Message& heartbeat, Message* reply);
   void OnPeerDigest(const Message& reply, Progress* progress);
   void SettleDispute();
 
@@ -449,6 +451,7 @@ class Core {
   bool quarantined_ = false;
   bool has_room_ = true;
   std::deque<std::pair<Index, uint64_t>> digests_;  // The newest few, ascending.
+  bool differs_ = false;  // Follower: from the leader, the last time that both could tell.
 
   // Leader only.
   Index term_start_;  // Its kNoop.

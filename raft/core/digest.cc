@@ -34,9 +34,10 @@ void Core::AddDigest(const Progress& progress, Message* heartbeat) const {
   }
 }
 
-void Core::AnswerDigest(const Message& heartbeat, Message* reply) const {
+void Core::AnswerDigest(const Message& heartbeat, Message* reply) {
   const uint64_t* own = DigestAt(heartbeat.digest_index);
   if (own == nullptr) return;
+  differs_ = *own != heartbeat.digest;
   reply->digest_index = heartbeat.digest_index;
   reply->digest = *own;
 }

@@ -181,6 +181,7 @@ void Core::BecomeLeader() {
   read_round_ = 0;
   heartbeat_due_ = now_;
   dispute_ = {};
+  differs_ = false;  // The others are compared with it now.
   // A leader has everything that was ever committed, this too (promise 7).
   commit_ = std::max(commit_, std::min(ended_through_, log_.last().index));
   // Also where this is the only voter: it may have become that a moment ago. Nobody led the term of

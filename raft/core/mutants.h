@@ -74,6 +74,8 @@ enum class Mutant {
   kReadErrorIsTheEnd,            // openraft issue 1795
   kOldEpochHeard,                // of a group that was reopened: copies that were given up
   kOldCopyJoins,                 // the same: such a copy comes back with what it has
+  kServesInDispute,              // nats-server issue 7556 family
+  kHeardBeforeRemembered,        // raft-rs pull 417 family: what is not durable counts already
   // Of what travels.
   kEntriesUnchecked,  // nats-server issue 7556 family: damage that is passed on, in an append
   kBatchUnchecked,    // the same, in all that is no entry

@@ -68,6 +68,7 @@ absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
   if (MutantIs(Mutant::kDurableAheadOfSnapshot)) durable_ = applied.index;
   log_.Reset(MutantIs(Mutant::kWrongTermOfSnapshot) ? EntryId{term(), applied.index} : applied);
   memberships_.Reset(applied, install->checkpoint.membership);
+  differs_ = false;
   commit_ = handed_out_ = applied_ = applied.index;
   checkpoint_ = applied;
   ended_through_ = std::max(ended_through_, install->ended_through);

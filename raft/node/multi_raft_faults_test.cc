@@ -98,6 +98,35 @@ TEST_F(MultiRaftFaultsTest, AReplicaThatIsGivenUpPassesItsStateOnToNobody) {
   EXPECT_EQ(parts, 1u);
 }
 
+// While nobody knows which of two states is right, neither is passed on: the third replica would
+// make a majority of the wrong one.
+TEST_F(MultiRaftFaultsTest, AStateThatIsDisputedIsPassedOnToNobody) {
+  const uint64_t leader = cluster_.AwaitLeader(kSnapshotGroup);
+  const uint64_t away = leader % 3 + 1;
+  const uint64_t other = 6 - leader - away;
+  PublishAndCompact(20, 1000);
+  cluster_.Isolate(away);
+  PublishAndCompact(80, 1000);
+  size_t parts = 0;
+  cluster_.filter = [&](const Message& message) {
+    parts += message.kind == MessageKind::kSnapshotPart;
+    return true;
+  };
+  AskForSnapshot(other, leader);
+  AskForSnapshot(leader, other);
+  cluster_.Run(base::Millis(50));
+  ASSERT_EQ(parts, 2u);
+  machine(leader).astray = 1;
+  for (int i = 0; i < 80; ++i) ASSERT_TRUE(Put(1000));
+  ASSERT_TRUE(cluster_.RunUntil([&] { return core(leader).disputed() && core(other).disputed(); }));
+  AskForSnapshot(other, leader);
+  AskForSnapshot(leader, other);
+  cluster_.Isolate(away, false);
+  cluster_.Run(base::Seconds(5));
+  EXPECT_EQ(parts, 2u);
+  EXPECT_EQ(machine(away).installs, 0);
+}
+
 // Nor does a log end where it cannot be read.
 TEST_F(MultiRaftFaultsTest, ALeaderThatCannotReadItsLogMakesWayForOneThatCan) {
   const uint64_t leader = cluster_.AwaitLeader(kSnapshotGroup);

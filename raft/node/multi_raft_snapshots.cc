@@ -54,9 +54,11 @@ uint16_t MultiRaft::Snapshots::PageGeneration(GroupId group) const {
 
 std::optional<SnapshotServer::Source> MultiRaft::Snapshots::FindSource(GroupId group) const {
   const Group* found = raft_->Find(group);
-  // The state of who is given up is worth nothing to others.
   if (found == nullptr) return std::nullopt;
+  // The state of who is given up is worth nothing to others; that of who may be about to be is not
+  // passed on either, or there would be two of them, and they a majority.
   if (found->core->quarantined() && !MutantIs(Mutant::kServesInQuarantine)) return std::nullopt;
+  if (found->core->disputed() && !MutantIs(Mutant::kServesInDispute)) return std::nullopt;
   return SnapshotServer::Source{.self = found->core->self(),
                                 .applied = found->applied.index,
                                 .ended_through = found->core->ended_through(),

@@ -46,7 +46,7 @@ class SnapshotServer {
   class Host {
    public:
     virtual ~Host() = default;
-    // Nullopt: the group is not open (any more).
+    // Nullopt: the group is not open (any more), or its state is not to be passed on.
     virtual std::optional<Source> FindSource(GroupId group) const = 0;
     virtual void SendPart(GroupId group, const ReplicaId& to, SnapshotPart part) = 0;
     // To the log store, as it is.
