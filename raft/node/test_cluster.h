@@ -57,7 +57,8 @@ class BasicTestCluster {
     const NodeId id;
     base::SeededRandom random;
     MemoryLogStore store;
-    NodeTable table;
+    std::map<NodeId, uint64_t> heard;  // Boots of others; on its disk.
+    std::unique_ptr<NodeTable> table;
     std::unique_ptr<MultiRaft> raft;  // Null: down.
     std::map<GroupId, std::unique_ptr<Machine>> machines;
     uint64_t boot = 0;
@@ -97,7 +98,11 @@ class BasicTestCluster {
     MultiRaftOptions options = options_;
     options.boot = base::BootId{static_cast<uint32_t>(node.boot)};
     options.self = {NodeId{n}, incarnation};
-    options.nodes = &node.table;
+    node.table = std::make_unique<NodeTable>(node.heard, [&node](NodeId peer, uint64_t boot) {
+      node.heard[peer] = boot;
+      node.table->Learn(peer, boot);
+    });
+    options.nodes = node.table.get();
     if (adapt_) adapt_(n, &options);
     node.raft = std::make_unique<MultiRaft>(options, &node.store, &node, &node.random);
     for (const GroupId group : groups_) {
