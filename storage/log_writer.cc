@@ -166,6 +166,7 @@ void LogWriter::WriteTasks(std::vector<QueuedTask>* tasks) {
     if (early) {
       report = builder_.TakeReport();
       for (const auto& [group, seq] : report.done) hooks_.events->OnStorageDone(group, seq);
+      negative_controls::DawdleBeforeSync();
     }
     if (!WriteBatch(batch, sync)) return;
     if (!early) report = builder_.TakeReport();

@@ -2,7 +2,9 @@
 #define PONTOON_STORAGE_NEGATIVE_CONTROLS_H_
 
 #ifdef PONTOON_NEGATIVE_CONTROLS
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "absl/strings/string_view.h"
 #endif
@@ -23,12 +25,15 @@ inline bool ReportBeforeSync() {
   static const bool on = Picked("report-before-sync");
   return on;
 }
+// So that what was reported is not synced by the time that somebody has heard of it.
+inline void DawdleBeforeSync() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 inline bool SkipSync() {
   static const bool on = Picked("skip-sync");
   return on;
 }
 #else
 constexpr bool ReportBeforeSync() { return false; }
+inline void DawdleBeforeSync() {}
 constexpr bool SkipSync() { return false; }
 #endif
 

@@ -39,13 +39,11 @@ class Broker(support.PontoonServer):
     def _command(self):
         return [os.path.join(support.BIN, self.program)] + super()._command()[1:]
 
-    def freeze(self, wait=True):
-        """Returns, if told to wait, when it executes nothing more: a signal to stop is acted upon only when one of its threads has the
+    def freeze(self):
+        """Returns when it executes nothing more: a signal to stop is acted upon only when one of its threads has the
         processor, and until then the others go on. What still sleeps inside the kernel then stops before it gets back. Without that a
         sync that is under way when the disk stops may be told to have succeeded, which no real disk without power does."""
         self.process.send_signal(signal.SIGSTOP)
-        if not wait:
-            return
         support.wait_until(lambda: "T" in self._thread_states(), what="the stop")
         support.wait_until(lambda: self._thread_states() <= {"T", "D"}, what="the stop of all threads")
 
@@ -108,9 +106,9 @@ class Run:
         broker.kill9()
         self.dead()
 
-    def power_cut(self, disk, broker, **how):
+    def power_cut(self, disk, broker):
         self.fault("power-cut")
-        disk.power_cut(broker, **how)
+        disk.power_cut(broker)
         self.dead()
 
     # -- clients
@@ -274,7 +272,7 @@ class SmallDisk:
             return True
         support.wait_until(done, 10, f"umount {self.path}")
 
-    def power_cut(self, broker, wait=True):
+    def power_cut(self, broker):
         """The disk stops without a last flush, the broker dies, the disk comes back as it was synced; and proof of all that."""
         self.cuts += 1
         synced, unsynced = (os.path.join(self.path, f"canary-{kind}-{self.cuts}") for kind in ("synced", "unsynced"))
@@ -285,7 +283,7 @@ class SmallDisk:
             os.fsync(file.fileno())
         with open(unsynced, "wb") as file:
             file.write(song)
-        broker.freeze(wait)
+        broker.freeze()
         disk = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(disk, self.FS_IOC_SHUTDOWN, struct.pack("I", self.WITHOUT_LOG_FLUSH))

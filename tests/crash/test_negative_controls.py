@@ -30,7 +30,7 @@ class NegativeControls(rig.CrashTest):
             load = run.load(broker, publishers=2, rate=0)
             for _ in range(CUTS_PER_ROUND):
                 load.wait_for("ok", 200 + run.random.randrange(300))
-                run.power_cut(self.disk, broker, wait=False)  # While it stops, what it has reported might still be synced.
+                run.power_cut(self.disk, broker)
                 self.start_whatever_is_left(run, broker, fault)
             load.stop()
             run.drain(broker, seconds=15)
