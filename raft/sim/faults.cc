@@ -98,6 +98,8 @@ void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
     checker_.OnLost(*host, vouched);
     notice_later();
   }
+  // What had got to the disk all the same is of this life, whoever lives there in the next.
+  checker_.OnSynced(host);
   checker_.OnCrash(host);
   Push(std::min(now_us_ + down_us, heal_at_us_), What::kStart, host->number());
 }
