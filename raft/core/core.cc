@@ -130,6 +130,7 @@ absl::Status Core::RequireLeaderOf(Term expected_term) const {
 }
 
 StorageTask& Core::Pending() {
+  more_ = true;
   if (!pending_.has_value()) {
     pending_.emplace();
     pending_->group = options_.group;
@@ -143,7 +144,7 @@ StorageTask& Core::Pending() {
 void Core::SealPending() {
   if (!pending_.has_value()) return;
   in_flight_.push_back({pending_->seq, log_.last().index, hard_state_});
-  output_.storage.push_back(*std::move(pending_));
+  Out().storage.push_back(*std::move(pending_));
   pending_.reset();
 }
 
@@ -157,7 +158,7 @@ void Core::SetHardState(HardState hard_state) {
   Pending().must_sync = true;
 }
 
-void Core::TellRole() { output_.role = RoleChange{role_, term(), leader_, ready()}; }
+void Core::TellRole() { Out().role = RoleChange{role_, term(), leader_, ready()}; }
 
 void Core::OnStorageDone(IoSeq seq) {
   PONTOON_CHECK_MSG(seq <= last_io_seq_ && (!pending_.has_value() || seq < pending_->seq),
@@ -198,7 +199,7 @@ void Core::TruncateFrom(Index index) {
     const EntryId own = log_.LastAtMost(log_.last().index, led_term_);
     const Index before = log_.LastAtMost(log_.last().index, Term{led_term_.value - 1}).index;
     if (own.term == led_term_ && own.index >= index) {
-      output_.dropped.push_back({led_term_, std::max(index, before + 1), own.index});
+      Out().dropped.push_back({led_term_, std::max(index, before + 1), own.index});
     }
   }
   log_.TruncateFrom(index);
@@ -227,20 +228,24 @@ Message Core::Make(MessageKind kind, const ReplicaId& to) const {
 
 void Core::SendWhenDurable(Message message) {
   if (pending_.has_value()) {
-    output_.send_after.push_back({pending_->seq, std::move(message)});
+    Out().send_after.push_back({pending_->seq, std::move(message)});
   } else if (!in_flight_.empty()) {
-    output_.send_after.push_back({in_flight_.back().seq, std::move(message)});
+    Out().send_after.push_back({in_flight_.back().seq, std::move(message)});
   } else {
     Send(std::move(message));
   }
 }
 
 bool Core::has_output() const {
-  return pending_.has_value() || has_committed() || output_.role.has_value() ||
-         !output_.storage.empty() || output_.installed != nullptr || output_.fetch.has_value() ||
-         !output_.astray.empty() || !output_.reads.empty() || !output_.send_now.empty() ||
-         !output_.send_after.empty() || !output_.dropped.empty() || !output_.entry_reads.empty() ||
-         replicate_ || (!early_reads_.empty() && commit_ >= term_start_);
+  return more_ || !output_.send_now.empty() || replicate_ || has_committed() ||
+         (!early_reads_.empty() && commit_ >= term_start_);
+}
+
+bool Core::TakeMessages(std::vector<Message>* messages) {
+  if (more_ || output_.send_now.empty() || replicate_ || has_committed() || !early_reads_.empty())
+    return false;
+  std::swap(*messages, output_.send_now);
+  return true;
 }
 
 void Core::TakeOutput(Output* out) {
@@ -249,6 +254,7 @@ void Core::TakeOutput(Output* out) {
   SealPending();
   out->Clear();
   std::swap(*out, output_);
+  more_ = false;
   HandOutCommitted(out);
 }
 

@@ -266,6 +266,9 @@ class Core {
   bool has_output() const;
   // Replaces what `out` holds (its memory is used again).
   void TakeOutput(Output* out);
+  // If all there is to do is to send messages at once, swaps them with `messages` (empty); else
+  // false.
+  bool TakeMessages(std::vector<Message>* messages);
 
   // State.
 
@@ -346,6 +349,11 @@ class Core {
   void TellRole();
   Message Make(MessageKind kind, const ReplicaId& to) const;
   void Send(Message message) { output_.send_now.push_back(std::move(message)); }
+  // For all else.
+  Output& Out() {
+    more_ = true;
+    return output_;
+  }
   // For a message that promises what is decided by now: after all storage tasks so far.
   void SendWhenDurable(Message message);
 
@@ -373,6 +381,8 @@ class Core {
   void TickLeader();
   // It answers, and what it says counts.
   bool IsHeard(const Progress& progress) const;
+  // All other members do.
+  bool AllAnswer() const;
   bool MajorityAnswers() const;
   void SendHeartbeats();
   void OnHeartbeat(const Message& message);
@@ -426,58 +436,57 @@ class Core {
   void OnPeerDigest(const Message& reply, Progress* progress);
   void SettleDispute();
 
+  // First what every heartbeat of an idle group looks at: with a thousand groups each further line
+  // of memory is one more that has to be fetched.
   const CoreOptions options_;  // With the epoch that was recovered.
   base::Random* const random_;
   base::MonotonicTime now_;
 
+  Role role_ = Role::kFollower;
+  bool more_ = false;       // output_ or pending_ holds more than messages to send at once.
+  bool replicate_ = false;  // Leader: there may be something to send.
+  bool quarantined_ = false;
+  bool has_room_ = true;
+  bool differs_ = false;          // Follower: from the leader, the last time that both could tell.
+  bool ready_ = false;            // Leader.
+  uint32_t lost_elections_ = 0;   // Since there was a leader.
   HardState hard_state_;          // As decided; durable once its task is done.
   HardState durable_hard_state_;  // As known to be on the disk.
-  Log log_;
-  MembershipLog memberships_;
-
-  Role role_ = Role::kFollower;
   std::optional<ReplicaId> leader_;
   base::MonotonicTime leader_heard_;  // Follower: when the leader last spoke.
   base::MonotonicTime election_due_;  // Not a leader: when to ask for an election.
-  uint32_t lost_elections_ = 0;       // Since there was a leader.
-  std::map<ReplicaId, bool> votes_;   // Answers to the (pre-)election under way.
-
-  Index durable_;  // Own log up to here is on the disk.
+  Index durable_;                     // Own log up to here is on the disk.
   Index commit_;
   Index handed_out_;
   Index applied_;
-  EntryId checkpoint_;  // The newest durable one; the log's base may lie below.
   Index ended_through_;
-  bool quarantined_ = false;
-  bool has_room_ = true;
-  std::deque<std::pair<Index, uint64_t>> digests_;  // The newest few, ascending.
-  bool differs_ = false;  // Follower: from the leader, the last time that both could tell.
-
-  // Leader only.
-  Index term_start_;  // Its kNoop.
-  bool ready_ = false;
-  Term led_term_;                   // The last term that this replica led in this life.
-  uint64_t uncommitted_bytes_ = 0;  // Cost of own entries after the kNoop not yet handed out.
-  std::map<ReplicaId, Progress> progress_;
-  bool replicate_ = false;  // There may be something to send.
+  Index term_start_;  // Leader: its kNoop.
   base::MonotonicTime heartbeat_due_;
   base::MonotonicTime predecessor_lease_end_;
   std::optional<ReplicaId> transfer_target_;
   base::MonotonicTime transfer_undo_;
-  Index dispute_;  // Digests of this index differ; all are asked for theirs. Zero: none do.
-  uint64_t read_round_ = 0;  // The newest round of heartbeats.
+  uint64_t read_round_ = 0;  // Leader: the newest round of heartbeats.
+  Index dispute_;       // Digests of this index differ; all are asked for theirs. Zero: none do.
+  EntryId checkpoint_;  // The newest durable one; the log's base may lie below.
+  // Of this turn, or of a leader that has committed nothing in its own term yet.
+  std::vector<ReadId> early_reads_;
+  Output output_;  // What is ready but for storage and committed.
+  Log log_;
+  MembershipLog memberships_;
+  std::map<ReplicaId, Progress> progress_;          // Leader only.
+  std::deque<std::pair<Index, uint64_t>> digests_;  // The newest few, ascending.
 
+  std::map<ReplicaId, bool> votes_;  // Answers to the (pre-)election under way.
+  Term led_term_;                    // The last term that this replica led in this life.
+  uint64_t uncommitted_bytes_ =
+      0;  // Leader: cost of own entries after the kNoop not yet handed out.
   IoSeq last_io_seq_;
   std::optional<StorageTask> pending_;
   std::deque<InFlight> in_flight_;
   // More headers may go once this task is done: it is a step of that, or somebody for whom they
   // were kept needs them no longer.
   std::optional<IoSeq> compact_after_;
-
-  // Of this turn, or of a leader that has committed nothing in its own term yet.
-  std::vector<ReadId> early_reads_;
   std::deque<WaitingRead> waiting_reads_;  // Their round is under way; ascending.
-  Output output_;                          // What is ready but for storage and committed.
 };
 
 }  // namespace pontoon::raft

@@ -74,7 +74,7 @@ void Core::SettleDispute() {
     };
     if (CountVotes(membership(), agrees) != VoteResult::kWon) continue;
     if (*own != *right) {
-      output_.astray.push_back({options_.self, Astray::Why::kDigestDiffers, dispute_});
+      Out().astray.push_back({options_.self, Astray::Why::kDigestDiffers, dispute_});
       return Quarantine();
     }
     for (auto& [peer, progress] : progress_) {

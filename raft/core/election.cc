@@ -12,8 +12,7 @@
 namespace pontoon::raft {
 
 bool Core::IsSoleVoter() const {
-  return membership().voters.size() == 1 && !IsJoint(membership()) &&
-         membership().voters[0] == options_.self;
+  return memberships_.has_one_voter() && membership().voters[0] == options_.self;
 }
 
 // A voter that still hears the leader helps no candidate.

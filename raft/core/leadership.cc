@@ -29,7 +29,15 @@ bool Core::IsHeard(const Progress& progress) const {
          now_ - progress.heard < options_.election_max;
 }
 
+bool Core::AllAnswer() const {
+  for (const auto& [peer, progress] : progress_) {
+    if (!IsHeard(progress)) return false;
+  }
+  return progress_.size() + 1 >= memberships_.everybody().size();
+}
+
 bool Core::MajorityAnswers() const {
+  if (AllAnswer()) return true;
   return CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            if (voter == options_.self) return true;
            const auto progress = progress_.find(voter);

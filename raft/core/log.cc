@@ -26,6 +26,7 @@ absl::StatusOr<Term> Log::TermAt(Index index) const {
         absl::StrCat("entry ", index.value, " is past the last, ", last_.index.value));
   }
   if (index == base_.index) return base_.term;
+  if (index == last_.index) return last_.term;
   const auto after = std::upper_bound(runs_.begin(), runs_.end(), index,
                                       [](Index i, const TermRun& run) { return i < run.first; });
   return std::prev(after)->term;
@@ -34,6 +35,7 @@ absl::StatusOr<Term> Log::TermAt(Index index) const {
 bool Log::Contains(EntryId id) const {
   if (MutantIs(Mutant::kTermOfCompactedIsZero))
     return TermAt(id.index).value_or(Term{0}) == id.term;
+  if (id.index == last_.index) return id.term == last_.term;
   const absl::StatusOr<Term> term = TermAt(id.index);
   return term.ok() && *term == id.term;
 }

@@ -28,9 +28,8 @@ size_t Majority(size_t voters) { return voters / 2 + 1; }
 
 // The highest index that a majority of `voters`, which must not be empty, has.
 Index MajorityIndex(const std::vector<ReplicaId>& voters,
-                    const std::function<Index(const ReplicaId&)>& match) {
-  std::vector<Index> indexes;
-  indexes.reserve(voters.size());
+                    absl::FunctionRef<Index(const ReplicaId&)> match) {
+  absl::InlinedVector<Index, 8> indexes;
   for (const ReplicaId& voter : voters) indexes.push_back(match(voter));
   // An order kept from before and repaired one place at a time misses the last to move.
   std::sort(indexes.begin(), indexes.end() - (MutantIs(Mutant::kQuorumOfStaleOrder) ? 1 : 0));
@@ -38,7 +37,7 @@ Index MajorityIndex(const std::vector<ReplicaId>& voters,
 }
 
 VoteResult CountHalf(const std::vector<ReplicaId>& voters,
-                     const std::function<std::optional<bool>(const ReplicaId&)>& vote) {
+                     absl::FunctionRef<std::optional<bool>(const ReplicaId&)> vote) {
   size_t granted = 0;
   size_t refused = 0;
   for (const ReplicaId& voter : voters) {
@@ -137,7 +136,7 @@ Membership AfterJoint(const Membership& members) {
   return {.voters = members.voters, .outgoing_voters = {}, .learners = members.learners};
 }
 
-Index QuorumIndex(const Membership& members, const std::function<Index(const ReplicaId&)>& match) {
+Index QuorumIndex(const Membership& members, absl::FunctionRef<Index(const ReplicaId&)> match) {
   PONTOON_CHECK(!members.voters.empty());
   const Index incoming = MajorityIndex(members.voters, match);
   if (!IsJoint(members)) return incoming;
@@ -145,7 +144,7 @@ Index QuorumIndex(const Membership& members, const std::function<Index(const Rep
 }
 
 VoteResult CountVotes(const Membership& members,
-                      const std::function<std::optional<bool>(const ReplicaId&)>& vote) {
+                      absl::FunctionRef<std::optional<bool>(const ReplicaId&)> vote) {
   if (members.voters.empty()) return VoteResult::kLost;
   const VoteResult incoming = CountHalf(members.voters, vote);
   if (!IsJoint(members)) return incoming;
@@ -185,15 +184,25 @@ absl::StatusOr<Membership> DecodeMembership(absl::string_view bytes) {
 void MembershipLog::Reset(EntryId base, Membership members) {
   history_.clear();
   history_.emplace_back(base, std::move(members));
+  NoteCurrent();
 }
 
 void MembershipLog::Append(EntryId id, Membership members) {
   PONTOON_CHECK(id.index > current_id().index);
   history_.emplace_back(id, std::move(members));
+  NoteCurrent();
 }
 
 void MembershipLog::TruncateFrom(Index index) {
+  if (history_.back().first.index < index) return;
   while (history_.size() > 1 && history_.back().first.index >= index) history_.pop_back();
+  NoteCurrent();
+}
+
+void MembershipLog::NoteCurrent() {
+  const std::vector<ReplicaId> all = AllMembers(current());
+  everybody_.assign(all.begin(), all.end());
+  one_voter_ = current().voters.size() == 1 && !IsJoint(current());
 }
 
 void MembershipLog::CompactTo(Index index) {

@@ -2,12 +2,13 @@
 #define PONTOON_RAFT_CORE_MEMBERSHIP_H_
 
 #include <deque>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -40,13 +41,13 @@ Membership AfterJoint(const Membership& members);
 
 // The highest index that a majority has, while joint a majority of both halves. `match`: what is
 // durable on a voter.
-Index QuorumIndex(const Membership& members, const std::function<Index(const ReplicaId&)>& match);
+Index QuorumIndex(const Membership& members, absl::FunctionRef<Index(const ReplicaId&)> match);
 
 enum class VoteResult { kPending, kWon, kLost };
 // `vote`: granted, refused, or not known yet. Lost once a majority of a half can no longer be
 // reached.
 VoteResult CountVotes(const Membership& members,
-                      const std::function<std::optional<bool>(const ReplicaId&)>& vote);
+                      absl::FunctionRef<std::optional<bool>(const ReplicaId&)> vote);
 
 // [format] The header of a kConfig entry. Version 1: u8 version, three lists (voters, outgoing
 // voters, learners), each u16 count and per replica u64 node, u32 incarnation; little endian.
@@ -65,6 +66,9 @@ class MembershipLog {
   void CompactTo(Index index);
 
   const Membership& current() const { return history_.back().second; }
+  // AllMembers of current(), and whether it has but one voter: asked for with every message.
+  const absl::InlinedVector<ReplicaId, 5>& everybody() const { return everybody_; }
+  bool has_one_voter() const { return one_voter_; }
   // The entry that made current().
   EntryId current_id() const { return history_.back().first; }
   // A voter of current(), or of one before it that is in force at `index` or later.
@@ -73,6 +77,10 @@ class MembershipLog {
   const Membership& At(Index index) const;
 
  private:
+  void NoteCurrent();
+
+  absl::InlinedVector<ReplicaId, 5> everybody_;
+  bool one_voter_ = false;
   std::deque<std::pair<EntryId, Membership>> history_{{EntryId{}, Membership{}}};
 };
 

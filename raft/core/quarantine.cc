@@ -27,7 +27,7 @@ void Core::Quarantine() {
 
 void Core::NoteQuarantined(const ReplicaId& peer, Progress* progress, Astray::Why why) {
   if (progress->state == Progress::State::kQuarantined) return;
-  output_.astray.push_back({peer, why, progress->match});
+  Out().astray.push_back({peer, why, progress->match});
   progress->BecomeQuarantined();
   if (transfer_target_ == peer) transfer_target_.reset();
 }

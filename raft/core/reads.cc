@@ -16,7 +16,7 @@ absl::Status Core::ReadIndex(ReadId id) {
 void Core::StartReads() {
   if (role_ != Role::kLeader || early_reads_.empty() || commit_ < term_start_) return;
   if (IsSoleVoter()) {
-    for (const ReadId& id : early_reads_) output_.reads.push_back({id, commit_});
+    for (const ReadId& id : early_reads_) Out().reads.push_back({id, commit_});
   } else {
     ++read_round_;
     for (const ReadId& id : early_reads_) waiting_reads_.push_back({id, commit_, read_round_});
@@ -33,7 +33,7 @@ void Core::AnswerReads() {
     return {progress == progress_.end() ? 0 : progress->second.round};
   });
   while (!waiting_reads_.empty() && waiting_reads_.front().round <= round.value) {
-    output_.reads.push_back({waiting_reads_.front().id, waiting_reads_.front().index});
+    Out().reads.push_back({waiting_reads_.front().id, waiting_reads_.front().index});
     waiting_reads_.pop_front();
   }
 }

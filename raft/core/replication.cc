@@ -53,7 +53,10 @@ absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entrie
 void Core::SetRoom(bool has_room) { has_room_ = has_room; }
 
 bool Core::MajorityHasRoom() const {
-  if (has_room_ && IsSoleVoter()) return true;
+  if (has_room_ && AllAnswer() &&
+      std::none_of(progress_.begin(), progress_.end(),
+                   [](const auto& p) { return p.second.no_room; }))
+    return true;
   return CountVotes(membership(), [this](const ReplicaId& voter) -> std::optional<bool> {
            if (voter == options_.self) return has_room_;
            const auto progress = progress_.find(voter);
@@ -138,7 +141,7 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   // A probe need not carry anything; where the logs agree is known before anything is read for it.
   if (entries.empty() && !probe) {
     progress->reading = true;
-    output_.entry_reads.push_back(
+    Out().entry_reads.push_back(
         {term(), peer, progress->next, durable_, options_.append_bytes_max});
     return false;
   }
@@ -198,7 +201,7 @@ void Core::OnEntriesRead(const EntryRead& read, absl::StatusOr<std::vector<Entry
     if (!damaged) return;
     progress.unreadable = read.from;
     if (MajorityWithoutSelf()) {
-      output_.astray.push_back({options_.self, Astray::Why::kDamaged, read.from});
+      Out().astray.push_back({options_.self, Astray::Why::kDamaged, read.from});
       Quarantine();
     }
     return;

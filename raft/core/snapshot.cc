@@ -37,7 +37,7 @@ void Core::OnSnapshotOffer(const Message& message) {
     reply.log = message.log;
     return SendWhenDurable(std::move(reply));
   }
-  output_.fetch = SnapshotWanted{term(), message.from, message.log, message.must_take};
+  Out().fetch = SnapshotWanted{term(), message.from, message.log, message.must_take};
 }
 
 absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
@@ -75,7 +75,7 @@ absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
   StorageTask& task = Pending();
   task.must_sync = true;
   task.install = install;
-  output_.installed = std::move(install);
+  Out().installed = std::move(install);
   if (leader_.has_value()) {
     Message reply = Make(MessageKind::kAppendReply, *leader_);
     reply.stamp = {};

@@ -45,16 +45,12 @@ absl::Status Core::CheckSender(const Message& message) const {
   // An unknown replica may be a member of a later membership than is known here, and lead it; one
   // whose disk was replaced since is not, and nobody answers a stranger.
   bool known = false;
-  // For every message of every idle group: without a list of its own.
-  for (const auto* members :
-       {&membership().voters, &membership().outgoing_voters, &membership().learners}) {
-    for (const ReplicaId& member : *members) {
-      known = known || member == message.from;
-      if (member.node == message.from.node && member.incarnation > message.from.incarnation) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("node ", message.from.node.value, " speaks as incarnation ",
-                         message.from.incarnation, ", which is over"));
-      }
+  for (const ReplicaId& member : memberships_.everybody()) {
+    known = known || member == message.from;
+    if (member.node == message.from.node && member.incarnation > message.from.incarnation) {
+      return absl::InvalidArgumentError(absl::StrCat("node ", message.from.node.value,
+                                                     " speaks as incarnation ",
+                                                     message.from.incarnation, ", which is over"));
     }
   }
   if (!known && IsReply(message.kind) && !MutantIs(Mutant::kCountsVotesOfStrangers))

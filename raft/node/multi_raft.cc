@@ -108,7 +108,15 @@ void MultiRaft::Touch(Group* group) {
 
 void MultiRaft::Leave(Group* group) {
   due_[group->place] = group->core->next_due();
-  if (group->core->has_output()) MarkDirty(group);
+  if (group->dirty) return;
+  // What a heartbeat leads to is mostly an answer and nothing else: it waits with the others of
+  // this turn, and the group need not be looked at again.
+  if (group->core->TakeMessages(&messages_)) {
+    SendAll(group, &messages_);
+    messages_.clear();
+  } else if (group->core->has_output()) {
+    MarkDirty(group);
+  }
 }
 
 void MultiRaft::Tick(base::MonotonicTime now) {

@@ -198,8 +198,9 @@ class MultiRaft {
   std::vector<base::MonotonicTime> due_;  // Core::next_due of each, or earlier.
   std::map<GroupId, IoSeq> closed_;       // Last storage task of groups closed in this life.
   std::vector<Group*> dirty_;
-  std::vector<Group*> turn_;  // The dirty ones that this Flush works on; kept for its memory.
-  Output output_;             // Kept for its memory.
+  std::vector<Group*> turn_;       // The dirty ones that this Flush works on; kept for its memory.
+  Output output_;                  // Kept for its memory.
+  std::vector<Message> messages_;  // Likewise; empty but within Leave.
   bool flushing_ = false;
   bool sent_ = false;  // Since the last Transport::EndTurn.
   base::MonotonicTime now_;
