@@ -120,8 +120,8 @@ TEST_F(DiskMonitorTest, LimitCanBeChangedWhileRunning) {
 }
 
 TEST(DiskSpaceTest, ReserveGrowsWithWhatIsStoredAndStaysASmallPartOfTheDisk) {
-  EXPECT_EQ(DiskMonitor::ReserveBytesFor(100'000 * kMiB, 0), 64 * kMiB);
-  EXPECT_EQ(DiskMonitor::ReserveBytesFor(100'000 * kMiB, 400 * kMiB), 164 * kMiB);
+  EXPECT_EQ(DiskMonitor::ReserveBytesFor(100'000 * kMiB, 0), 160 * kMiB);
+  EXPECT_EQ(DiskMonitor::ReserveBytesFor(100'000 * kMiB, 400 * kMiB), 260 * kMiB);
   EXPECT_EQ(DiskMonitor::ReserveBytesFor(100'000 * kMiB, 90'000 * kMiB), 1024 * kMiB);
   EXPECT_EQ(DiskMonitor::ReserveBytesFor(300 * kMiB, 0), 30 * kMiB);
 }
