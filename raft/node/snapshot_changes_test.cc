@@ -186,6 +186,20 @@ TEST_F(SnapshotTransferTest, ABodyThatTheSenderHasLostComesFromAnotherMember) {
   ExpectCaughtUp();
 }
 
+// Found by simulation: members were replaced one after the other since the checkpoint was made.
+TEST_F(SnapshotTransferTest, TheLeaderIsAskedAgainAlsoIfNoMemberOfTheCheckpointIsLeft) {
+  BuildState(100);
+  Offer();
+  int bodies = 0;
+  lose_ = [&](SnapshotPeer::Sent& sent) {
+    if (!sent.request) sent.part.membership = {.voters = {{NodeId{7}, 1}, {NodeId{8}, 1}}};
+    // Nobody answers for a while.
+    return sent.request && sent.part.kind == SnapshotPart::Kind::kBodies && ++bodies < 8;
+  };
+  ASSERT_TRUE(RunUntilInstalled());
+  EXPECT_GT(r_->fetcher->counters().next_senders, 0u);
+}
+
 TEST_F(SnapshotTransferTest, ABodyThatAllHaveLostIsNotCalledSettled) {
   BuildAndOffer(100);
   a_->store.DamageBody(kWorldGroup, Index{2});

@@ -50,9 +50,12 @@ void SnapshotFetcher::AskAnother(const ReplicaId& from) {
   }
 }
 
-// The one after it among the members, in a circle.
+// The one after it among the members, in a circle; the leader is in it, although the checkpoint may
+// be older than its membership.
 void SnapshotFetcher::AskNextSender() {
   std::vector<ReplicaId> members = AllMembers(checkpoint_.membership);
+  const auto place = std::lower_bound(members.begin(), members.end(), leader_);
+  if (place == members.end() || *place != leader_) members.insert(place, leader_);
   std::erase(members, host_->Self(group_));
   if (members.empty()) return;
   const auto next = std::upper_bound(members.begin(), members.end(), from_);
