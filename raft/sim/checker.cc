@@ -124,10 +124,14 @@ bool Checker::VotesAlone(const Host& host, const Host::Image& image) const {
     const auto it = image.store.record.find(group);
     const Membership* newest = nullptr;
     Index at;
-    for (const auto& [config, members] : history(group).configs()) {
-      if (it == image.store.record.end() || !it->second.Has(config) || config.index < at) continue;
-      at = config.index;
-      newest = &members;
+    // The image may be older than the group's last reopening.
+    for (const auto& [epoch, history] : histories_[id]) {
+      for (const auto& [config, members] : history.configs()) {
+        if (it == image.store.record.end() || !it->second.Has(config) || config.index < at)
+          continue;
+        at = config.index;
+        newest = &members;
+      }
     }
     if (newest == nullptr) {
       // Nothing yet; it would found the group, if it is to.

@@ -13,10 +13,10 @@ namespace {
 // Pages that a snapshot needs are held for 10 s.
 constexpr int64_t kServeWithinUs = 8'000'000;
 constexpr int64_t kCleanWithinUs = 30'000'000;
-// A replica that is behind may need so many round trips, each with a write at both ends: where one
-// append or one part of a snapshot is under way at a time, each holds little, and one replica after
-// the other is replaced.
-constexpr int64_t kRoundTrips = 64;
+// A replica that is behind may need so many round trips, each with a write at both ends: where an
+// append or a part of a snapshot holds but one of some hundred entries, few are under way at a
+// time, and one replica after the other is replaced.
+constexpr int64_t kRoundTrips = 256;
 
 bool Holds(const std::vector<ReplicaId>& list, const ReplicaId& replica) {
   return std::find(list.begin(), list.end(), replica) != list.end();
