@@ -54,7 +54,7 @@ std::string ReservePath(const std::string& data_dir) { return data_dir + "/reser
 
 uint64_t DiskMonitor::ReserveBytesFor(uint64_t disk_bytes, uint64_t stored_bytes) {
   const uint64_t most = std::clamp<uint64_t>(disk_bytes / 10, 16u << 20, 1u << 30);
-  // A flush of all that the write buffers of bodies may hold together (StoreSizes), and compactions.
+  // A flush of all that the buffers of bodies may hold together (StoreSizes), and compactions.
   return std::min(most, (160u << 20) + stored_bytes / 4);
 }
 
