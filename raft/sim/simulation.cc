@@ -105,7 +105,11 @@ void Simulation::Handle(const Item& item) {
     default:
       break;
   }
-  // The rest is for a process that runs.
+  HandleRunning(host, item);
+}
+
+// What is for a process that runs, of the life that it was meant for.
+void Simulation::HandleRunning(Host* host, const Item& item) {
   Packet packet;
   if (item.what == What::kPacket) {
     packet = std::move(packets_[item.slot]);
@@ -125,69 +129,81 @@ void Simulation::Handle(const Item& item) {
     }
     return Push(host->frozen_until_us, item.what, item.host, slot, item.boot);
   }
+  bool goes_on = true;
   switch (item.what) {
     case What::kTick:
-      host->Tick(now_us_);
-      if (host->disk_dead) {
-        trace_.Say(now_us_, "node ", item.host, " gives its disk up");
-        return CrashHost(host, 1000000);
-      }
-      ArmTick(host);
+      goes_on = TickHost(host);
       break;
     case What::kPacket:
-      if (!OpenPacket(&packet) || HitsTrap(item.host, packet.messages, false)) return;
-      DeliverPacket(host, std::move(packet));
+      goes_on = OpenPacket(&packet) && !HitsTrap(item.host, packet.messages, false);
+      if (goes_on) DeliverPacket(host, std::move(packet));
       break;
     case What::kRefused:
       host->OnPeerUnreachable(NodeId{item.slot});
       break;
-    case What::kSynced: {
+    default:
+      goes_on = HandleDisk(host, item);
+      break;
+  }
+  if (goes_on) AfterHost(host);
+}
+
+bool Simulation::TickHost(Host* host) {
+  host->Tick(now_us_);
+  if (host->disk_dead) {
+    trace_.Say(now_us_, "node ", host->number(), " gives its disk up");
+    CrashHost(host, 1000000);
+    return false;
+  }
+  ArmTick(host);
+  return true;
+}
+
+bool Simulation::HandleDisk(Host* host, const Item& item) {
+  const auto is_late = [&] {
+    return host->disk_chance().Permille(phase_ == Phase::kDisasters ? options_.late_permille : 0);
+  };
+  switch (item.what) {
+    case What::kSynced:
       if (!host->store().Write(item.slot)) {
         // Fail-stop: nobody knows what is on the disk now.
         trace_.Say(now_us_, "a write fails");
         Note(Coincidence::kWriteFailed);
-        return CrashHost(host, host->down_after_failure_us);
+        CrashHost(host, host->down_after_failure_us);
+        return false;
       }
       checker_.OnSynced(host);
       ArmMark(host);
-      if (host->disk_chance().Permille(phase_ == Phase::kDisasters ? options_.late_permille : 0)) {
+      if (is_late()) {
         Push(now_us_ + static_cast<int64_t>(host->disk_chance().Below(100000)), What::kReport,
              item.host, 0, host->starts());
-        break;
+        return true;
       }
-      host->disk_busy = false;
-      host->store().Report();
-      break;
-    }
-    case What::kMark:
-      host->mark_armed = false;
-      host->store().WriteMark();
-      return;
+      [[fallthrough]];
     case What::kReport:
       host->disk_busy = false;
       host->store().Report();
-      break;
+      return true;
+    case What::kMark:
+      host->mark_armed = false;
+      host->store().WriteMark();
+      return false;
     case What::kReads:
       host->store().PerformReads();
       // What was read may be out of date when it arrives.
-      if (host->disk_chance().Permille(phase_ == Phase::kDisasters ? options_.late_permille : 0)) {
+      if (is_late()) {
         Note(Coincidence::kLateAnswer);
         Push(now_us_ + static_cast<int64_t>(host->disk_chance().Below(
                            host->disk_chance().Permille(200) ? 5'000'000 : 100'000)),
              What::kAnswers, item.host, 0, host->starts());
-        break;
+        return true;
       }
-      host->reads_busy = false;
-      host->store().AnswerReads();
-      break;
-    case What::kAnswers:
-      host->reads_busy = false;
-      host->store().AnswerReads();
-      break;
+      [[fallthrough]];
     default:
-      break;
+      host->reads_busy = false;
+      host->store().AnswerReads();
+      return true;
   }
-  AfterHost(host);
 }
 
 void Simulation::AfterHost(Host* host) {

@@ -115,6 +115,10 @@ class Simulation {
   void Describe();  // Where everybody stands, into the trace (describe.cc).
   void Push(int64_t at_us, What what, uint32_t host = 0, uint32_t slot = 0, uint64_t boot = 0);
   void Handle(const Item& item);
+  void HandleRunning(Host* host, const Item& item);
+  // False: it is over with this process, or nothing is to be done after it.
+  bool TickHost(Host* host);
+  bool HandleDisk(Host* host, const Item& item);
   void AfterHost(Host* host);
   void SendPacket(Packet packet);
   bool OpenPacket(Packet* packet);
@@ -128,8 +132,25 @@ class Simulation {
   bool InChange(const Host& host) const;
   bool HitsTrap(uint32_t host, const std::vector<Message>& messages, bool on_send);
 
-  // faults.cc
+  // events.cc
   void Happen(const Event& event);
+  bool TakeEffect(const Event& event);
+  bool HappenAsWork(const Event& event);
+  bool HappenToNetwork(const Event& event);
+  bool HappenToGroup(const Event& event);
+  bool HappenToDisk(const Event& event);
+  bool HappenToNode(const Event& event);
+  bool Transfer(GroupId group, uint64_t dice);
+  bool CloseGroup(Host* host, GroupId group);
+  // Null: there is no such node.
+  Host* HostAt(uint64_t number) {
+    return number >= 1 && number <= hosts_.size() ? hosts_[number - 1].get() : nullptr;
+  }
+  GroupId GroupAt(uint64_t number) const {
+    return GroupId{static_cast<uint32_t>(number % options_.groups)};
+  }
+
+  // faults.cc
   void StartHost(Host* host);
   void CrashHost(Host* host, int64_t down_us, Damage damage = Damage::kNone);
   bool LoseDisk(Host* host, int64_t down_us);
