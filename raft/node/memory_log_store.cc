@@ -137,7 +137,7 @@ void MemoryLogStore::Crash(base::Random* random, StorageEvents* events, LogDamag
   if (MutantIs(Mutant::kGapAccepted) && queue_.size() > 1)
     queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(random->Below(queue_.size())));
   const uint64_t unsynced = history_.size() - synced_ + queue_.size();
-  uint64_t kept = synced_ + random->Below(unsynced + 1);
+  uint64_t kept = synced_ + (damage == LogDamage::kEnd ? 0 : random->Below(unsynced + 1));
   if (kept < history_.size()) {
     while (kept > synced_ && history_[kept].batch == history_[kept - 1].batch) --kept;
     CutHistory(kept);
@@ -147,6 +147,7 @@ void MemoryLogStore::Crash(base::Random* random, StorageEvents* events, LogDamag
   full_ = false;
   fail_next_ = false;
   if (kept > history_.size()) WriteBatch(kept - history_.size(), /*sync=*/false);
+  if (damage == LogDamage::kEnd) CutHistory(synced_);
   Die(events);
   if (damage == LogDamage::kBelowMark && MutantIs(Mutant::kMiddleCutAsTorn)) {
     CutHistory(random->Below(history_.size() + 1));
@@ -162,6 +163,12 @@ void MemoryLogStore::Crash(base::Random* random, StorageEvents* events, LogDamag
       while (at > 0 && history_[at - 1].batch == batch) --at;
       CutHistory(at);
     }
+  }
+  if (damage == LogDamage::kEnd && !history_.empty()) {
+    const uint64_t told = history_.back().synced_before;
+    size_t at = history_.size();
+    while (at > 0 && history_[at - 1].batch > told) --at;
+    CutHistory(at);
   }
   disk_.Sweep();
   // A start vouches for all that it finds.

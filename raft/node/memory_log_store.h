@@ -77,6 +77,7 @@ class MemoryLogStore final : public LogStore {
     kNone,
     kAboveMark,  // A batch behind the mark, if there is one: a flipped bit or a zeroed page.
     kBelowMark,  // The same before the mark.
+    kEnd,        // What was synced last, if the mark does not vouch for it; nothing came behind it.
   };
   // The process dies, or the machine: all that was synced stays, and as chance has it the first few
   // batches of the rest. Reports and reads that are under way are lost; whoever opens the groups

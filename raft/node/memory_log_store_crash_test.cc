@@ -152,6 +152,23 @@ TEST_F(MemoryLogStoreCrashTest, DamageAboveTheMarkCutsTheTailOrIsNoticed) {
   EXPECT_THAT(outcomes, UnorderedElementsAre("noticed", "left 3"));
 }
 
+TEST_F(MemoryLogStoreCrashTest, DamageOfTheEndTakesJustTheLastSyncBackAndTellsNobody) {
+  store_.LetMarkLag();
+  for (uint64_t i = 1; i <= 3; ++i) {
+    store_.Submit(Append(i, i));
+    store_.Sync();
+  }
+  store_.Submit(Append(4, 4));
+  base::SeededRandom random(1);
+  store_.Crash(&random, &recorder_, LogDamage::kEnd);
+  EXPECT_EQ(last(), 2u);
+  EXPECT_FALSE(store_.lost());
+  ASSERT_TRUE(store_.RecoverBlocking(kGroup).ok());
+  // A start vouches for what it found.
+  store_.Crash(&random, &recorder_, LogDamage::kEnd);
+  EXPECT_EQ(last(), 2u);
+}
+
 TEST_F(MemoryLogStoreCrashTest, MarkThatFollowsEverySyncLeavesNothingSyncedToLose) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     MemoryLogStore store(&recorder_);

@@ -17,6 +17,7 @@ enum class Purpose : uint64_t {
   kElection,
   kClock,
   kDice,
+  kRare,
 };
 
 class Chance final : public base::Random {

@@ -42,6 +42,9 @@ bool Simulation::TakeEffect(const Event& event) {
     case Happening::kChange:
     case Happening::kReopen:
       return HappenToGroup(event);
+    case Happening::kTrapChange:
+      change_traps_.push_back({event.args[0], Until(event.args[1])});
+      return true;
     case Happening::kSlowDisk:
     case Happening::kStallDisk:
     case Happening::kFullDisk:
@@ -208,6 +211,9 @@ bool Simulation::HappenToNode(const Event& event) {
       return true;
     case Happening::kCloseGroup:
       return CloseGroup(host, GroupAt(args[1]));
+    case Happening::kTrapEnd:
+      end_traps_.push_back({host, static_cast<int64_t>(args[2]), Until(args[1])});
+      return true;
     default:
       traps_[args[0]].push_back({static_cast<MessageKind>(args[1]), args[2],
                                  static_cast<int64_t>(args[3]),

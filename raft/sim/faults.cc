@@ -79,7 +79,9 @@ void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
     notice_later();
   }
   // What is synced behind the mark may be lost, of which at most others will know.
-  const bool unmarked = log == LogDamage::kAboveMark && host->store().is_unmarked();
+  if (damage == Damage::kEnd) log = LogDamage::kEnd;
+  const bool unmarked =
+      (log == LogDamage::kAboveMark || log == LogDamage::kEnd) && host->store().is_unmarked();
   if (unmarked && !(checker_.CanLose(*host) && checker_.Covers(*host, host->store().marked())))
     log = LogDamage::kNone;
   std::map<GroupId, Durable> vouched;
@@ -93,7 +95,7 @@ void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
   if (log == LogDamage::kBelowMark) Note(Coincidence::kDamageOfVouched);
   bool lost = false;
   checker_.Fail(host->Crash(log, &lost));
-  if (lost && log == LogDamage::kAboveMark) {
+  if (lost && (log == LogDamage::kAboveMark || log == LogDamage::kEnd)) {
     Note(Coincidence::kSilentLoss);
     checker_.OnLost(*host, vouched);
     notice_later();

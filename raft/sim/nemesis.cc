@@ -98,9 +98,9 @@ Event DrawFault(Happening what, const Options& options, Chance* chance) {
   event.what = what;
   switch (what) {
     case Happening::kCrash:
-      event.args = {
-          node, us,
-          chance->Permille(600) ? 0 : chance->Below(static_cast<uint64_t>(Damage::kCount)), 0};
+      event.args = {node, us,
+                    chance->Permille(600) ? 0 : chance->Below(static_cast<uint64_t>(Damage::kEnd)),
+                    0};
       break;
     case Happening::kCut:
     case Happening::kClog:
@@ -232,6 +232,24 @@ void DrawCompanions(const Event& event, const Options& options, Chance* chance,
   }
 }
 
+// What needs a moment that chance rarely meets waits for it. Beside all the rest, which does not
+// become rarer for it.
+void DrawRare(const Options& options, std::vector<Event>* events) {
+  Chance chance(options.seed, Purpose::kRare);
+  const uint64_t end = options.seconds * 1000000;
+  const auto add = [&](Happening what, std::array<uint64_t, kArguments> args) {
+    events->push_back({static_cast<int64_t>(chance.Between(500000, end - 1000000)), what, args});
+  };
+  const auto dice = [&] { return chance.Next() >> 32; };
+  for (uint64_t left = chance.Permille(700) ? chance.Between(1, 4) : 0; left > 0; --left) {
+    if (options.mark_lag_us == 0) break;
+    add(Happening::kTrapEnd,
+        {chance.Between(1, options.nodes), Us(&chance, 1000, 10000), Us(&chance, 20, 3000), 0});
+  }
+  for (uint64_t left = chance.Permille(750) ? chance.Between(1, 3) : 0; left > 0; --left)
+    add(Happening::kTrapChange, {dice(), Us(&chance, 2000, 15000), 0, 0});
+}
+
 void DrawWork(const Options& options, Chance* chance, std::vector<Event>* events) {
   const int64_t end = static_cast<int64_t>(options.seconds) * 1000000;
   for (uint64_t group = 0; group < options.groups; ++group) {
@@ -296,6 +314,7 @@ Plan DrawPlan(uint64_t seed) {
     plan.events.push_back(event);
     DrawCompanions(event, plan.options, &chance, &plan.events);
   }
+  DrawRare(plan.options, &plan.events);
   std::stable_sort(plan.events.begin(), plan.events.end(),
                    [](const Event& a, const Event& b) { return a.at_us < b.at_us; });
   return plan;

@@ -91,6 +91,8 @@ constexpr HappeningName kHappenings[] = {
     {"damage", Happening::kDamage},
     {"trap", Happening::kTrap},
     {"trap-send", Happening::kTrapSend},
+    {"trap-end", Happening::kTrapEnd},
+    {"trap-change", Happening::kTrapChange},
 };
 static_assert(std::size(kHappenings) == static_cast<size_t>(Happening::kCount));
 

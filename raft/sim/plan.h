@@ -95,13 +95,17 @@ enum class Happening : uint8_t {
   kDamage,      // node, group, us until it is noticed, dice: a flipped bit in one value
   kTrap,        // node, message kind, count, us: crashes when the count-th such message arrives
   kTrapSend,    // node, message kind, count, us: crashes when it sends the count-th such message
+  kTrapEnd,     // node, armed us, us: crashes as soon as the damaged end of its log, which it has
+                // synced and the mark does not vouch for, is an entry that enough others have
+  kTrapChange,  // dice, armed us: members of a group change when a part of its snapshot is sent
   kCount,
 };
 constexpr size_t kArguments = 4;
 
 // Of the log, with a crash. kTail: a torn batch, a zeroed page or a flipped bit behind what was
-// vouched for. kVouched: the same in what was; only where the rest has everything.
-enum class Damage : uint8_t { kNone, kTail, kVouched, kCount };
+// vouched for. kVouched: the same in what was; only where the rest has everything. kEnd: of what
+// was synced last, behind the durable mark, so that nothing tells; under the same condition.
+enum class Damage : uint8_t { kNone, kTail, kVouched, kEnd, kCount };
 
 struct Event {
   int64_t at_us = 0;

@@ -26,6 +26,7 @@ Simulation::Simulation(const Plan& plan, bool keep_text)
       heal_at_us_(static_cast<int64_t>(plan.options.seconds) * 1000000),
       traps_(plan.options.nodes + 1),
       part_at_us_(plan.options.nodes + 1, INT64_MIN / 2),
+      part_of_at_us_(plan.options.groups, INT64_MIN / 2),
       follow_at_us_(plan.options.groups),
       probes_(plan.options.groups) {
   for (uint32_t number = 1; number <= options_.nodes; ++number)
@@ -97,6 +98,8 @@ void Simulation::Handle(const Item& item) {
       trace_.Say(now_us_, "everything heals");
       network_.Heal();
       for (std::vector<Trap>& traps : traps_) traps.clear();
+      end_traps_.clear();
+      change_traps_.clear();
       phase_ = Phase::kServe;
       Push(now_us_, What::kPoll);
       return;
@@ -146,6 +149,8 @@ void Simulation::HandleRunning(Host* host, const Item& item) {
       break;
   }
   if (goes_on) AfterHost(host);
+  if (item.what == What::kSynced && !end_traps_.empty()) SpringEndTraps();
+  if (!change_traps_.empty()) SpringChangeTraps();
 }
 
 bool Simulation::TickHost(Host* host) {
@@ -221,8 +226,12 @@ void Simulation::AfterHost(Host* host) {
 
 void Simulation::SendPacket(Packet packet) {
   const Host& to = *hosts_[packet.to - 1];
-  if (packet.traffic == TrafficClass::kSnapshot)
+  if (packet.traffic == TrafficClass::kSnapshot) {
     part_at_us_[packet.from] = part_at_us_[packet.to] = now_us_;
+    for (const Message& message : packet.messages) {
+      if (message.kind == MessageKind::kSnapshotPart) part_of_at_us_[message.group.value] = now_us_;
+    }
+  }
   for (const Network::Arrival& arrival : network_.Route(now_us_, &packet, to.up())) {
     if (arrival.refused) {
       Push(arrival.at_us, What::kRefused, packet.from, packet.to, packet.start);
@@ -350,6 +359,36 @@ bool Simulation::HitsTrap(uint32_t host, const std::vector<Message>& messages, b
     }
   }
   return false;
+}
+
+void Simulation::SpringEndTraps() {
+  for (size_t i = 0; i < end_traps_.size(); ++i) {
+    const EndTrap trap = end_traps_[i];
+    Host* const host = trap.host;
+    if (now_us_ < trap.until_us) {
+      const Store& store = host->store();
+      if (!host->up() || host->outcast() || host->damaged() || !store.is_unmarked() ||
+          !store.ends_with_entries() || !checker_.CanLose(*host) ||
+          !checker_.Covers(*host, store.marked()))
+        continue;
+      trace_.Say(now_us_, "the trap springs");
+      Note(Coincidence::kTrapSprung);
+      CrashHost(host, trap.down_us, Damage::kEnd);
+    }
+    end_traps_.erase(end_traps_.begin() + static_cast<ptrdiff_t>(i--));
+  }
+}
+
+void Simulation::SpringChangeTraps() {
+  for (size_t i = 0; i < change_traps_.size(); ++i) {
+    const ChangeTrap trap = change_traps_[i];
+    bool over = now_us_ >= trap.until_us;
+    for (uint32_t group = 0; group < options_.groups && !over; ++group) {
+      over = part_of_at_us_[group] == now_us_ && Change(GroupId{group}, trap.dice);
+      if (over) Note(Coincidence::kTrapSprung);
+    }
+    if (over) change_traps_.erase(change_traps_.begin() + static_cast<ptrdiff_t>(i--));
+  }
 }
 
 Outcome RunPlan(const Plan& plan, bool keep_text) { return Simulation(plan, keep_text).Run(); }

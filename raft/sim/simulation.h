@@ -111,6 +111,15 @@ class Simulation {
     int64_t down_us;
     bool on_send;
   };
+  struct EndTrap {
+    Host* host;
+    int64_t down_us;
+    int64_t until_us;
+  };
+  struct ChangeTrap {
+    uint64_t dice;
+    int64_t until_us;
+  };
 
   void Describe();  // Where everybody stands, into the trace (describe.cc).
   void Push(int64_t at_us, What what, uint32_t host = 0, uint32_t slot = 0, uint64_t boot = 0);
@@ -131,6 +140,9 @@ class Simulation {
   bool InSnapshot(const Host& host) const;
   bool InChange(const Host& host) const;
   bool HitsTrap(uint32_t host, const std::vector<Message>& messages, bool on_send);
+  // Those that wait for more than a message, after a step.
+  void SpringEndTraps();
+  void SpringChangeTraps();
 
   // events.cc
   void Happen(const Event& event);
@@ -196,7 +208,10 @@ class Simulation {
   std::vector<uint32_t> free_packets_;
   std::map<GroupId, Membership> founders_;
   std::vector<std::vector<Trap>> traps_;  // By host.
-  std::vector<int64_t> part_at_us_;       // By host: when a part of a snapshot came or went.
+  std::vector<EndTrap> end_traps_;
+  std::vector<ChangeTrap> change_traps_;
+  std::vector<int64_t> part_at_us_;     // By host: when a part of a snapshot came or went.
+  std::vector<int64_t> part_of_at_us_;  // By group: when one was sent.
   enum class Phase { kDisasters, kServe, kAgree, kClean, kDone } phase_ = Phase::kDisasters;
   std::vector<int64_t> follow_at_us_;  // By group: when copies of older epochs are dropped.
   std::vector<Index> probes_;

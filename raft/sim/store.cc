@@ -71,6 +71,7 @@ void Store::RecordSynced(const Task& task) {
 
 void Store::WriteMark() {
   store_.WriteMark();
+  ends_with_entries_ = false;
   for (const Task& task : since_mark_) Record(task, &marked_[task.group]);
   since_mark_.clear();
 }
@@ -87,7 +88,9 @@ bool Store::Write(size_t count) {
   for (size_t i = written_; i < written_ + count; ++i) synced = synced || tasks_[i].must_sync;
   written_ += count;
   if (!synced) return true;
+  if (written_ > 0) ends_with_entries_ = false;
   for (; written_ > 0; --written_) {
+    ends_with_entries_ = ends_with_entries_ || !tasks_.front().append.empty();
     RecordSynced(tasks_.front());
     tasks_.pop_front();
   }
@@ -165,6 +168,7 @@ std::string Store::Crash(base::Random* random, StorageEvents* events,
   reads_ = 0;
   answers_.clear();
   written_ = 0;
+  ends_with_entries_ = false;
   const std::deque<Task> since_mark = std::exchange(since_mark_, {});
   const std::map<GroupId, Durable> marked = std::exchange(marked_, {});
   if (damage == MemoryLogStore::LogDamage::kBelowMark && !store_.lost())
@@ -183,7 +187,10 @@ std::string Store::Crash(base::Random* random, StorageEvents* events,
       tasks_.pop_front();
       why = Match(found);
     }
-    if (!why.empty() && damage == MemoryLogStore::LogDamage::kAboveMark && !since_mark.empty()) {
+    if (!why.empty() &&
+        (damage == MemoryLogStore::LogDamage::kAboveMark ||
+         damage == MemoryLogStore::LogDamage::kEnd) &&
+        !since_mark.empty()) {
       // Or what the mark vouches for, and some first few of what was synced since.
       *lost = true;
       votes_.clear();

@@ -102,6 +102,8 @@ class Store final : public LogStore {
   void WriteMark();
   // Something is synced that the mark does not vouch for.
   bool is_unmarked() const { return !since_mark_.empty(); }
+  // What was synced last has entries, and nothing was written behind it.
+  bool ends_with_entries() const { return ends_with_entries_ && written_ == 0; }
   // What was asked for is read now; the answers arrive with AnswerReads.
   void PerformReads() {
     reads_ = 0;
@@ -170,6 +172,7 @@ class Store final : public LogStore {
   const bool mark_lags_;
   std::map<GroupId, Durable> marked_;
   std::deque<Task> since_mark_;  // Synced since.
+  bool ends_with_entries_ = false;
   std::vector<std::pair<GroupId, HardState>> votes_;
   bool fails_next_ = false;
   uint64_t reads_ = 0;
