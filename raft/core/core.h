@@ -194,6 +194,10 @@ class Core {
   // ignored.
   absl::Status Step(Message message);
 
+  // What Step asks of every message before it looks at what it says: that it can be for this
+  // replica, and from that sender. For messages that are the hosts' and not the core's.
+  absl::Status CheckSender(const Message& message) const;
+
   // Appends `entries` (moved from; kind kNormal; their ids are set here) if this replica leads
   // `expected_term`, and returns the index of the first. They are durable and committed when they
   // come out of TakeOutput, or never. FailedPrecondition: does not lead that term.
@@ -358,7 +362,6 @@ class Core {
   void SendWhenDurable(Message message);
 
   // step.cc
-  absl::Status CheckSender(const Message& message) const;
   void RefuseOldTerm(const Message& message);
   absl::Status StepInTerm(Message message);  // Of the own term by now.
 

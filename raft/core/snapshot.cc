@@ -50,7 +50,8 @@ absl::Status Core::InstallSnapshot(std::shared_ptr<const Install> install) {
   if (has_it && !MutantIs(Mutant::kSnapshotOfThePastAccepted))
     return absl::AlreadyExistsError("this replica has got further");
   if (applied.term > std::max(term(), install->term) ||
-      applied.term < log_.TermAt(commit_).value_or(Term{0}) || applied.term == Term{0}) {
+      applied.term < log_.TermAt(commit_).value_or(Term{0}) || applied.term == Term{0} ||
+      applied.index.value > kHighestNumber) {
     return absl::InvalidArgumentError("a snapshot that contradicts what is committed");
   }
   if (absl::Status valid = ValidateMembership(install->checkpoint.membership); !valid.ok())

@@ -10,7 +10,6 @@
 namespace pontoon::raft {
 namespace {
 
-constexpr uint64_t kHighestNumber = uint64_t{1} << 62;
 // A term ahead by more elections than there can have been: taken over, it would use up all terms.
 constexpr uint64_t kTermJumpMax = uint64_t{1} << 32;
 
@@ -34,7 +33,6 @@ absl::Status Core::CheckSender(const Message& message) const {
   if (message.from == options_.self || message.term == Term{0}) {
     return absl::InvalidArgumentError("a message that nobody sends");
   }
-  // What no history reaches, and counting on from which would begin again at zero.
   for (const uint64_t number : {message.term.value, message.log.term.value, message.log.index.value,
                                 message.probe.value, message.commit.value}) {
     if (number > kHighestNumber)

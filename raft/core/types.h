@@ -21,6 +21,9 @@ using Term = base::StrongId<struct TermTag, uint64_t>;
 using Index = base::StrongId<struct IndexTag, uint64_t>;
 constexpr Index operator+(Index i, uint64_t n) { return {i.value + n}; }
 constexpr Index operator-(Index i, uint64_t n) { return {i.value - n}; }
+// Of a term or index that a peer names: what no history reaches, and counting on from which would
+// begin again at zero.
+inline constexpr uint64_t kHighestNumber = uint64_t{1} << 62;
 
 // [format] Which entry: where it stands and which leader made it.
 struct EntryId {

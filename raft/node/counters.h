@@ -19,7 +19,7 @@ struct RaftCounters {
   uint64_t wrong_epoch = 0;    // The group was reopened since, or has not been here.
   uint64_t old_incarnation = 0;  // The sender's disk was replaced since.
   uint64_t invalid = 0;          // Damaged, impossible, or of a stranger.
-  // A part of a snapshot, or a question for one, with nobody for it.
+  // A part of a snapshot that nobody asked for, or that is no answer: late, damaged, impossible.
   uint64_t unasked_snapshot = 0;
 
   uint64_t installed_snapshots = 0;

@@ -2,6 +2,7 @@
 
 #include "base/crc32c.h"
 #include "raft/core/entry.h"
+#include "raft/node/hosted_snapshot_fixture.h"
 #include "raft/node/test_cluster.h"
 
 // A peer that lies in any field of what it says may disturb its groups, which no protocol without
@@ -21,6 +22,22 @@ class Liar {
     return message;
   }
   uint64_t Below(uint64_t n) { return random_.Below(n); }
+
+  // The same of what is said about a snapshot.
+  Message LieAboutSnapshot(Message message) {
+    auto part = std::make_shared<SnapshotPart>(*message.snapshot);
+    for (uint64_t lies = 1 + random_.Below(2); lies > 0; --lies) {
+      if (random_.Below(8) == 0) {
+        message.term.value = Near(message.term.value);
+      } else if (!part->body_answers.empty() && random_.Below(2) == 0) {
+        LieAboutBody(&part->body_answers[random_.Below(part->body_answers.size())]);
+      } else {
+        LieAboutPart(part.get());
+      }
+    }
+    message.snapshot = std::move(part);
+    return message;
+  }
 
  private:
   uint64_t Near(uint64_t value) {
@@ -137,6 +154,70 @@ class Liar {
     message->entries.push_back(std::move(entry));
   }
 
+  void LieAboutPart(SnapshotPart* part) {
+    switch (random_.Below(14)) {
+      case 0:
+        part->kind = static_cast<SnapshotPart::Kind>(random_.Below(3));
+        break;
+      case 1:
+        part->checkpoint.term.value = Near(part->checkpoint.term.value);
+        break;
+      case 2:
+      case 3:
+        part->checkpoint.index.value = Near(part->checkpoint.index.value);
+        break;
+      case 4:
+        part->offset = Near(part->offset);
+        break;
+      case 5:
+        part->gone = !part->gone;
+        break;
+      case 6:
+        part->root_bytes = Near(part->root_bytes);
+        break;
+      case 7:
+        part->page_generation = static_cast<uint16_t>(Near(part->page_generation));
+        break;
+      case 8:
+        if (!part->membership.voters.empty()) part->membership.voters.pop_back();
+        break;
+      case 9:
+        part->membership.learners.push_back({NodeId{random_.Below(5)}, 1});
+        break;
+      case 10:
+        if (!part->page_bytes.empty()) part->page_bytes.pop_back();
+        break;
+      case 11:
+        for (PageId& page : part->pages) page.value = Near(page.value);
+        break;
+      case 12:
+        if (!part->bodies.empty()) part->bodies.back().index.value = Near(0);
+        break;
+      default:
+        part->root = TestBytes("lie");
+    }
+  }
+  void LieAboutBody(BodyAnswer* answer) {
+    switch (random_.Below(6)) {
+      case 0:
+        answer->kind = static_cast<BodyAnswer::Kind>(random_.Below(3));
+        break;
+      case 1:
+        answer->index.value = Near(answer->index.value);
+        break;
+      case 2:
+      case 3:
+        answer->ended.value = Near(answer->ended.value);
+        break;
+      case 4:
+        answer->image.body_bytes = static_cast<uint32_t>(Near(answer->image.body_bytes));
+        break;
+      default:
+        if (!answer->image.extents.empty())
+          answer->image.extents[0].offset = static_cast<uint32_t>(Near(0));
+    }
+  }
+
   base::SeededRandom random_;
 };
 
@@ -178,6 +259,40 @@ TEST(LyingPeerTest, NothingThatAPeerCanSayEndsAnotherNode) {
   EXPECT_GT(taken, 10000u);
   EXPECT_GT(dropped, 1000u);
 }
+
+class LyingSenderTest : public MultiRaftSnapshotTest,
+                        public ::testing::WithParamInterface<uint64_t> {};
+
+// Of what the two ends of a snapshot tell each other, every fourth message is a lie.
+TEST_P(LyingSenderTest, NothingThatCanBeSaidAboutASnapshotEndsANode) {
+  Liar liar(GetParam());
+  const uint64_t away = LeaveOneBehind(3);
+  cluster_.lies = true;
+  std::vector<Message> said;
+  cluster_.filter = [&](const Message& message) {
+    if (message.snapshot == nullptr || liar.Below(4) != 0) return true;
+    said.push_back(message);
+    return false;
+  };
+  uint64_t lies = 0;
+  for (int step = 0; step < 300; ++step) {
+    cluster_.Step();
+    for (Message& message : std::exchange(said, {})) {
+      Message lie = liar.LieAboutSnapshot(std::move(message));
+      const NodeId from = lie.from.node;
+      auto& victim = cluster_.node(lie.to.node.value);
+      victim.raft->Deliver(from, cluster_.node(from.value).boot, {std::move(lie)});
+      ++lies;
+    }
+  }
+  EXPECT_GT(lies, 0u);
+  // What it believed is on its disk: it finds it, and runs.
+  cluster_.Crash(away);
+  cluster_.Start(away);
+  cluster_.Run(base::Millis(500));
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, LyingSenderTest, ::testing::Range(uint64_t{1}, uint64_t{31}));
 
 }  // namespace
 }  // namespace pontoon::raft

@@ -177,7 +177,7 @@ class MultiRaft {
   void EndTurn();
   void Step(Group* group, Message message);
   // kSnapshotRequest and kSnapshotPart, which are the hosts' and not the core's.
-  void OnSnapshotMessage(Group* group, Message message);
+  void OnSnapshotMessage(Group* group, const Message& message);
   void FetchSnapshot(Group* group, const SnapshotWanted& wanted);
   void TickSnapshots();
   void NoteLogChange(Group* group, Index from);

@@ -146,14 +146,15 @@ void MultiRaft::Deliver(NodeId from, uint64_t boot, std::vector<Message> message
 }
 
 void MultiRaft::Step(Group* group, Message message) {
-  if (message.kind == MessageKind::kSnapshotRequest || message.kind == MessageKind::kSnapshotPart) {
-    return OnSnapshotMessage(group, std::move(message));
-  }
   const ReplicaId from = message.from;
-  Touch(group);
-  if (group->core->Step(std::move(message)).ok()) {
-    ++counters_.messages_in;
-    return Leave(group);
+  if (message.kind == MessageKind::kSnapshotRequest || message.kind == MessageKind::kSnapshotPart) {
+    if (group->core->CheckSender(message).ok()) return OnSnapshotMessage(group, message);
+  } else {
+    Touch(group);
+    if (group->core->Step(std::move(message)).ok()) {
+      ++counters_.messages_in;
+      return Leave(group);
+    }
   }
   bool replaced = false;
   for (const ReplicaId& member : AllMembers(group->core->membership()))

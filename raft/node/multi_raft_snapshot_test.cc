@@ -116,10 +116,52 @@ TEST_F(MultiRaftSnapshotTest, AStrangersRequestForASnapshotIsDroppedAndCounted) 
   request.group = kSnapshotGroup;
   request.from = {NodeId{77}, 1};
   request.to = TestReplica(leader);
+  request.term = raft.term(kSnapshotGroup);
   request.snapshot = std::make_shared<SnapshotPart>();
-  const uint64_t invalid = raft.counters().invalid;
+  const RaftCounters before = raft.counters();
   raft.Deliver(NodeId{77}, 1, {request});
-  EXPECT_EQ(raft.counters().invalid, invalid + 1);
+  EXPECT_EQ(raft.counters().invalid, before.invalid + 1);
+  request.from = {TestReplica(leader % 3 + 1).node, 0};
+  raft.Deliver(request.from.node, 1, {request});
+  EXPECT_EQ(raft.counters().old_incarnation, before.old_incarnation + 1);
+  request.from = TestReplica(leader % 3 + 1);
+  auto impossible = std::make_shared<SnapshotPart>();
+  impossible->kind = SnapshotPart::Kind::kPages;
+  request.snapshot = std::move(impossible);
+  raft.Deliver(request.from.node, 1, {request});
+  EXPECT_EQ(raft.counters().invalid, before.invalid + 2);
+  EXPECT_EQ(raft.counters().messages_in, before.messages_in);
+}
+
+// Who was not asked has no say in anything, in the term of the snapshot neither.
+TEST_F(MultiRaftSnapshotTest, PartsThatNobodyAskedForAreDroppedAndCountedDuringAFetch) {
+  const uint64_t away = LeaveOneBehind(3);
+  MultiRaft& raft = *cluster_.node(away).raft;
+  uint64_t sent = 0;
+  const auto speak = [&](ReplicaId from, uint64_t term) {
+    Message part;
+    part.kind = MessageKind::kSnapshotPart;
+    part.group = kSnapshotGroup;
+    part.from = from;
+    part.to = TestReplica(away);
+    part.term = Term{term};
+    part.snapshot = std::make_shared<SnapshotPart>();
+    const uint64_t boot = from.node == NodeId{77} ? 1 : cluster_.node(from.node.value).boot;
+    raft.Deliver(from.node, boot, {part});
+    ++sent;
+  };
+  ASSERT_TRUE(cluster_.RunUntil(
+      [&] {
+        speak({NodeId{77}, 1}, 1000);
+        speak({NodeId{77}, 1}, UINT64_MAX);
+        speak(TestReplica(away % 3 + 1), 1000);
+        speak(TestReplica((away + 1) % 3 + 1), 1000);
+        return machine(away).installs > 0;
+      },
+      base::Seconds(20)));
+  EXPECT_EQ(raft.counters().dropped(), sent);
+  EXPECT_LT(raft.term(kSnapshotGroup), Term{1000});
+  ExpectSame();
 }
 
 }  // namespace

@@ -66,25 +66,20 @@ std::optional<SnapshotServer::Source> MultiRaft::Snapshots::FindSource(GroupId g
                                 .machine = found->machine};
 }
 
-void MultiRaft::OnSnapshotMessage(Group* group, Message message) {
+void MultiRaft::OnSnapshotMessage(Group* group, const Message& message) {
   if (message.kind == MessageKind::kSnapshotRequest) {
     // One that is a member and not known here asks again, of a leader that does know it.
     const std::vector<ReplicaId> members = AllMembers(group->core->membership());
-    if (message.snapshot == nullptr ||
-        std::find(members.begin(), members.end(), message.from) == members.end()) {
-      ++counters_.invalid;
-      return;
-    }
-    ++counters_.messages_in;
-    return snapshots_->server.OnRequest(group->id, message.from, *message.snapshot);
-  }
-  const auto fetcher = snapshots_->fetchers.find(group->id);
-  if (fetcher == snapshots_->fetchers.end() || message.snapshot == nullptr) {
-    ++counters_.unasked_snapshot;
+    const bool taken = message.snapshot != nullptr &&
+                       std::binary_search(members.begin(), members.end(), message.from) &&
+                       snapshots_->server.OnRequest(group->id, message.from, *message.snapshot);
+    ++(taken ? counters_.messages_in : counters_.invalid);
     return;
   }
-  ++counters_.messages_in;
-  fetcher->second->OnPart(message.from, message.term, *message.snapshot);
+  const auto fetcher = snapshots_->fetchers.find(group->id);
+  const bool taken = fetcher != snapshots_->fetchers.end() && message.snapshot != nullptr &&
+                     fetcher->second->OnPart(message.from, message.term, *message.snapshot);
+  ++(taken ? counters_.messages_in : counters_.unasked_snapshot);
   AfterSnapshotInput(group->id);
 }
 

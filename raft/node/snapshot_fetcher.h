@@ -98,8 +98,9 @@ class SnapshotFetcher {
   // disk has no room it pauses: nothing is asked for, and the turn goes to others; unless it
   // `must_take`, since without this replica nobody could commit what frees room.
   void Start(const ReplicaId& from, EntryId at_least, bool must_take = false);
-  // A kSnapshotPart for this group, whose sender was in `term`.
-  void OnPart(const ReplicaId& from, Term term, const SnapshotPart& part);
+  // A kSnapshotPart for this group, whose sender was in `term`. False: it was not asked for, or
+  // cannot be true, and has changed nothing.
+  bool OnPart(const ReplicaId& from, Term term, const SnapshotPart& part);
   // From the log store; implies all earlier tickets.
   void OnStateWritten(uint64_t ticket);
   // A storage task that truncates or appends from `from` on was submitted: bodies there may be

@@ -58,27 +58,26 @@ bool IsSound(const StateMachine::Contents& contents, Index applied) {
 
 }  // namespace
 
-void SnapshotFetcher::OnPart(const ReplicaId& from, Term term, const SnapshotPart& part) {
-  term_ = std::max(term_, term);
+bool SnapshotFetcher::OnPart(const ReplicaId& from, Term term, const SnapshotPart& part) {
   const auto asked = asked_.find(part.request);
   if (from != from_ || asked == asked_.end() || asked->second.request.kind != part.kind) {
     ++counters_.dropped;
-    return;
+    return false;
   }
   if (phase_ == Phase::kParts && host_->AppliedIndex(group_) >= checkpoint_.applied.index) {
     // It got there by the log. Bodies that came now might never be let go.
     ++counters_.dropped;
     Abandon();
-    return;
+    return false;
   }
   const SnapshotPart request = asked->second.request;
   const bool newest = request.checkpoint == EntryId{};
   if (part.gone) {
-    if (newest) return;  // It has none so far: asked again later.
+    if (newest) return true;  // It has none so far: asked again later.
     ++counters_.parts;
     BeginRoot();
     Pump();
-    return;
+    return true;
   }
   bool used = newest || part.checkpoint == request.checkpoint;
   if (used) {
@@ -96,6 +95,7 @@ void SnapshotFetcher::OnPart(const ReplicaId& from, Term term, const SnapshotPar
   }
   if (used) {
     ++counters_.parts;
+    term_ = std::max(term_, term);
     progress_ = now_;
     asked_.erase(part.request);
     if (phase_ == Phase::kRoot && root_received_ == root_bytes_) OnRootComplete();
@@ -103,6 +103,7 @@ void SnapshotFetcher::OnPart(const ReplicaId& from, Term term, const SnapshotPar
     ++counters_.dropped;  // Whatever it was meant to be; the right one may still come.
   }
   Pump();
+  return used;
 }
 
 bool SnapshotFetcher::OnRootPart(const SnapshotPart& request, const SnapshotPart& part) {
@@ -112,7 +113,9 @@ bool SnapshotFetcher::OnRootPart(const SnapshotPart& request, const SnapshotPart
       part.offset > part.root_bytes || part.root.size() > part.root_bytes - part.offset)
     return false;
   if (first) {
-    if (part.checkpoint.index == Index{0} || part.checkpoint < at_least_) return false;
+    if (part.checkpoint.index == Index{0} || part.checkpoint.index.value > kHighestNumber ||
+        part.checkpoint.term.value > kHighestNumber || part.checkpoint < at_least_)
+      return false;
     checkpoint_.applied = part.checkpoint;
     checkpoint_.membership = part.membership;
     checkpoint_.page_generation = part.page_generation;
@@ -197,7 +200,7 @@ bool SnapshotFetcher::OnBodiesPart(const SnapshotPart& request, const SnapshotPa
   for (size_t i = 0; i < part.body_answers.size(); ++i) {
     const BodyAnswer& answer = part.body_answers[i];
     const BodyWanted& wanted = request.bodies[i];
-    if (answer.index != wanted.index) return false;
+    if (answer.index != wanted.index || answer.ended.value > kHighestNumber) return false;
     switch (answer.kind) {
       case BodyAnswer::Kind::kSame:
         if (wanted.fingerprint == 0) return false;

@@ -29,6 +29,26 @@ SnapshotPart AnswerTo(const SnapshotPart& request) {
   return part;
 }
 
+// Whether some fetcher could ask this.
+bool IsPossible(const SnapshotPart& request) {
+  switch (request.kind) {
+    case SnapshotPart::Kind::kRoot:
+      return request.offset == 0 || request.checkpoint != EntryId{};
+    case SnapshotPart::Kind::kPages:
+      return !request.pages.empty() && request.pages.size() <= kSnapshotItemsMax &&
+             std::all_of(request.pages.begin(), request.pages.end(),
+                         [](PageId page) { return page.value <= kPageIdMax; });
+    case SnapshotPart::Kind::kBodies:
+      return !request.bodies.empty() && request.bodies.size() <= kSnapshotItemsMax &&
+             std::all_of(request.bodies.begin(), request.bodies.end(),
+                         [&request](const BodyWanted& wanted) {
+                           return wanted.index > Index{0} &&
+                                  wanted.index <= request.checkpoint.index;
+                         });
+  }
+  return false;
+}
+
 }  // namespace
 
 // A request for pages that is being answered.
@@ -60,23 +80,31 @@ std::function<void(Result)> SnapshotServer::OnLoop(std::function<void(Result)> d
   return raft::OnLoop(post_, alive_, std::move(done));
 }
 
-void SnapshotServer::OnRequest(GroupId group, const ReplicaId& from, const SnapshotPart& request) {
+bool SnapshotServer::OnRequest(GroupId group, const ReplicaId& from, const SnapshotPart& request) {
   ++counters_.requests;
+  if (!IsPossible(request)) {
+    ++counters_.invalid;
+    return false;
+  }
   const std::optional<Source> source = host_->FindSource(group);
-  if (!source.has_value()) return;
+  if (!source.has_value()) return true;
   // Until it has applied what its own bodies were settled by, it feeds no one (design section 4).
   if (source->applied < source->ended_through) {
     ++counters_.not_ready;
-    return;
+    return true;
   }
   switch (request.kind) {
     case SnapshotPart::Kind::kRoot:
-      return OnRootRequest(group, *source, from, request);
+      OnRootRequest(group, *source, from, request);
+      break;
     case SnapshotPart::Kind::kPages:
-      return OnPagesRequest(group, from, request);
+      OnPagesRequest(group, from, request);
+      break;
     case SnapshotPart::Kind::kBodies:
-      return OnBodiesRequest(group, *source, from, request);
+      OnBodiesRequest(group, *source, from, request);
+      break;
   }
+  return true;
 }
 
 SnapshotServer::Pin* SnapshotServer::FindPin(GroupId group, EntryId checkpoint) {
@@ -94,15 +122,11 @@ void SnapshotServer::OnRootRequest(GroupId group, const Source& source, const Re
     Pin* pin = FindPin(group, request.checkpoint);
     if (pin == nullptr) return SendGone(group, from, request);
     if (request.offset >= pin->root.size()) {
-      ++counters_.invalid;
+      ++counters_.invalid;  // Of that root.
       return;
     }
     pin->used = now_;
     return SendRoot(group, from, *pin, request.request, request.offset);
-  }
-  if (request.offset != 0) {
-    ++counters_.invalid;
-    return;
   }
   if (source.checkpoint == EntryId{}) return SendGone(group, from, request);
   if (Pin* pin = FindPin(group, source.checkpoint); pin != nullptr) {
@@ -200,12 +224,6 @@ bool SnapshotServer::Begin() {
 
 void SnapshotServer::OnPagesRequest(GroupId group, const ReplicaId& from,
                                     const SnapshotPart& request) {
-  if (request.pages.empty() || request.pages.size() > kSnapshotItemsMax ||
-      std::any_of(request.pages.begin(), request.pages.end(),
-                  [](PageId page) { return page.value > kPageIdMax; })) {
-    ++counters_.invalid;
-    return;
-  }
   Pin* pin = FindPin(group, request.checkpoint);
   if (pin == nullptr) return SendGone(group, from, request);
   pin->used = now_;
@@ -258,17 +276,6 @@ void SnapshotServer::OnPagesRead(const std::shared_ptr<PageJob>& job) {
 
 void SnapshotServer::OnBodiesRequest(GroupId group, const Source& source, const ReplicaId& from,
                                      const SnapshotPart& request) {
-  if (request.bodies.empty() || request.bodies.size() > kSnapshotItemsMax ||
-      request.checkpoint == EntryId{}) {
-    ++counters_.invalid;
-    return;
-  }
-  for (const BodyWanted& wanted : request.bodies) {
-    if (wanted.index == Index{0} || wanted.index > request.checkpoint.index) {
-      ++counters_.invalid;
-      return;
-    }
-  }
   // It does not have those entries, or others in their places. The one from whom the checkpoint
   // came may be dead, and the receiver the one without whom nothing more is applied here.
   if (source.applied < request.checkpoint.index) {

@@ -68,8 +68,8 @@ class SnapshotServer {
   SnapshotServer(const SnapshotServer&) = delete;
   SnapshotServer& operator=(const SnapshotServer&) = delete;
 
-  // A kSnapshotRequest that `from` sent to this group.
-  void OnRequest(GroupId group, const ReplicaId& from, const SnapshotPart& request);
+  // A kSnapshotRequest that `from` sent to this group. False: no fetcher of this version sends it.
+  bool OnRequest(GroupId group, const ReplicaId& from, const SnapshotPart& request);
   void Tick(base::MonotonicTime now);
 
   // Pages that the group's state machine needs no more, as the store knows them: what of them may

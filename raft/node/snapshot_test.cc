@@ -184,6 +184,8 @@ TEST_F(SnapshotTransferTest, DamagedOrImpossiblePartsChangeNothing) {
         spoil([](SnapshotPart* part) { part->root.Clear(); });
         spoil([](SnapshotPart* part) { part->checkpoint = {}; });
         spoil([](SnapshotPart* part) { part->checkpoint.index = Index{1}; });
+        spoil([](SnapshotPart* part) { part->checkpoint.index = Index{UINT64_MAX}; });
+        spoil([](SnapshotPart* part) { part->checkpoint.term = Term{UINT64_MAX}; });
         break;
       case SnapshotPart::Kind::kPages:
         spoil([](SnapshotPart* part) { part->page_bytes.clear(); });
@@ -201,6 +203,7 @@ TEST_F(SnapshotTransferTest, DamagedOrImpossiblePartsChangeNothing) {
           part->body_answers.back().kind = BodyAnswer::Kind::kEnded;
           part->body_answers.back().ended = Index{3};
         });
+        spoil([](SnapshotPart* part) { part->body_answers.back().ended = Index{UINT64_MAX}; });
         spoil([](SnapshotPart* part) { part->body_answers.back().image.extents[0].crc ^= 1; });
         spoil([](SnapshotPart* part) { part->body_answers.back().image.extents[0].size -= 1; });
         spoil([](SnapshotPart* part) {
