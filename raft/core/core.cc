@@ -16,7 +16,6 @@ void Output::Clear() {
   send_now.clear();
   send_after.clear();
   role.reset();
-  dropped.clear();
   astray.clear();
   installed.reset();
   committed.clear();
@@ -195,13 +194,6 @@ void Core::AppendToLog(Entry entry) {
 // ones still come in, and must not count for the new ones.
 void Core::TruncateFrom(Index index) {
   PONTOON_CHECK_MSG(index > commit_, "what is committed is never replaced");
-  if (led_term_ > Term{0}) {
-    const EntryId own = log_.LastAtMost(log_.last().index, led_term_);
-    const Index before = log_.LastAtMost(log_.last().index, Term{led_term_.value - 1}).index;
-    if (own.term == led_term_ && own.index >= index) {
-      Out().dropped.push_back({led_term_, std::max(index, before + 1), own.index});
-    }
-  }
   log_.TruncateFrom(index);
   if (!MutantIs(Mutant::kTruncatedChangeStays)) memberships_.TruncateFrom(index);
   if (!MutantIs(Mutant::kDurableSurvivesTruncation)) durable_ = std::min(durable_, index - 1);

@@ -122,13 +122,6 @@ struct HeldMessage {
   Message message;
 };
 
-// Own proposals that are certain never to commit: another leader's entries took their places.
-struct DroppedProposals {
-  Term term;
-  Index first;
-  Index last;
-};
-
 // What the owner has to do, in this order. It holds no pointer into the core.
 struct Output {
   // 1. To LogStore::Submit, in this order. OnStorageDone when one is done.
@@ -139,7 +132,6 @@ struct Output {
   std::vector<HeldMessage> send_after;
   // 4. Told before the entries below are applied.
   std::optional<RoleChange> role;
-  std::vector<DroppedProposals> dropped;
   std::vector<Astray> astray;
   // 5. The state machine takes it over; `committed` follows it.
   std::shared_ptr<const Install> installed;
@@ -480,7 +472,6 @@ class Core {
   std::deque<std::pair<Index, uint64_t>> digests_;  // The newest few, ascending.
 
   std::map<ReplicaId, bool> votes_;  // Answers to the (pre-)election under way.
-  Term led_term_;                    // The last term that this replica led in this life.
   uint64_t uncommitted_bytes_ =
       0;  // Leader: cost of own entries after the kNoop not yet handed out.
   IoSeq last_io_seq_;

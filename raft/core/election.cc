@@ -174,7 +174,6 @@ void Core::BecomeLeader() {
   role_ = Role::kLeader;
   leader_ = options_.self;
   lost_elections_ = 0;
-  led_term_ = term();
   ready_ = false;
   if (!MutantIs(Mutant::kUncommittedBytesLeak)) uncommitted_bytes_ = 0;
   read_round_ = 0;

@@ -91,20 +91,6 @@ TEST_F(LeaderTest, StepsDownWhenItLearnsOfALaterTerm) {
             absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(LeaderTest, ToldThatItsProposalsCanNeverCommitItSaysWhich) {
-  Create();
-  LeadReady();
-  std::vector<Entry> entries{At(0, 0), At(0, 0)};
-  ASSERT_TRUE(core_->Propose(Term{2}, absl::MakeSpan(entries)).ok());
-  Settle();
-  ASSERT_EQ(Step(Append(3, {Term{2}, Index{3}}, {At(3, 4)})), absl::OkStatus());
-  const Output out = Take();
-  ASSERT_THAT(out.dropped, SizeIs(1));
-  EXPECT_EQ(out.dropped[0].term, Term{2});
-  EXPECT_EQ(out.dropped[0].first, Index{4});
-  EXPECT_EQ(out.dropped[0].last, Index{4});
-}
-
 // R15: counted from when the question left, not from when the answer came.
 TEST_F(LeaderTest, TheLeaseCountsFromTheSendThatAMajorityAnswered) {
   Create();

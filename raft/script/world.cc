@@ -119,10 +119,6 @@ void World::TakeOver(Replica* replica, Output out) {
   for (Message& message : out.send_now) Post(*replica, std::move(message));
   for (HeldMessage& held : out.send_after) replica->held.push_back(std::move(held));
   if (out.role.has_value()) Say(name, " is ", Show(*out.role));
-  for (const DroppedProposals& dropped : out.dropped) {
-    Say(name, " loses its proposals ", dropped.first.value, "..", dropped.last.value, " of term ",
-        dropped.term.value);
-  }
   for (const Astray& astray : out.astray) {
     const absl::string_view why = astray.why == Astray::Why::kSaidSo    ? "says so"
                                   : astray.why == Astray::Why::kDamaged ? "is damaged"
