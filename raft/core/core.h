@@ -389,6 +389,9 @@ class Core {
   bool MajorityWithoutSelf() const;
   // The voter that could take over at once, or else soonest; nullopt: none is heard.
   std::optional<ReplicaId> BestSuccessor() const;
+  // Has it campaign at once if it has everything; otherwise the others notice by themselves.
+  void LetSuccessorCampaign();
+  void LetCampaign(const ReplicaId& voter);
 
   // replication.cc
   void AppendOwn(EntryKind kind, Entry entry);

@@ -195,13 +195,20 @@ std::optional<ReplicaId> Core::BestSuccessor() const {
   return best;
 }
 
-void Core::MaybeHandOver() {
-  if (!transfer_target_.has_value()) return;
-  const auto progress = progress_.find(*transfer_target_);
+void Core::LetSuccessorCampaign() {
+  if (const std::optional<ReplicaId> best = BestSuccessor(); best.has_value()) LetCampaign(*best);
+}
+
+void Core::LetCampaign(const ReplicaId& voter) {
+  const auto progress = progress_.find(voter);
   if (progress == progress_.end() || progress->second.match != log_.last().index) return;
-  Message message = Make(MessageKind::kTimeoutNow, *transfer_target_);
+  Message message = Make(MessageKind::kTimeoutNow, voter);
   message.log = log_.last();
   Send(std::move(message));
+}
+
+void Core::MaybeHandOver() {
+  if (transfer_target_.has_value()) LetCampaign(*transfer_target_);
 }
 
 void Core::OnTimeoutNow(const Message& message) {

@@ -10,15 +10,7 @@ namespace pontoon::raft {
 
 void Core::Quarantine() {
   if (quarantined_) return;
-  if (role_ == Role::kLeader) {
-    // Someone who has everything takes over at once; otherwise they notice by themselves.
-    const std::optional<ReplicaId> successor = BestSuccessor();
-    if (successor.has_value() && progress_.at(*successor).match == log_.last().index) {
-      Message message = Make(MessageKind::kTimeoutNow, *successor);
-      message.log = log_.last();
-      Send(std::move(message));
-    }
-  }
+  if (role_ == Role::kLeader) LetSuccessorCampaign();
   quarantined_ = true;
   if (role_ != Role::kFollower) BecomeFollower(term(), std::nullopt);
   Pending().quarantine = true;

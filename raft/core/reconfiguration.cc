@@ -63,6 +63,7 @@ void Core::FinishReconfiguration() {
   if (IsJoint(membership())) return AppendOwnMembership(AfterJoint(membership()));
   if (IsVoter(membership(), options_.self)) return;
   SendHeartbeats();  // The others learn that the change is complete.
+  LetSuccessorCampaign();
   BecomeFollower(term(), std::nullopt);
 }
 
