@@ -24,8 +24,26 @@ void Output::Clear() {
   fetch.reset();
 }
 
+absl::Status CoreOptions::Validate() const {
+  const base::Duration zero;
+  const bool times = zero < heartbeat && heartbeat < election_min && election_min < election_max &&
+                     clock_drift_percent < 100 &&
+                     heartbeat < lease * (100 - clock_drift_percent) / 100;
+  if (!times) {
+    return absl::InvalidArgumentError(
+        "a heartbeat has to be shorter than a lease and than the shortest wait for an election, "
+        "and "
+        "that shorter than the longest");
+  }
+  if (inflight_messages_max == 0 || inflight_bytes_max == 0 || digest_interval == 0 ||
+      committed_entries_max == 0)
+    return absl::InvalidArgumentError("a limit of nothing");
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(CoreOptions options, RecoveredGroup recovered,
                                                    base::Random* random) {
+  if (absl::Status valid = options.Validate(); !valid.ok()) return valid;
   const base::RecoveryEpoch stored = recovered.epoch;
   const bool empty = !recovered.checkpoint.has_value() && recovered.entries.empty();
   if (options.epoch > stored && !empty && !MutantIs(Mutant::kOldCopyJoins)) {

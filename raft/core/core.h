@@ -63,6 +63,10 @@ struct CoreOptions {
   // What one TakeOutput hands out to apply, at most; the rest follows in the next (a turn is
   // bounded in time).
   uint32_t committed_entries_max = 4096;
+
+  // InvalidArgument: times that do not fit together (no lease would ever hold, or elections disturb
+  // a living leader), or a limit under which nothing moves.
+  absl::Status Validate() const;
 };
 
 // Names a ReadIndex request; drawn by the caller.
@@ -166,7 +170,8 @@ struct Output {
 class Core {
  public:
   // A replica as its log store recovered it. DataLoss: what was recovered contradicts itself.
-  // InvalidArgument: options.epoch is above that of a copy that is not empty.
+  // InvalidArgument: options that are not valid, or options.epoch is above that of a copy that is
+  // not empty.
   // `random` is borrowed; only election timeouts draw from it.
   static absl::StatusOr<std::unique_ptr<Core>> Create(CoreOptions options, RecoveredGroup recovered,
                                                       base::Random* random);

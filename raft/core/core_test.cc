@@ -274,6 +274,23 @@ TEST_F(SoleVoterTest, OversizedAndEmptyProposalsAreRefused) {
       Propose(std::string(kEntryHeaderBytesMax, 'h'), std::string(kEntryBodyBytesMax, 'b')).ok());
 }
 
+TEST_F(SoleVoterTest, OptionsThatContradictEachOtherAreRefused) {
+  const auto refused = [this](auto change) {
+    CoreOptions options{.group = GroupId{1}, .self = kSelf};
+    change(&options);
+    return Core::Create(options, {}, &random_).status().code() ==
+           absl::StatusCode::kInvalidArgument;
+  };
+  EXPECT_FALSE(refused([](CoreOptions*) {}));
+  EXPECT_TRUE(refused([](CoreOptions* o) { o->heartbeat = {}; }));
+  EXPECT_TRUE(refused([](CoreOptions* o) { o->election_min = o->heartbeat; }));
+  EXPECT_TRUE(refused([](CoreOptions* o) { o->election_max = o->election_min; }));
+  EXPECT_TRUE(refused([](CoreOptions* o) { o->lease = o->heartbeat; }));
+  EXPECT_TRUE(refused([](CoreOptions* o) { o->clock_drift_percent = 100; }));
+  EXPECT_TRUE(refused([](CoreOptions* o) { o->inflight_messages_max = 0; }));
+  EXPECT_TRUE(refused([](CoreOptions* o) { o->digest_interval = 0; }));
+}
+
 // etcd pull 10063: entries were skipped where a page of committed entries ended.
 TEST_F(SoleVoterTest, ALongStretchIsHandedOutInPiecesWithoutASkip) {
   CoreOptions options;
