@@ -413,6 +413,8 @@ class Core {
 
   // follower.cc
   void OnAppend(Message message);
+  // Another entry is committed here in its place.
+  bool ContradictsCommitted(EntryId id) const;
   absl::Status CheckAppend(const Message& message) const;
 
   // commit.cc
@@ -429,6 +431,7 @@ class Core {
   void CompactLater();
   // snapshot.cc
   void OfferSnapshot(const ReplicaId& peer, Progress* progress);
+  absl::Status CheckOffer(const Message& message) const;
   void OnSnapshotOffer(const Message& message);
   // quarantine.cc
   void NoteQuarantined(const ReplicaId& peer, Progress* progress, Astray::Why why);

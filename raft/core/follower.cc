@@ -29,6 +29,10 @@ bool BodyIsSound(const Entry& entry) {
 
 }  // namespace
 
+bool Core::ContradictsCommitted(EntryId id) const {
+  return id.index <= commit_ && id.index >= log_.base().index && !log_.Contains(id);
+}
+
 // Whether an append can be true, before it changes anything.
 absl::Status Core::CheckAppend(const Message& message) const {
   const auto wrong = [](auto... what) {
@@ -39,10 +43,7 @@ absl::Status Core::CheckAppend(const Message& message) const {
       message.log.term > message.term) {
     return wrong("an impossible predecessor");
   }
-  const auto contradicts = [this](EntryId id) {
-    return id.index <= commit_ && id.index >= log_.base().index && !log_.Contains(id);
-  };
-  if (contradicts(message.log))
+  if (ContradictsCommitted(message.log))
     return wrong("a predecessor ", message.log.index.value, " against what is committed");
   EntryId before = message.log;
   for (const Entry& entry : message.entries) {
@@ -51,10 +52,10 @@ absl::Status Core::CheckAppend(const Message& message) const {
       return wrong("entry ", entry.id.index.value, " out of order");
     }
     before = entry.id;
-    if (contradicts(entry.id))
+    if (ContradictsCommitted(entry.id))
       return wrong("entry ", entry.id.index.value, " against what is committed");
     if (entry.kind > EntryKind::kConfig || entry.header.size() > kEntryHeaderBytesMax ||
-        entry.body.size() > kEntryBodyBytesMax) {
+        entry.body.size() > kEntryBodyBytesMax || entry.body_bytes > kEntryBodyBytesMax) {
       return wrong("an impossible entry ", entry.id.index.value);
     }
     if (!MutantIs(Mutant::kEntriesUnchecked) &&

@@ -94,11 +94,29 @@ TEST_F(FollowerTest, DamagedAndImpossibleAppendsAreDroppedAndChangeNothing) {
   config.entries[0].header = Bytes("not a membership");
   config.entries[0].header_crc = At(1, 1, "not a membership").header_crc;
   EXPECT_TRUE(refused(config));
+  Entry oversized = At(3, 4, "h", "body");
+  oversized.body.Clear();
+  oversized.body_bytes = kEntryBodyBytesMax + 1;
+  oversized.remains = std::make_shared<BodyRemains>(BodyRemains{.ended = Index{4}});
+  EXPECT_TRUE(refused(Append(3, last, {oversized}, 4)));
   Message other = Append(3, last, {});
   other.epoch = base::RecoveryEpoch{1};
   EXPECT_TRUE(refused(other));
   EXPECT_EQ(core_->term(), Term{2});
   EXPECT_FALSE(core_->has_output());
+}
+
+// Its entries may stand where others are committed by now: that is no lie, only late.
+TEST_F(FollowerTest, ADeposedLeaderLearnsOfTheTermWhateverItsAppendHolds) {
+  Create({2, 3});
+  ASSERT_EQ(Step(Append(3, {Term{3}, Index{3}}, {}, 3)), absl::OkStatus());
+  Settle();
+  ASSERT_EQ(Step(Append(2, {Term{2}, Index{2}}, {At(2, 3)})), absl::OkStatus());
+  const std::vector<Message> sent = Settle();
+  ASSERT_THAT(sent, SizeIs(1));
+  EXPECT_EQ(sent[0].term, Term{3});
+  EXPECT_TRUE(sent[0].refused);
+  EXPECT_EQ(core_->log().last(), (EntryId{Term{3}, Index{3}}));
 }
 
 // Raft thesis §4.1: in force once appended, also at a follower; gone with the entry.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "raft/core/core.h"
 #include "raft/core/mutants.h"
 
@@ -21,6 +22,15 @@ void Core::OfferSnapshot(const ReplicaId& peer, Progress* progress) {
   message.commit = commit_;
   message.must_take = !MajorityHasRoom();
   Send(std::move(message));
+}
+
+absl::Status Core::CheckOffer(const Message& message) const {
+  if (message.log.index == Index{0} || message.log.term == Term{0} ||
+      message.log.term > message.term || ContradictsCommitted(message.log)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an offer of an impossible checkpoint ", message.log.index.value));
+  }
+  return absl::OkStatus();
 }
 
 void Core::OnSnapshotOffer(const Message& message) {

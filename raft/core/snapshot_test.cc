@@ -57,6 +57,20 @@ class SnapshotTest : public ReplicaTest {
   }
 };
 
+// Or it would be taken for agreement about what is another history.
+TEST_F(SnapshotTest, AnOfferOfAnImpossibleCheckpointIsDropped) {
+  Create({2, 2});
+  ASSERT_EQ(Step(Append(2, {Term{2}, Index{3}}, {}, 3)), absl::OkStatus());
+  Settle();
+  for (const EntryId impossible :
+       {EntryId{Term{1}, Index{3}}, EntryId{Term{4}, Index{9}}, EntryId{Term{0}, Index{9}},
+        EntryId{Term{2}, Index{0}}, EntryId{Term{2}, Index{UINT64_MAX}}}) {
+    EXPECT_EQ(Step(Offer(3, impossible)).code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(core_->term(), Term{2});
+    EXPECT_FALSE(core_->has_output());
+  }
+}
+
 TEST_F(SnapshotTest, APeerBehindTheCompactedLogIsOfferedASnapshotUntilItHasOne) {
   LeadCompacted();
   const auto offers = [this] {

@@ -60,8 +60,12 @@ absl::Status Core::Step(Message message) {
   if (absl::Status sender = CheckSender(message); !sender.ok()) return sender;
   if (message.kind > MessageKind::kSnapshotOffer)
     return absl::InvalidArgumentError("a message for the host, not for the core");
-  if (message.kind == MessageKind::kAppend) {
-    if (absl::Status valid = CheckAppend(message); !valid.ok()) return valid;
+  // Of an older term it is not looked at: a deposed leader learns of this one, whatever it says.
+  if (message.term >= term()) {
+    absl::Status valid;
+    if (message.kind == MessageKind::kAppend) valid = CheckAppend(message);
+    if (message.kind == MessageKind::kSnapshotOffer) valid = CheckOffer(message);
+    if (!valid.ok()) return valid;
   }
   if (message.term == term() && role_ == Role::kLeader && IsOfALeader(message.kind)) {
     return absl::InvalidArgumentError(absl::StrCat("a second leader of term ", term().value));
