@@ -79,6 +79,7 @@ enum class Mutant {
   // Of what travels.
   kEntriesUnchecked,  // nats-server issue 7556 family: damage that is passed on, in an append
   kBatchUnchecked,    // the same, in all that is no entry
+  kReadsUnchecked,    // the same, in pages and bodies that were damaged on the sender's disk
 };
 
 #ifdef PONTOON_MUTANTS

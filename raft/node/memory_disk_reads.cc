@@ -19,6 +19,13 @@ absl::Status Missing(absl::string_view what, uint64_t number) {
   return absl::NotFoundError(absl::StrCat("not there: ", what, " ", number));
 }
 
+// Its first bit is another.
+base::Slice Flipped(const base::Slice& bytes) {
+  std::string flipped(bytes.view().data(), bytes.size());
+  if (!flipped.empty()) flipped[0] = static_cast<char>(flipped[0] ^ 1);
+  return base::Slice::Copy(flipped);
+}
+
 }  // namespace
 
 const MemoryDisk::Group* MemoryDisk::Find(GroupId group) const {
@@ -63,6 +70,7 @@ absl::StatusOr<base::Slice> MemoryDisk::ReadPage(GroupId group, PageId page) con
   const auto& pages = Find(group)->pages;
   const auto it = pages.find(page);
   if (it == pages.end()) return Missing("page", page.value);
+  if (it->second.damaged && MutantIs(Mutant::kReadsUnchecked)) return Flipped(it->second.bytes);
   if (it->second.damaged) return Damaged("page", page.value);
   return it->second.bytes;
 }
@@ -73,10 +81,11 @@ absl::StatusOr<BodyImage> MemoryDisk::ReadBodyImage(GroupId group, Index index,
   const auto it = bodies.find(index);
   if (it == bodies.end()) return Missing("body", index.value);
   const Body& body = it->second;
-  if (body.damaged) return Damaged("body", index.value);
+  if (body.damaged && !MutantIs(Mutant::kReadsUnchecked)) return Damaged("body", index.value);
   BodyImage image{.index = index, .body_bytes = body.body_bytes, .extents = {}, .bytes = {}};
   for (const BodyExtent& extent : body.keep) {
-    const base::Slice part = body.bytes.Sub(extent.offset, extent.size);
+    base::Slice part = body.bytes.Sub(extent.offset, extent.size);
+    if (body.damaged) part = Flipped(part);
     image.extents.push_back({extent.offset, extent.size, base::Crc32c(part.view())});
     if (with_bytes) image.bytes.Append(part);
   }

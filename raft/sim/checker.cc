@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/crc32c.h"
 #include "raft/core/snapshot.h"
 
 namespace pontoon::raft::sim {
@@ -13,7 +14,9 @@ Checker::Checker(const Options& options, const std::vector<std::unique_ptr<Host>
       hosts_(hosts),
       histories_(options.groups),
       replicas_(options.nodes, std::vector<Replica>(options.groups)),
-      leaders_(options.groups) {
+      leaders_(options.groups),
+      missing_(options.groups),
+      roots_(options.groups) {
   for (std::map<base::RecoveryEpoch, History>& epochs : histories_) epochs[{}];
 }
 
@@ -75,14 +78,17 @@ bool Checker::HasMajority(GroupId group, const std::vector<ReplicaId>& voters,
   return static_cast<size_t>(healthy) > voters.size() / 2;
 }
 
+bool Checker::HasMajorities(GroupId group, NodeId without) const {
+  const std::vector<Membership> configs = history(group).Configs();
+  return std::all_of(configs.begin(), configs.end(), [&](const Membership& members) {
+    return HasMajority(group, members.voters, without) &&
+           (!IsJoint(members) || HasMajority(group, members.outgoing_voters, without));
+  });
+}
+
 bool Checker::CanLose(const Host& host) const {
   for (uint32_t id = 0; id < options_.groups; ++id) {
-    const GroupId group{id};
-    for (const Membership& members : history(group).Configs()) {
-      if (!HasMajority(group, members.voters, host.node())) return false;
-      if (IsJoint(members) && !HasMajority(group, members.outgoing_voters, host.node()))
-        return false;
-    }
+    if (!HasMajorities(GroupId{id}, host.node())) return false;
   }
   return true;
 }
@@ -219,6 +225,10 @@ void Checker::OnSubmit(Host* host, const StorageTask& task) {
   if (task.install != nullptr) {
     // R20: what is taken over is committed.
     const EntryId applied = task.install->checkpoint.applied;
+    const uint32_t crc = base::Crc32c(task.install->checkpoint.root);
+    if (!roots_[task.group.value].contains({applied, crc}))
+      Fail(absl::StrCat("S7: node ", host->number(), " installs a snapshot of entry ",
+                        applied.index.value, " that nobody made"));
     if (!history.IsCommitted(applied))
       Fail(absl::StrCat("R20: a snapshot of entry ", applied.index.value,
                         " is installed, which is not committed"));
@@ -284,6 +294,10 @@ void Checker::OnApplied(Host* host, GroupId group, Index index, uint64_t digest)
   Fail(HistoryAt(*host, group).OnDigest(index, digest, host->self(group)));
 }
 
+void Checker::OnCheckpoint(Host* host, GroupId group, const Checkpoint& made) {
+  if (!host->outcast()) roots_[group.value].emplace(made.applied, base::Crc32c(made.root));
+}
+
 void Checker::OnInstalled(Host* host, GroupId group, const Checkpoint&) {
   ++installs_;
   replicas_[host->number() - 1][group.value].unread = kReadEvery;
@@ -299,14 +313,33 @@ void Checker::OnAstray(Host* host, GroupId group, const Astray& astray) {
   }
 }
 
-void Checker::OnReopened(const Host& host, GroupId group) {
+uint64_t Checker::OnReopened(const Host& host, GroupId group,
+                             const std::vector<TestMachine::MessageRef>& missing) {
   const Durable& durable = host.store().durable(group);
   const Membership alone{.voters = {host.self(group)}};
   History& next = histories_[group.value][durable.epoch];
-  next = std::prev(histories_[group.value].end(), 2)
-             ->second.ReopenedFrom(durable.terms, durable.hard_state.term);
+  const History& before = std::prev(histories_[group.value].end(), 2)->second;
+  next = before.ReopenedFrom(durable.terms, durable.hard_state.term);
   next.Reopen({durable.terms.back(), durable.last()}, alone);
   Fail(next.OnVote(host.self(group), durable.hard_state.term, host.self(group)));
+  missing_[group.value].insert(missing.begin(), missing.end());
+  uint64_t lost = 0;
+  for (Index index{1}; index <= before.committed(); index = index + 1)
+    lost += !next.IsCommitted({before.TermOf(index), index});
+  return lost;
+}
+
+void Checker::ExpectFurthest(const Host& host, GroupId group, const std::vector<Host*>& copies) {
+  const History& history = this->history(group);
+  for (Index index{1}; index <= history.committed(); index = index + 1) {
+    const EntryId id{history.TermOf(index), index};
+    for (const Host* copy : copies) {
+      if (copy->store().durable(group).Has(id) && !host.store().durable(group).Has(id) &&
+          !copy->IsIncomplete(group))
+        Fail(absl::StrCat("epoch: node ", host.number(), " lacks entry ", index.value,
+                          ", which is committed, and node ", copy->number(), " has it"));
+    }
+  }
 }
 
 uint64_t Checker::Fingerprint(const Host& host) const {

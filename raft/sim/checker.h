@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,8 +53,16 @@ class Checker final : public HostWatcher {
     return histories_[group.value][host.epoch(group)];
   }
   base::RecoveryEpoch epoch(GroupId group) const { return histories_[group.value].rbegin()->first; }
-  // The group is reopened with what this host has, which is down.
-  void OnReopened(const Host& host, GroupId group);
+  // The group is reopened with what this host has, which is down; what is not there of these
+  // messages may be missed by whoever takes the group's state over from it. How many entries were
+  // committed, and are lost.
+  uint64_t OnReopened(const Host& host, GroupId group,
+                      const std::vector<TestMachine::MessageRef>& missing);
+  // What was committed and any of these copies has that is complete, this one has.
+  void ExpectFurthest(const Host& host, GroupId group, const std::vector<Host*>& copies);
+  bool IsMissing(GroupId group, const TestMachine::MessageRef& message) const {
+    return missing_[group.value].contains(message);
+  }
   // This replica's copy was dropped, since it was of an older epoch.
   void OnDropped(const Host& host, GroupId group) {
     replicas_[host.number() - 1][group.value] = Replica();
@@ -69,6 +78,8 @@ class Checker final : public HostWatcher {
   bool VotesAlone(const Host& host, const Host::Image& image) const;
   // Whether a majority of these voters is neither lost nor `without`.
   bool HasMajority(GroupId group, const std::vector<ReplicaId>& voters, NodeId without = {}) const;
+  // The same of every membership that may be in force.
+  bool HasMajorities(GroupId group, NodeId without = {}) const;
   bool IsLost(GroupId group, const ReplicaId& replica) const;
   // What is durable of a replica, and was when it was lost; null: nothing.
   struct Vouched {
@@ -97,6 +108,7 @@ class Checker final : public HostWatcher {
   void OnSubmit(Host* host, const StorageTask& task) override;
   void OnSend(Host* host, const Message& message) override;
   void OnApplied(Host* host, GroupId group, Index index, uint64_t digest) override;
+  void OnCheckpoint(Host* host, GroupId group, const Checkpoint& made) override;
   void OnInstalled(Host* host, GroupId group, const Checkpoint& checkpoint) override;
   void OnReadReady(Host* host, GroupId group, ReadId id) override;
   void OnAstray(Host* host, GroupId group, const Astray& astray) override;
@@ -146,6 +158,10 @@ class Checker final : public HostWatcher {
     Index must_see;
   };
   std::map<ReadId, Read> reads_;
+  // By group: their bytes were gone when it was reopened.
+  std::vector<std::set<TestMachine::MessageRef>> missing_;
+  // By group: checksums of the roots of all checkpoints that were made.
+  std::vector<std::set<std::pair<EntryId, uint32_t>>> roots_;
   uint64_t next_read_ = 0;
   size_t reads_answered_ = 0;
   size_t installs_ = 0;

@@ -34,6 +34,12 @@ const char* NameOf(Coincidence coincidence) {
       "damaged packet",
       "damaged entry in a packet that can be read",
       "replica given up",
+      "damaged part of a snapshot",
+      "damaged disk of one who sends a snapshot",
+      "group of which no majority is left",
+      "group reopened from an incomplete copy",
+      "committed entry lost by reopening",
+      "message whose bytes were lost by reopening",
   };
   static_assert(std::size(kNames) == static_cast<size_t>(Coincidence::kCount));
   return kNames[static_cast<size_t>(coincidence)];

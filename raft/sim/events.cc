@@ -41,7 +41,11 @@ bool Simulation::TakeEffect(const Event& event) {
     case Happening::kCampaign:
     case Happening::kChange:
     case Happening::kReopen:
+    case Happening::kLoseMost:
       return HappenToGroup(event);
+    case Happening::kTrapDamage:
+      damage_traps_.push_back({event.args[0], Until(event.args[1]), event.args[2]});
+      return true;
     case Happening::kTrapChange:
       change_traps_.push_back({event.args[0], Until(event.args[1])});
       return true;
@@ -101,7 +105,9 @@ bool Simulation::HappenToNetwork(const Event& event) {
       network_.Duplicate(args[0], Until(args[1]));
       return true;
     case Happening::kGarble:
-      network_.Garble(args[0], Until(args[1]));
+      network_.Garble(
+          static_cast<Network::Garbled>(args[2] % static_cast<uint64_t>(Network::Garbled::kCount)),
+          args[0], Until(args[1]));
       return true;
     case Happening::kScramble:
       network_.Scramble(Until(args[0]));
@@ -133,8 +139,12 @@ bool Simulation::HappenToGroup(const Event& event) {
     }
     case Happening::kChange:
       return Change(group, args[1]);
+    case Happening::kLoseMost:
+      if (args[3] == 0) return LoseMost(group, args[1], args[2], /*incomplete=*/false);
+      loss_traps_.push_back({group, args[1], args[2], Until(args[3])});
+      return true;
     default:
-      return Reopen(group, args[1], args[2]);
+      return Reopen(group, args[1], args[2], args[3] != 0);
   }
 }
 
@@ -183,7 +193,7 @@ bool Simulation::HappenToDisk(const Event& event) {
     case Happening::kPutBack:
       return PutBack(host, static_cast<int64_t>(args[1]), args[2]);
     default:
-      if (!DamageValue(host, GroupAt(args[1]), args[3])) return false;
+      if (!DamageValue(host, GroupAt(args[1]), args[3], /*of_snapshot=*/false)) return false;
       Push(Until(args[2]), What::kScrub, host->number(), 0, host->life());
       return true;
   }

@@ -149,50 +149,6 @@ bool Simulation::PutBack(Host* host, int64_t down_us, uint64_t noticed_us) {
   return true;
 }
 
-// A majority of the group is given up: it goes on with one copy, alone, and all others are of an
-// older epoch from then on. They do not know it yet, and go on among themselves.
-bool Simulation::Reopen(GroupId group, uint64_t dice, uint64_t follow_us) {
-  std::vector<Host*> copies;
-  for (const auto& host : hosts_) {
-    if (!host->up() || host->damaged() || host->outcast() || now_us_ < host->full_until_us)
-      continue;
-    const Core& core = host->core(group);
-    if (core.epoch() == checker_.epoch(group) && core.log().last().index > Index{0} &&
-        IsVoter(core.membership(), core.self()) && !checker_.IsLost(group, core.self()))
-      copies.push_back(host.get());
-  }
-  // One reopening at a time.
-  if (copies.empty() || now_us_ < follow_at_us_[group.value]) return false;
-  Host* host = copies[dice % copies.size()];
-  CrashHost(host, static_cast<int64_t>(100000 + dice % 400000));
-  const absl::Status reopened = host->Reopen(
-      group, base::RecoveryEpoch{static_cast<uint16_t>(checker_.epoch(group).value + 1)});
-  // It is no survivor.
-  if (absl::IsFailedPrecondition(reopened)) return false;
-  if (!reopened.ok()) {
-    checker_.Fail(absl::StrCat("epoch: node ", host->number(), " cannot reopen group ", group.value,
-                               ": ", reopened.message()));
-    return false;
-  }
-  checker_.OnReopened(*host, group);
-  trace_.Say(now_us_, "group ", group.value, " is reopened on node ", host->number(),
-             " up to entry ", host->store().durable(group).last().value);
-  follow_at_us_[group.value] = Until(follow_us);
-  return true;
-}
-
-// The operator tells the node of the epochs that its groups are in by now.
-void Simulation::FollowEpochs(Host* host) {
-  bool behind = false;
-  for (uint32_t id = 0; id < options_.groups; ++id) {
-    const GroupId group{id};
-    if (host->epoch(group) == checker_.epoch(group) || now_us_ < follow_at_us_[id]) continue;
-    behind = behind || host->up();
-    host->SetEpoch(group, checker_.epoch(group));
-  }
-  if (behind) CrashHost(host, 50000);
-}
-
 Host* Simulation::LeaderOf(GroupId group, uint64_t dice, bool newest) {
   std::vector<Host*> leaders;
   for (const auto& host : hosts_) {
@@ -205,25 +161,29 @@ Host* Simulation::LeaderOf(GroupId group, uint64_t dice, bool newest) {
 
 // A flipped bit in one value, of which there are enough good copies elsewhere. Whoever reads it is
 // told; sooner or later the node's operator notices, and replaces the disk.
-bool Simulation::DamageValue(Host* host, GroupId group, uint64_t dice) {
+bool Simulation::DamageValue(Host* host, GroupId group, uint64_t dice, bool of_snapshot) {
   if (!host->up() || !checker_.CanLose(*host)) return false;
   Chance chance(dice);
   MemoryLogStore& disk = host->store().memory();
   const TestMachine& machine = host->machine(group);
   bool hit = false;
-  switch (chance.Below(4)) {
-    case 0: {
+  enum { kBody, kPage, kCheckpoint, kHeader };
+  uint64_t which = chance.Below(of_snapshot ? kHeader : kHeader + 1);
+  // A page, if there is one.
+  if (of_snapshot && which == kCheckpoint && !disk.pages(group).empty()) which = kPage;
+  switch (which) {
+    case kBody: {
       const std::vector<TestMachine::LiveMessage> live = machine.live_messages();
       hit = !live.empty() && disk.DamageBody(group, live[chance.Below(live.size())].ref.index);
       break;
     }
-    case 1: {
+    case kHeader: {
       const std::vector<EntryId> headers = disk.headers(group);
       hit =
           !headers.empty() && disk.DamageHeader(group, headers[chance.Below(headers.size())].index);
       break;
     }
-    case 2: {
+    case kPage: {
       const std::vector<PageId> pages = disk.pages(group);
       hit = !pages.empty() && disk.DamagePage(group, pages[chance.Below(pages.size())]);
       break;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "raft/core/reopen.h"
 
 namespace pontoon::raft::sim {
@@ -144,12 +145,34 @@ void Host::IncarnateAnew(GroupId group) {
   incarnation_[group] = highest;
 }
 
-absl::Status Host::Reopen(GroupId group, base::RecoveryEpoch epoch) {
+bool Host::IsIncomplete(GroupId group) const {
+  const absl::StatusOr<RecoveredGroup> copy = store_->memory().disk().Recover(group);
+  return copy.ok() &&
+         absl::IsFailedPrecondition(
+             MakeReopenTask(group, *copy, self(group),
+                            base::RecoveryEpoch{static_cast<uint16_t>(copy->epoch.value + 1)})
+                 .status());
+}
+
+absl::Status Host::Reopen(GroupId group, base::RecoveryEpoch epoch, bool although_incomplete,
+                          Missing* missing) {
   PONTOON_CHECK(!up());
   const absl::StatusOr<RecoveredGroup> copy = store_->RecoverBlocking(group);
   if (!copy.ok()) return copy.status();
-  absl::StatusOr<StorageTask> task = MakeReopenTask(group, *copy, self(group), epoch);
+  missing->incomplete = IsIncomplete(group);
+  absl::StatusOr<StorageTask> task =
+      MakeReopenTask(group, *copy, self(group), epoch, although_incomplete);
   if (!task.ok()) return task.status();
+  TestMachine machine(copy->checkpoint);
+  for (const Entry& entry : copy->entries) {
+    if (entry.kind == EntryKind::kNormal) machine.Apply(absl::MakeSpan(&entry, 1));
+  }
+  for (const TestMachine::LiveMessage& live : machine.live_messages()) {
+    const absl::StatusOr<base::Slice> bytes = store_->memory().disk().ReadBody(
+        group, {live.ref.index, live.extent.offset, live.extent.size});
+    if (!bytes.ok() || base::Crc32c(bytes->view()) != live.crc)
+      missing->messages.push_back(live.ref);
+  }
   store_->Submit(*std::move(task));
   const bool written = store_->Write(1);
   PONTOON_CHECK(written);
@@ -284,8 +307,10 @@ void Host::MakeCheckpoint(GroupId group, bool again) {
   if (!again && applied.index <= core(group).log().base().index) return;
   Machine& machine = *machines_.at(group);
   machine.checkpointing = true;
-  raft(group).SubmitState(
-      machine.machine().MakeCheckpoint(group, applied, raft(group).ServesSnapshot(group)));
+  StateTask task =
+      machine.machine().MakeCheckpoint(group, applied, raft(group).ServesSnapshot(group));
+  watcher_->OnCheckpoint(this, group, *task.checkpoint);
+  raft(group).SubmitState(std::move(task));
 }
 
 }  // namespace pontoon::raft::sim

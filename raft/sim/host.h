@@ -29,6 +29,7 @@ class HostWatcher {
   virtual void OnSubmit(Host* host, const StorageTask& task) = 0;
   virtual void OnSend(Host* host, const Message& message) = 0;
   virtual void OnApplied(Host* host, GroupId group, Index index, uint64_t digest) = 0;
+  virtual void OnCheckpoint(Host* host, GroupId group, const Checkpoint& made) = 0;
   virtual void OnInstalled(Host* host, GroupId group, const Checkpoint& checkpoint) = 0;
   virtual void OnReadReady(Host* host, GroupId group, ReadId id) = 0;
   virtual void OnAstray(Host* host, GroupId group, const Astray& astray) = 0;
@@ -52,8 +53,15 @@ class Host final : public StorageEvents, public Transport, public StoreWatcher {
   void Wipe();
   // An operator's work while it is down: what this disk has of the group is what the group goes on
   // with, in the next epoch; of what the copy ends with, no more is known to be lost. An error of
-  // MakeReopenTask, or of what was recovered.
-  absl::Status Reopen(GroupId group, base::RecoveryEpoch epoch);
+  // MakeReopenTask, or of what was recovered. `missing`: of what waits in the copy.
+  struct Missing {
+    bool incomplete = false;
+    std::vector<TestMachine::MessageRef> messages;  // Those whose bytes are not there.
+  };
+  absl::Status Reopen(GroupId group, base::RecoveryEpoch epoch, bool although_incomplete,
+                      Missing* missing);
+  // As it is on the disk, this copy of the group is no survivor to reopen from.
+  bool IsIncomplete(GroupId group) const;
   // The group is in this epoch now, of which a copy of an older one can be no part: the next start
   // finds that out, and drops it.
   void SetEpoch(GroupId group, base::RecoveryEpoch epoch) { epoch_[group] = epoch; }

@@ -248,6 +248,27 @@ void DrawRare(const Options& options, std::vector<Event>* events) {
   }
   for (uint64_t left = chance.Permille(750) ? chance.Between(1, 3) : 0; left > 0; --left)
     add(Happening::kTrapChange, {dice(), Us(&chance, 2000, 15000), 0, 0});
+  for (uint64_t left = chance.Permille(500) ? chance.Between(1, 2) : 0; left > 0; --left)
+    add(Happening::kTrapDamage, {dice(), Us(&chance, 2000, 15000), Us(&chance, 500, 10000), 0});
+  for (uint64_t left = chance.Permille(500) ? chance.Between(1, 3) : 0; left > 0; --left)
+    add(Happening::kGarble,
+        {chance.Between(50, 500), Us(&chance, 500, 10000), chance.Between(1, 2), 0});
+  if (chance.Permille(150))
+    add(Happening::kLoseMost, {chance.Below(options.groups), dice(), Us(&chance, 100, 5000), 0});
+  if (chance.Permille(250))
+    add(Happening::kLoseMost,
+        {chance.Below(options.groups), dice(), Us(&chance, 100, 5000), Us(&chance, 2000, 15000)});
+  if (chance.Permille(150))
+    add(Happening::kReopen, {chance.Below(options.groups), dice(), Us(&chance, 200, 8000), 1});
+  // Of those that need disks which may still be lost: others take some from them.
+  for (const Happening what : {Happening::kPutBack, Happening::kDamage, Happening::kCrash}) {
+    if (!chance.Permille(200)) continue;
+    Event event = DrawFault(what, options, &chance);
+    if (what == Happening::kCrash) event.args[2] = static_cast<uint64_t>(Damage::kVouched);
+    event.at_us = static_cast<int64_t>(chance.Between(500000, end - 1000000));
+    events->push_back(event);
+    DrawCompanions(event, options, &chance, events);
+  }
 }
 
 void DrawWork(const Options& options, Chance* chance, std::vector<Event>* events) {

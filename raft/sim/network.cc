@@ -43,7 +43,8 @@ void Network::Heal() {
   healed_ = true;
   for (LinkState& link : links_) link = LinkState();
   std::fill(refuse_until_.begin(), refuse_until_.end(), 0);
-  loss_ = duplicate_ = garble_ = Rate();
+  loss_ = duplicate_ = Rate();
+  for (Rate& rate : garble_) rate = Rate();
   for (Rate& rate : kinds_) rate = Rate();
   scramble_until_ = 0;
 }
@@ -86,7 +87,13 @@ std::vector<Network::Arrival>& Network::Route(int64_t now_us, Packet* packet, bo
       int64_t& last = link.last_arrival[static_cast<size_t>(packet->traffic)];
       at = last = std::max(at, last);
     }
-    arrivals_.push_back({at, false, chance_.Permille(active(garble_))});
+    const auto garbled = [&](Garbled which) {
+      return chance_.Permille(active(garble_[static_cast<size_t>(which)]));
+    };
+    const bool snapshot = packet->traffic == TrafficClass::kSnapshot;
+    const bool damaged = garbled(Garbled::kAny);
+    arrivals_.push_back({at, false, (snapshot && garbled(Garbled::kSnapshots)) || damaged,
+                         snapshot && garbled(Garbled::kParts)});
   }
   return arrivals_;
 }

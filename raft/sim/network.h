@@ -33,8 +33,9 @@ class Network {
 
   struct Arrival {
     int64_t at_us;
-    bool refused = false;  // Nothing arrives; the sender learns that nobody is there.
-    bool damaged = false;  // On its way.
+    bool refused = false;        // Nothing arrives; the sender learns that nobody is there.
+    bool damaged = false;        // On its way.
+    bool damaged_parts = false;  // Before it was packed.
   };
   // Up to two arrivals; none: lost. Nodes from 1. `messages` may lose some of its kind here.
   std::vector<Arrival>& Route(int64_t now_us, Packet* packet, bool to_is_up);
@@ -45,7 +46,10 @@ class Network {
   void Slow(uint64_t from_mask, uint64_t to_mask, int64_t until_us, int64_t extra_us);
   void Lose(uint64_t permille, int64_t until_us) { loss_ = {permille, until_us}; }
   void Duplicate(uint64_t permille, int64_t until_us) { duplicate_ = {permille, until_us}; }
-  void Garble(uint64_t permille, int64_t until_us) { garble_ = {permille, until_us}; }
+  enum class Garbled : uint8_t { kAny, kSnapshots, kParts, kCount };
+  void Garble(Garbled which, uint64_t permille, int64_t until_us) {
+    garble_[static_cast<size_t>(which)] = {permille, until_us};
+  }
   void Scramble(int64_t until_us) { scramble_until_ = until_us; }
   void Refuse(uint64_t node, int64_t until_us) { refuse_until_[node] = until_us; }
   void LoseKind(MessageKind kind, uint64_t permille, int64_t until_us) {
@@ -79,7 +83,8 @@ class Network {
   Chance chance_;
   bool healed_ = false;
   std::vector<LinkState> links_;
-  Rate loss_, duplicate_, garble_;
+  Rate loss_, duplicate_;
+  Rate garble_[static_cast<size_t>(Garbled::kCount)];
   int64_t scramble_until_ = 0;
   std::vector<int64_t> refuse_until_;
   Rate kinds_[static_cast<size_t>(kLastMessageKind) + 1];

@@ -92,6 +92,8 @@ constexpr HappeningName kHappenings[] = {
     {"trap", Happening::kTrap},
     {"trap-send", Happening::kTrapSend},
     {"trap-end", Happening::kTrapEnd},
+    {"trap-damage", Happening::kTrapDamage},
+    {"lose-most", Happening::kLoseMost},
     {"trap-change", Happening::kTrapChange},
 };
 static_assert(std::size(kHappenings) == static_cast<size_t>(Happening::kCount));

@@ -66,19 +66,20 @@ enum class Happening : uint8_t {
   kRead,        // group, dice
   kCheckpoint,  // node, group
   // Faults.
-  kCrash,       // node, us, damage (Damage)
-  kFreeze,      // node, us: the process gets no time, its clock runs on
-  kCut,         // from mask, to mask, us: nothing arrives
-  kSplit,       // mask, us: nothing between the mask and the rest, either way
-  kClog,        // from mask, to mask, us: arrives when it is over
-  kSlowLink,    // from mask, to mask, us, extra delay us
-  kLoss,        // permille, us
-  kDuplicate,   // permille, us
-  kGarble,      // permille, us: so many packets have damaged bytes
-  kScramble,    // us: order is lost, some messages are very late
-  kRefuse,      // node, us: connections to it are refused
-  kLoseKind,    // message kind, permille, us: hits only these
-  kSlowDisk,    // node, factor, us
+  kCrash,      // node, us, damage (Damage)
+  kFreeze,     // node, us: the process gets no time, its clock runs on
+  kCut,        // from mask, to mask, us: nothing arrives
+  kSplit,      // mask, us: nothing between the mask and the rest, either way
+  kClog,       // from mask, to mask, us: arrives when it is over
+  kSlowLink,   // from mask, to mask, us, extra delay us
+  kLoss,       // permille, us
+  kDuplicate,  // permille, us
+  kGarble,    // permille, us, which: so many packets have damaged bytes (0), of those with parts of
+              // snapshots (1), or roots and bodies in those parts before they are packed (2)
+  kScramble,  // us: order is lost, some messages are very late
+  kRefuse,    // node, us: connections to it are refused
+  kLoseKind,  // message kind, permille, us: hits only these
+  kSlowDisk,  // node, factor, us
   kStallDisk,   // node, us
   kFullDisk,    // node, us
   kFailWrite,   // node, us: the next write fails, which ends the process
@@ -91,12 +92,19 @@ enum class Happening : uint8_t {
   kKeepImage,   // node: remember its disk as it is
   kPutBack,     // node, us, us until it is noticed: it comes back with the disk as it was
   kCloseGroup,  // node, group, dice: closed and opened again, while the process runs
-  kReopen,      // group, dice, us until the others follow: from one copy, in the next epoch
+  kReopen,      // group, dice, us until the others follow, 1: also from a copy that is incomplete:
+                // from one copy, in the next epoch
   kDamage,      // node, group, us until it is noticed, dice: a flipped bit in one value
   kTrap,        // node, message kind, count, us: crashes when the count-th such message arrives
   kTrapSend,    // node, message kind, count, us: crashes when it sends the count-th such message
   kTrapEnd,     // node, armed us, us: crashes as soon as the damaged end of its log, which it has
                 // synced and the mark does not vouch for, is an entry that enough others have
+  kTrapDamage,  // dice, armed us, us until it is noticed: a flipped bit in a value that belongs to
+                // a
+                // snapshot, on the disk of one who sends its parts
+  kLoseMost,  // group, dice, us until it is reopened, us: the disks of so many that no majority is
+              // left; if not 0, waits so long for an incomplete copy (also of another group that is
+              // being sent a snapshot), which alone is left
   kTrapChange,  // dice, armed us: members of a group change when a part of its snapshot is sent
   kCount,
 };

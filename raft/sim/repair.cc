@@ -33,7 +33,11 @@ void Simulation::Operate() {
     if (quarantined && host->up() && !host->outcast()) LoseDisk(host.get(), 0);
   }
   for (const auto& host : hosts_) FollowEpochs(host.get());
-  for (uint32_t group = 0; group < options_.groups; ++group) OperateGroup(GroupId{group});
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    ReopenWhatIsLeft(GroupId{id});
+    SettleWhatIsLost(GroupId{id});
+    OperateGroup(GroupId{id});
+  }
   Push(now_us_ + static_cast<int64_t>(200000 * options_.scale), What::kOperator);
 }
 

@@ -26,8 +26,10 @@ Simulation::Simulation(const Plan& plan, bool keep_text)
       heal_at_us_(static_cast<int64_t>(plan.options.seconds) * 1000000),
       traps_(plan.options.nodes + 1),
       part_at_us_(plan.options.nodes + 1, INT64_MIN / 2),
+      part_of_from_(plan.options.groups),
       part_of_at_us_(plan.options.groups, INT64_MIN / 2),
       follow_at_us_(plan.options.groups),
+      reopen_at_us_(plan.options.groups, INT64_MAX),
       probes_(plan.options.groups) {
   for (uint32_t number = 1; number <= options_.nodes; ++number)
     hosts_.push_back(std::make_unique<Host>(number, options_, &checker_));
@@ -100,6 +102,8 @@ void Simulation::Handle(const Item& item) {
       for (std::vector<Trap>& traps : traps_) traps.clear();
       end_traps_.clear();
       change_traps_.clear();
+      damage_traps_.clear();
+      loss_traps_.clear();
       phase_ = Phase::kServe;
       Push(now_us_, What::kPoll);
       return;
@@ -151,6 +155,8 @@ void Simulation::HandleRunning(Host* host, const Item& item) {
   if (goes_on) AfterHost(host);
   if (item.what == What::kSynced && !end_traps_.empty()) SpringEndTraps();
   if (!change_traps_.empty()) SpringChangeTraps();
+  if (!damage_traps_.empty()) SpringDamageTraps();
+  if (item.what == What::kSynced && !loss_traps_.empty()) SpringLossTraps();
 }
 
 bool Simulation::TickHost(Host* host) {
@@ -229,7 +235,9 @@ void Simulation::SendPacket(Packet packet) {
   if (packet.traffic == TrafficClass::kSnapshot) {
     part_at_us_[packet.from] = part_at_us_[packet.to] = now_us_;
     for (const Message& message : packet.messages) {
-      if (message.kind == MessageKind::kSnapshotPart) part_of_at_us_[message.group.value] = now_us_;
+      if (message.kind != MessageKind::kSnapshotPart) continue;
+      part_of_at_us_[message.group.value] = now_us_;
+      part_of_from_[message.group.value] = packet.from;
     }
   }
   for (const Network::Arrival& arrival : network_.Route(now_us_, &packet, to.up())) {
@@ -245,6 +253,9 @@ void Simulation::SendPacket(Packet packet) {
       free_packets_.pop_back();
     }
     packets_[slot] = packet;
+    const bool damaged_parts = arrival.damaged_parts && DamageParts(&packets_[slot], &dice_);
+    if (damaged_parts || (arrival.damaged && packet.traffic == TrafficClass::kSnapshot))
+      Note(Coincidence::kDamagedPart);
     if (options_.wire != 0 || arrival.damaged) {
       Packet& sent = packets_[slot];
       sent.bytes = EncodePacket(sent);
@@ -342,53 +353,6 @@ void Simulation::ArmMark(Host* host) {
   host->mark_armed = true;
   Push(now_us_ + static_cast<int64_t>(options_.mark_lag_us), What::kMark, host->number(), 0,
        host->starts());
-}
-
-bool Simulation::HitsTrap(uint32_t host, const std::vector<Message>& messages, bool on_send) {
-  std::vector<Trap>& traps = traps_[host];
-  if (traps.empty()) return false;
-  for (const Message& message : messages) {
-    for (Trap& trap : traps) {
-      if (trap.on_send != on_send || trap.kind != message.kind || --trap.count > 0) continue;
-      const int64_t down_us = trap.down_us;
-      traps.erase(traps.begin() + (&trap - traps.data()));
-      trace_.Say(now_us_, "the trap springs");
-      Note(Coincidence::kTrapSprung);
-      CrashHost(hosts_[host - 1].get(), down_us);
-      return true;
-    }
-  }
-  return false;
-}
-
-void Simulation::SpringEndTraps() {
-  for (size_t i = 0; i < end_traps_.size(); ++i) {
-    const EndTrap trap = end_traps_[i];
-    Host* const host = trap.host;
-    if (now_us_ < trap.until_us) {
-      const Store& store = host->store();
-      if (!host->up() || host->outcast() || host->damaged() || !store.is_unmarked() ||
-          !store.ends_with_entries() || !checker_.CanLose(*host) ||
-          !checker_.Covers(*host, store.marked()))
-        continue;
-      trace_.Say(now_us_, "the trap springs");
-      Note(Coincidence::kTrapSprung);
-      CrashHost(host, trap.down_us, Damage::kEnd);
-    }
-    end_traps_.erase(end_traps_.begin() + static_cast<ptrdiff_t>(i--));
-  }
-}
-
-void Simulation::SpringChangeTraps() {
-  for (size_t i = 0; i < change_traps_.size(); ++i) {
-    const ChangeTrap trap = change_traps_[i];
-    bool over = now_us_ >= trap.until_us;
-    for (uint32_t group = 0; group < options_.groups && !over; ++group) {
-      over = part_of_at_us_[group] == now_us_ && Change(GroupId{group}, trap.dice);
-      if (over) Note(Coincidence::kTrapSprung);
-    }
-    if (over) change_traps_.erase(change_traps_.begin() + static_cast<ptrdiff_t>(i--));
-  }
 }
 
 Outcome RunPlan(const Plan& plan, bool keep_text) { return Simulation(plan, keep_text).Run(); }

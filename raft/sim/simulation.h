@@ -43,6 +43,12 @@ enum class Coincidence : uint8_t {
   kDamagedPacket,    // Dropped as a whole.
   kDamagedEntry,     // In an append whose packet could be read.
   kQuarantined,      // A replica gave itself up, or was.
+  kDamagedPart,      // Of a snapshot, in a packet, or in what was packed.
+  kDamagedSender,    // Of a snapshot: its disk.
+  kMajorityLost,     // Of a group, with their disks.
+  kReopenedIncomplete,
+  kEntryLost,    // Was committed, and the copy from which the group was reopened lacks it.
+  kMessageLost,  // Still waits in that copy, and its bytes are not there.
   kCount,
 };
 
@@ -120,6 +126,17 @@ class Simulation {
     uint64_t dice;
     int64_t until_us;
   };
+  struct DamageTrap {
+    uint64_t dice;
+    int64_t until_us;
+    uint64_t noticed_us;
+  };
+  struct LossTrap {
+    GroupId group;
+    uint64_t dice;
+    uint64_t reopen_us;
+    int64_t until_us;
+  };
 
   void Describe();  // Where everybody stands, into the trace (describe.cc).
   void Push(int64_t at_us, What what, uint32_t host = 0, uint32_t slot = 0, uint64_t boot = 0);
@@ -135,7 +152,9 @@ class Simulation {
   void ArmTick(Host* host);
   void ArmDisk(Host* host);
   void ArmMark(Host* host);
-  void Note(Coincidence coincidence) { ++outcome_.coincided[static_cast<size_t>(coincidence)]; }
+  void Note(Coincidence coincidence, uint64_t times = 1) {
+    outcome_.coincided[static_cast<size_t>(coincidence)] += times;
+  }
   bool Leads(const Host& host) const;
   bool InSnapshot(const Host& host) const;
   bool InChange(const Host& host) const;
@@ -143,6 +162,7 @@ class Simulation {
   // Those that wait for more than a message, after a step.
   void SpringEndTraps();
   void SpringChangeTraps();
+  void SpringDamageTraps();
 
   // events.cc
   void Happen(const Event& event);
@@ -167,16 +187,26 @@ class Simulation {
   void CrashHost(Host* host, int64_t down_us, Damage damage = Damage::kNone);
   bool LoseDisk(Host* host, int64_t down_us);
   bool PutBack(Host* host, int64_t down_us, uint64_t noticed_us);
-  bool Reopen(GroupId group, uint64_t dice, uint64_t follow_us);
-  void FollowEpochs(Host* host);
   bool KnownBetter(const Host& host) const;
-  bool DamageValue(Host* host, GroupId group, uint64_t dice);
+  bool DamageValue(Host* host, GroupId group, uint64_t dice, bool of_snapshot);
   // Of those who take themselves for it; `newest`: only in the newest epoch.
   Host* LeaderOf(GroupId group, uint64_t dice, bool newest = false);
   bool Change(GroupId group, uint64_t dice);
   int64_t Until(uint64_t us) const {
     return std::min(now_us_ + static_cast<int64_t>(us), heal_at_us_);
   }
+
+  // reopen.cc
+  // Whether an operator could reopen the group from what this host has on its disk.
+  bool IsCopy(const Host& host, GroupId group) const;
+  bool Reopen(GroupId group, uint64_t dice, uint64_t follow_us, bool incomplete);
+  // The host is down. False: it is no survivor.
+  bool ReopenFrom(GroupId group, Host* host, uint64_t follow_us, bool incomplete);
+  bool LoseMost(GroupId group, uint64_t dice, uint64_t reopen_us, bool incomplete);
+  void SpringLossTraps();
+  void ReopenWhatIsLeft(GroupId group);
+  void SettleWhatIsLost(GroupId group);
+  void FollowEpochs(Host* host);
 
   // work.cc
   bool Propose(const Event& event);
@@ -210,10 +240,14 @@ class Simulation {
   std::vector<std::vector<Trap>> traps_;  // By host.
   std::vector<EndTrap> end_traps_;
   std::vector<ChangeTrap> change_traps_;
+  std::vector<DamageTrap> damage_traps_;
+  std::vector<LossTrap> loss_traps_;
   std::vector<int64_t> part_at_us_;     // By host: when a part of a snapshot came or went.
+  std::vector<uint32_t> part_of_from_;  // By group: who sent one last.
   std::vector<int64_t> part_of_at_us_;  // By group: when one was sent.
   enum class Phase { kDisasters, kServe, kAgree, kClean, kDone } phase_ = Phase::kDisasters;
   std::vector<int64_t> follow_at_us_;  // By group: when copies of older epochs are dropped.
+  std::vector<int64_t> reopen_at_us_;  // By group: of which no majority is left.
   std::vector<Index> probes_;
   Outcome outcome_;
 };

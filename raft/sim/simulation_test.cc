@@ -26,6 +26,7 @@ TEST(SimulationTest, WhateverFailsWhatWasCommittedStaysAndPeaceBringsAgreement) 
     total.committed += outcome.committed;
     total.reads += outcome.reads;
     total.elections += outcome.elections;
+    for (size_t i = 0; i < total.coincided.size(); ++i) total.coincided[i] += outcome.coincided[i];
   }
   // A run in which nothing happens shows nothing.
   EXPECT_GE(total.steps, 8000 * kSeeds);
@@ -33,6 +34,12 @@ TEST(SimulationTest, WhateverFailsWhatWasCommittedStaysAndPeaceBringsAgreement) 
   EXPECT_GE(total.committed, 300 * kSeeds);
   EXPECT_GE(total.reads, 10 * kSeeds);
   EXPECT_GE(total.elections, 5 * kSeeds);
+  if (kSeeds < 40) return;
+  for (const Coincidence rare :
+       {Coincidence::kSilentLoss, Coincidence::kChangeInSnapshot, Coincidence::kMajorityLost,
+        Coincidence::kReopenedIncomplete, Coincidence::kEntryLost, Coincidence::kDamagedPart,
+        Coincidence::kDamagedSender})
+    EXPECT_GE(total.coincided[static_cast<size_t>(rare)], 1u) << NameOf(rare);
 }
 
 TEST(SimulationTest, TheSameSeedGivesTheSameTraceToTheLastByte) {

@@ -72,6 +72,32 @@ base::Slice DamageBytes(const base::Slice& bytes, Chance* chance) {
   return base::Slice::Copy(damaged);
 }
 
+bool DamageParts(Packet* packet, Chance* chance) {
+  const auto flip = [chance](base::SliceChain* bytes) {
+    const base::Slice whole = bytes->Flatten();
+    std::string damaged(whole.view().data(), whole.size());
+    char& hit = damaged[chance->Below(damaged.size())];
+    hit = static_cast<char>(hit ^ 1 << chance->Below(8));
+    *bytes = base::SliceChain(base::Slice::Copy(damaged));
+  };
+  bool hit = false;
+  for (Message& message : packet->messages) {
+    if (message.kind != MessageKind::kSnapshotPart) continue;
+    auto part = std::make_shared<SnapshotPart>(*message.snapshot);
+    if (!part->root.empty()) {
+      flip(&part->root);
+      hit = true;
+    }
+    for (BodyAnswer& answer : part->body_answers) {
+      if (answer.image.bytes.empty() || !chance->Permille(500)) continue;
+      flip(&answer.image.bytes);
+      hit = true;
+    }
+    message.snapshot = std::move(part);
+  }
+  return hit;
+}
+
 size_t DamagedAppends(const Packet& packet) {
   return static_cast<size_t>(
       std::count_if(packet.messages.begin(), packet.messages.end(), [](const Message& message) {

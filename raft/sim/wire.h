@@ -19,6 +19,9 @@ absl::Status DecodePacket(Packet* packet);
 // value than before.
 base::Slice DamageBytes(const base::Slice& bytes, Chance* chance);
 // How many of its messages are appends with an entry that is not what its checksums say.
+// The bytes of some root or body in a part of a snapshot are others, as if they had been damaged
+// before they were packed. False: there is none.
+bool DamageParts(Packet* packet, Chance* chance);
 size_t DamagedAppends(const Packet& packet);
 
 }  // namespace pontoon::raft::sim
