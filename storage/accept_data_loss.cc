@@ -208,8 +208,7 @@ absl::StatusOr<AcceptedLoss> AcceptDataLossBlocking(const std::string& data_dir,
   absl::Status status = FromRocks(database.db()->Write(write, &batch), "writing to the store");
   if (!status.ok()) return status;
   // The damaged log files are no longer needed once everything is in data files.
-  status = FromRocks(database.db()->Flush(rocksdb::FlushOptions(), database.families()),
-                     "flushing the store");
+  status = FromRocks(database.FlushBlocking(), "flushing the store");
   if (!status.ok()) return status;
   const DurableMark accepted{.sequence = mark.ok() ? mark->sequence + 1 : 0,
                              .batch = out.recovered_batch + 1,

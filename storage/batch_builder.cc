@@ -44,8 +44,21 @@ void BatchBuilder::Put(rocksdb::ColumnFamilyHandle* family, absl::string_view ke
              rocksdb::SliceParts(parts_.data(), static_cast<int>(parts_.size())));
 }
 
+void BatchBuilder::Note(BodyNote::Kind kind, base::GroupId group, raft::Index from,
+                        raft::Index to) {
+  if (!notes_.empty()) {
+    BodyNote* const last = &notes_.back();
+    if (last->kind == kind && last->group == group && from.value == last->to + 1) {
+      last->to = to.value;
+      return;
+    }
+  }
+  notes_.push_back({group, from.value, to.value, kind});
+}
+
 void BatchBuilder::DropBody(base::GroupId group, raft::Index index) {
   if (!cuts_.empty()) cuts_.erase({group, index});
+  Note(BodyNote::Kind::kDropped, group, index, index);
   batch_.Delete(database_->body(), ToRocks(MakeItemKey(group, index.value)));
   ++counters_->body_deletes;
 }
@@ -74,6 +87,7 @@ void BatchBuilder::DropRange(rocksdb::ColumnFamilyHandle* family, base::GroupId 
 
 void BatchBuilder::DropBodies(base::GroupId group, raft::Index from, raft::Index to) {
   if (from > to) return;
+  Note(BodyNote::Kind::kDropped, group, from, to);
   DropRange(database_->body(), group, from.value, to.value, kPointDeletesMax);
   cuts_.erase(cuts_.lower_bound({group, from}), cuts_.upper_bound({group, to}));
 }
@@ -87,6 +101,7 @@ void BatchBuilder::DropGeneration(base::GroupId group, uint16_t generation) {
 void BatchBuilder::AddBody(base::GroupId group, raft::Index index, uint32_t body_bytes,
                            absl::Span<const StoredExtent> extents, const base::SliceChain& bytes) {
   if (!cuts_.empty()) cuts_.erase({group, index});
+  Note(BodyNote::Kind::kPut, group, index, index);
   const ItemKey key = MakeItemKey(group, index.value);
   ++counters_->body_puts;
   counters_->body_put_bytes += bytes.size();
@@ -255,6 +270,7 @@ void BatchBuilder::Add(const CutResult& result) {
   if (it == cuts_.end() || it->second != result.token) return;
   cuts_.erase(it);
   if (result.value.empty()) return;
+  Note(BodyNote::Kind::kPut, result.group, result.index, result.index);
   batch_.Put(database_->body(), ToRocks(MakeItemKey(result.group, result.index.value)),
              result.value);
 }
@@ -271,6 +287,7 @@ void BatchBuilder::Clear() {
   } else {
     batch_.Clear();
   }
+  notes_.clear();
   must_sync_ = false;
 }
 

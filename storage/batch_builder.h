@@ -15,6 +15,7 @@
 #include "storage/database.h"
 #include "storage/keys.h"
 #include "storage/records.h"
+#include "storage/unflushed_bodies.h"
 
 namespace pontoon::storage {
 
@@ -79,6 +80,8 @@ class BatchBuilder {
   rocksdb::WriteBatch* Finish(const BatchMark& mark);
   bool must_sync() const { return must_sync_; }
   Report TakeReport() { return std::exchange(report_, Report()); }
+  // What the batch does to bodies, in order.
+  absl::Span<const BodyNote> body_notes() const { return notes_; }
   // Empties the batch for the next one.
   void Clear();
 
@@ -102,6 +105,7 @@ class BatchBuilder {
                  uint64_t to, uint64_t point_deletes_max);
   void DropBodies(base::GroupId group, raft::Index from, raft::Index to);
   void DropGeneration(base::GroupId group, uint16_t generation);
+  void Note(BodyNote::Kind kind, base::GroupId group, raft::Index from, raft::Index to);
 
   const Database* const database_;
   StorageCounters* const counters_;
@@ -112,6 +116,7 @@ class BatchBuilder {
   // Cuts that are under way: (group, index) -> the token of the newest.
   std::map<std::pair<base::GroupId, raft::Index>, uint64_t> cuts_;
   uint64_t next_token_ = 1;
+  std::vector<BodyNote> notes_;
   std::vector<rocksdb::Slice> parts_;  // Reused.
 };
 

@@ -1,6 +1,7 @@
 #include "storage/database.h"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
@@ -20,6 +21,13 @@
 
 namespace pontoon::storage {
 namespace {
+
+constexpr char kBodyFamily[] = "body";
+constexpr size_t kBodyIndex = 3;
+constexpr int kFlushThreads = 2;  // Of each store.
+// Buffers of bodies for what comes in during a flush; RocksDB slows writers down two before the
+// end.
+constexpr size_t kBuffersLeft = 3;
 
 // RocksDB's own lines: warnings and errors go to the node's log, the rest nowhere (a file LOG
 // beside the data would have to be rotated, counted and explained).
@@ -51,7 +59,13 @@ class RocksLogger final : public rocksdb::Logger {
 // the background is the end.
 class Listener final : public rocksdb::EventListener {
  public:
-  Listener(StorageCounters* counters, FatalError* fatal) : counters_(counters), fatal_(fatal) {}
+  Listener(StorageCounters* counters, FatalError* fatal, FlushWatch* flushes,
+           UnflushedBodies* bodies, const std::atomic<rocksdb::ColumnFamilyHandle*>* body_family)
+      : counters_(counters),
+        fatal_(fatal),
+        flushes_(flushes),
+        bodies_(bodies),
+        body_family_(body_family) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
     if (reason == rocksdb::BackgroundErrorReason::kCompaction && error->IsNoSpace()) {
       // Nothing was lost: the compaction is undone, and tried again later (space_guard.h).
@@ -64,8 +78,19 @@ class Listener final : public rocksdb::EventListener {
                             bool* auto_recovery) override {
     *auto_recovery = false;
   }
-  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& info) override {
+  void OnMemTableSealed(const rocksdb::MemTableInfo& info) override {
+    flushes_->OnFull(info.cf_name);
+    if (info.cf_name == kBodyFamily) bodies_->OnFull();
+  }
+  void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& info) override {
     if (counters_ != nullptr) counters_->flush_bytes += info.table_properties.data_size;
+    flushes_->OnFlushed();
+    if (info.cf_name != kBodyFamily) return;
+    rocksdb::ColumnFamilyHandle* const family = body_family_->load();
+    uint64_t full = 0;
+    if (family != nullptr &&
+        db->GetIntProperty(family, rocksdb::DB::Properties::kNumImmutableMemTable, &full))
+      bodies_->OnFlushed(full);
   }
   void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& info) override {
     if (counters_ != nullptr) counters_->compaction_bytes += info.stats.total_output_bytes;
@@ -74,6 +99,9 @@ class Listener final : public rocksdb::EventListener {
  private:
   StorageCounters* const counters_;
   FatalError* const fatal_;
+  FlushWatch* const flushes_;
+  UnflushedBodies* const bodies_;
+  const std::atomic<rocksdb::ColumnFamilyHandle*>* const body_family_;
 };
 
 struct FamilyShape {
@@ -82,6 +110,7 @@ struct FamilyShape {
   // Buffers that are flushed together, as early as there are so many: what one puts and the next
   // deletes is never written. The others take what comes in meanwhile.
   int buffers_to_merge;
+  int files_to_compact;  // So many flushed files are compacted into the next level.
   size_t block_bytes;
   bool filter;    // Point reads of old keys.
   bool numbered;  // Its keys are ItemKeys.
@@ -100,7 +129,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const FamilyShape& shape,
   if (shape.numbered) options.memtable_factory = MakeHintedMemTableFactory();
   options.compaction_style = rocksdb::kCompactionStyleLevel;
   options.level_compaction_dynamic_level_bytes = true;
-  options.level0_file_num_compaction_trigger = 4;
+  options.level0_file_num_compaction_trigger = shape.files_to_compact;
   options.level0_slowdown_writes_trigger = 20;
   options.level0_stop_writes_trigger = 36;
   options.target_file_size_base =
@@ -128,7 +157,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const FamilyShape& shape,
   return options;
 }
 
-constexpr const char* kFamilyNames[] = {"default", "meta", "log", "body", "page"};
+constexpr const char* kFamilyNames[] = {"default", "meta", "log", kBodyFamily, "page"};
 
 rocksdb::DBOptions RocksOptions(const DatabaseOptions& options) {
   rocksdb::DBOptions db_options;
@@ -137,7 +166,6 @@ rocksdb::DBOptions RocksOptions(const DatabaseOptions& options) {
   db_options.create_missing_column_families = options.create || options.create_missing_families;
   db_options.error_if_exists = options.create;
   db_options.info_log = std::make_shared<RocksLogger>(options.logger);
-  db_options.listeners.push_back(std::make_shared<Listener>(options.counters, options.fatal));
   db_options.max_bgerror_resume_count = 0;
   db_options.paranoid_checks = true;
   db_options.wal_recovery_mode = options.recovery;
@@ -149,7 +177,9 @@ rocksdb::DBOptions RocksOptions(const DatabaseOptions& options) {
       1 << 20;  // SST files reach the disk evenly; the write-ahead log is synced by us.
   db_options.allow_concurrent_memtable_write = false;  // There is one writer.
   db_options.enable_write_thread_adaptive_yield = false;
-  db_options.max_background_jobs = 3;
+  // Beside a flush of bodies that waits there must be one for the others.
+  db_options.max_background_flushes = kFlushThreads;
+  db_options.max_background_compactions = 2;
   db_options.manifest_preallocation_size = 64 << 10;
   db_options.stats_dump_period_sec = 0;
   db_options.stats_persist_period_sec = 0;
@@ -157,11 +187,21 @@ rocksdb::DBOptions RocksOptions(const DatabaseOptions& options) {
   return db_options;
 }
 
+// RocksDB's threads belong to the process, and its stores share them: a flush that waits must not
+// hold up another store's.
+void KeepThreads(rocksdb::Env* env, int stores) {
+  const int threads = kFlushThreads * stores;
+  if (env->GetBackgroundThreads(rocksdb::Env::Priority::HIGH) < threads)
+    env->SetBackgroundThreads(threads, rocksdb::Env::Priority::HIGH);
+}
+std::atomic<int> open_stores{0};
+
 std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
   const auto cache = rocksdb::NewLRUCache(sizes.block_cache_bytes);
   const FamilyShape small{.write_buffer_bytes = 1u << 20,
                           .write_buffers = 2,
                           .buffers_to_merge = 1,
+                          .files_to_compact = 4,
                           .block_bytes = 4096,
                           .filter = false,
                           .numbered = false,
@@ -169,6 +209,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
   const FamilyShape meta{.write_buffer_bytes = 8u << 20,
                          .write_buffers = 2,
                          .buffers_to_merge = 1,
+                         .files_to_compact = 4,
                          .block_bytes = 4096,
                          .filter = false,
                          .numbered = false,
@@ -176,6 +217,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
   const FamilyShape log{.write_buffer_bytes = sizes.log_write_buffer_bytes,
                         .write_buffers = sizes.log_write_buffers,
                         .buffers_to_merge = sizes.log_buffers_to_merge,
+                        .files_to_compact = 4,
                         .block_bytes = 16384,
                         .filter = false,
                         .numbered = true,
@@ -183,6 +225,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
   const FamilyShape body{.write_buffer_bytes = sizes.body_write_buffer_bytes,
                          .write_buffers = sizes.body_write_buffers,
                          .buffers_to_merge = sizes.body_buffers_to_merge,
+                         .files_to_compact = 10,  // Flushes are small.
                          .block_bytes = 16384,
                          .filter = true,
                          .numbered = true,
@@ -190,6 +233,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
   const FamilyShape page{.write_buffer_bytes = sizes.page_write_buffer_bytes,
                          .write_buffers = sizes.page_write_buffers,
                          .buffers_to_merge = 1,
+                         .files_to_compact = 4,
                          .block_bytes = 16384,
                          .filter = true,
                          .numbered = true,
@@ -228,8 +272,21 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view doing) {
 absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseOptions& options) {
   UseOwnCrc32cForRocksDb();
   rocksdb::DBOptions db_options = RocksOptions(options);
-  const std::vector<rocksdb::ColumnFamilyDescriptor> families = Families(options.sizes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families = Families(options.sizes);
   std::unique_ptr<Database> database(new Database());
+  KeepThreads(options.env == nullptr ? rocksdb::Env::Default() : options.env, ++open_stores);
+  database->flush_watch_ = std::make_unique<FlushWatch>(base::Seconds(1));
+  const auto buffers = static_cast<size_t>(options.sizes.body_write_buffers);
+  database->unflushed_bodies_ = std::make_unique<UnflushedBodies>(
+      UnflushedBodies::Options{
+          .settle_wait = options.sizes.body_settle_wait,
+          .full_buffers_max = buffers > kBuffersLeft ? buffers - kBuffersLeft : 1},
+      options.counters);
+  families[kBodyIndex].options.compaction_filter_factory =
+      database->unflushed_bodies_->MakeFilterFactory();
+  db_options.listeners.push_back(
+      std::make_shared<Listener>(options.counters, options.fatal, database->flush_watch_.get(),
+                                 database->unflushed_bodies_.get(), &database->listeners_body_));
   database->statistics_ = rocksdb::CreateDBStatistics();
   database->statistics_->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
   db_options.statistics = database->statistics_;
@@ -242,6 +299,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::OpenBlocking(const DatabaseO
   if (!status.ok())
     return FromRocks(status, absl::StrCat("cannot open the store in ", options.path));
   database->db_.reset(db);
+  database->listeners_body_ = database->body();
   return database;
 }
 
@@ -259,8 +317,20 @@ absl::Status Database::RepairBlocking(const DatabaseOptions& options) {
 }
 
 Database::~Database() {
+  --open_stores;
+  unflushed_bodies_->Hurry();  // Closing waits for the flush that is under way.
   if (db_ == nullptr) return;
+  // From here on nobody asks; a flush that does is awaited first.
+  listeners_body_ = nullptr;
+  rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/true);
   for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
+}
+
+rocksdb::Status Database::FlushBlocking() const {
+  unflushed_bodies_->Hurry();
+  const rocksdb::Status status = flush_watch_->FlushBlocking(db_.get(), families_);
+  unflushed_bodies_->Unhurry();
+  return status;
 }
 
 Database::Written Database::written() const {

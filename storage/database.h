@@ -5,6 +5,7 @@
 #include <rocksdb/options.h>
 #include <rocksdb/statistics.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,8 +15,10 @@
 #include "absl/strings/string_view.h"
 #include "base/logger.h"
 #include "storage/fatal.h"
+#include "storage/flush_watch.h"
 #include "storage/metrics.h"
 #include "storage/store_options.h"
+#include "storage/unflushed_bodies.h"
 
 // Private to storage/: the one place that knows how RocksDB is set up.
 
@@ -83,12 +86,21 @@ class Database {
   };
   Written written() const;
 
+  // What the write buffers hold reaches SST files; no flush waits for bodies to be settled
+  // meanwhile.
+  rocksdb::Status FlushBlocking() const;
+  UnflushedBodies* unflushed_bodies() const { return unflushed_bodies_.get(); }
+
   // The value of a key of the family "meta"; NotFound if there is none.
   absl::StatusOr<std::string> GetMeta(absl::string_view key) const;
 
  private:
   Database() = default;
   std::shared_ptr<rocksdb::Statistics> statistics_;
+  std::unique_ptr<UnflushedBodies> unflushed_bodies_;
+  std::unique_ptr<FlushWatch> flush_watch_;
+  // The family "body" for the listener, as long as it can be asked; set after all is open.
+  std::atomic<rocksdb::ColumnFamilyHandle*> listeners_body_{nullptr};
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
   std::unique_ptr<rocksdb::DB> db_;
 };

@@ -33,8 +33,12 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     fault_ = std::move(fault);
   }
   rocksdb::IOStatus Ask(Operation operation, const std::string& file) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    return fault_ ? fault_(operation, file) : rocksdb::IOStatus::OK();
+    Fault fault;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      fault = fault_;
+    }
+    return fault ? fault(operation, file) : rocksdb::IOStatus::OK();
   }
   // Bytes of each write-ahead log file that were synced.
   std::map<std::string, uint64_t> SyncedBytes() {

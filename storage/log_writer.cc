@@ -190,6 +190,7 @@ void LogWriter::WriteTasks(std::vector<QueuedTask>* tasks) {
 }
 
 bool LogWriter::WriteBatch(rocksdb::WriteBatch* batch, bool sync) {
+  database_->unflushed_bodies()->OnBatch(last_batch_ + 1, builder_.body_notes());
   rocksdb::WriteOptions options;
   options.sync = sync && !negative_controls::SkipSync();
   const base::MonotonicTime begin = Now();

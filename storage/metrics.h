@@ -26,7 +26,8 @@ struct StorageMetrics {
   uint64_t body_reads = 0;     // Bodies and pages read.
   uint64_t read_failures = 0;  // Of them damaged or missing.
   uint64_t bodies_cut = 0;
-  base::Duration sync_p50;  // Of synced writes.
+  uint64_t bodies_left_out = 0;  // Of flushes, because they had been settled meanwhile.
+  base::Duration sync_p50;       // Of synced writes.
   base::Duration sync_p99;
 };
 
@@ -70,6 +71,7 @@ struct StorageCounters {
   std::atomic<uint64_t> body_reads{0};
   std::atomic<uint64_t> read_failures{0};
   std::atomic<uint64_t> bodies_cut{0};
+  std::atomic<uint64_t> bodies_left_out{0};
   std::atomic<uint64_t> body_puts{0};  // Bodies written, their bytes, and bodies deleted.
   std::atomic<uint64_t> body_put_bytes{0};
   std::atomic<uint64_t> body_deletes{0};

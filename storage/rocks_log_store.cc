@@ -215,6 +215,7 @@ StorageMetrics RocksLogStore::Metrics() const {
   metrics.body_reads = counters.body_reads;
   metrics.read_failures = counters.read_failures;
   metrics.bodies_cut = counters.bodies_cut;
+  metrics.bodies_left_out = counters.bodies_left_out;
   metrics.sync_p50 = counters.sync_time.Quantile(0.5);
   metrics.sync_p99 = counters.sync_time.Quantile(0.99);
   std::tie(metrics.queue_tasks, metrics.queue_bytes) = parts_->writer->Queued();

@@ -145,8 +145,7 @@ uint64_t SpaceReclaimer::UnflushedBytes() const {
 void SpaceReclaimer::FlushBlocking() {
   flushed_wal_bytes_ = counters_->wal_bytes;
   flushed_deletes_ = counters_->body_deletes;
-  const rocksdb::Status status =
-      database_->db()->Flush(rocksdb::FlushOptions(), database_->families());
+  const rocksdb::Status status = database_->FlushBlocking();
   if (!status.ok() && logger_ != nullptr) {
     logger_->Log(base::LogLevel::kWarning, 0,
                  absl::StrCat("flushing the store failed: ", status.ToString()));

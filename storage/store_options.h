@@ -17,14 +17,16 @@ class Env;
 
 namespace pontoon::storage {
 
-// How much memory and disk the store may use for what is under way. Some full write buffers are
-// flushed together, and what is settled by then never reaches an SST file: those that are flushed
-// together should hold 8 to 12 times what clients have in flight, and the others what comes in
-// during a flush, or writers wait. All of it counts as resident memory.
+// How much memory and disk the store may use for what is under way. What is settled when its write
+// buffers are flushed never reaches an SST file, so flushes of bodies begin late: there should be
+// buffers for what comes in until then, and during a flush, or writers wait. All of it counts as
+// resident memory.
 struct StoreSizes {
-  size_t body_write_buffer_bytes = size_t{32} << 20;
-  int body_write_buffers = 8;
-  int body_buffers_to_merge = 5;
+  size_t body_write_buffer_bytes = size_t{24} << 20;
+  int body_write_buffers = 10;
+  int body_buffers_to_merge = 3;
+  // A flush begins so long after its newest buffer was full; earlier where buffers run short.
+  base::Duration body_settle_wait = base::Millis(1200);
   // A few checkpoints of the busiest groups: headers that one covers are not written either.
   size_t log_write_buffer_bytes = size_t{8} << 20;
   int log_write_buffers = 6;

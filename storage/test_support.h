@@ -90,6 +90,11 @@ class RecordingEvents final : public raft::StorageEvents {
                        std::chrono::seconds timeout = std::chrono::seconds(20)) {
     return Await(&checkpoints_, group, index, timeout);
   }
+  void Forget() {
+    base::MutexLock lock(&mutex_);
+    done_.clear();
+    checkpoints_.clear();
+  }
   std::vector<std::pair<uint32_t, uint64_t>> done() {
     base::MutexLock lock(&mutex_);
     return done_;

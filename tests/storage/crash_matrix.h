@@ -146,8 +146,7 @@ class CrashMatrixTest : public ::testing::Test {
       auto database = storage::Database::OpenBlocking(
           storage::DatabaseOptionsFor(storage::testing::TestOptions(flushed), nullptr));
       ASSERT_TRUE(database.ok()) << database.status();
-      rocksdb::DB* const db = (*database)->db();
-      ASSERT_TRUE(db->Flush(rocksdb::FlushOptions(), (*database)->families()).ok());
+      ASSERT_TRUE((*database)->FlushBlocking().ok());
     }
     std::printf("| %-34s | %-38s | %-13s | outcome |\n", "fault", "place", "last step");
   }
