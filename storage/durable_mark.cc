@@ -137,8 +137,11 @@ void MarkKeeper::ThreadMain() {
       batch = synced_;
     }
     if (batch != mark_.batch && !fatal_->reported()) {
-      if (absl::Status status = WriteBlocking(batch); !status.ok()) fatal_->Report(status);
-      counters_->marked_batch = batch;
+      if (absl::Status status = WriteBlocking(batch); !status.ok()) {
+        fatal_->Report(status);
+      } else {
+        counters_->marked_batch = batch;
+      }
     }
     base::MutexLock lock(&mutex_);
     const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(interval_.nanos);

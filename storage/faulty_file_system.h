@@ -28,17 +28,16 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   FaultyFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
   const char* Name() const override { return "FaultyFileSystem"; }
 
+  // One operation asks at a time.
   void SetFault(Fault fault) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard<std::mutex> lock(fault_mutex_);
     fault_ = std::move(fault);
   }
+  // An append that fails has written its first half, as on a disk that becomes full.
+  void SetTorn(bool torn) { torn_ = torn; }
   rocksdb::IOStatus Ask(Operation operation, const std::string& file) {
-    Fault fault;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      fault = fault_;
-    }
-    return fault ? fault(operation, file) : rocksdb::IOStatus::OK();
+    std::lock_guard<std::mutex> lock(fault_mutex_);
+    return fault_ ? fault_(operation, file) : rocksdb::IOStatus::OK();
   }
   // Bytes of each write-ahead log file that were synced.
   std::map<std::string, uint64_t> SyncedBytes() {
@@ -79,7 +78,13 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
           appended_(size) {}
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* debug) override {
-      if (rocksdb::IOStatus fault = fs_->Ask(Operation::kAppend, name_); !fault.ok()) return fault;
+      if (rocksdb::IOStatus fault = fs_->Ask(Operation::kAppend, name_); !fault.ok()) {
+        if (fs_->torn_) {
+          const rocksdb::Slice half(data.data(), data.size() / 2);
+          if (target()->Append(half, options, debug).ok()) appended_ += half.size();
+        }
+        return fault;
+      }
       rocksdb::IOStatus status = target()->Append(data, options, debug);
       if (status.ok()) appended_ += data.size();
       return status;
@@ -112,8 +117,10 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     if (absl::EndsWith(name, ".log")) synced_[name] = bytes;
   }
 
-  std::mutex mutex_;
+  std::mutex fault_mutex_;
   Fault fault_;
+  std::atomic<bool> torn_{false};
+  std::mutex mutex_;
   std::map<std::string, uint64_t> synced_;
 };
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "storage/accept_data_loss.h"
 #include "storage/database.h"
@@ -239,7 +240,13 @@ class CrashMatrixTest : public ::testing::Test {
     return told;
   }
 
-  void Check(const std::string& path, size_t steps, Outcome outcome) {
+  // Whether anybody was told of damage.
+  bool Check(const std::string& path, size_t steps, Outcome outcome) {
+    bool noticed = false;
+    CheckIt(path, steps, outcome, &noticed);
+    return noticed;
+  }
+  void CheckIt(const std::string& path, size_t steps, Outcome outcome, bool* noticed) {
     const auto before = FilesIn(path);
     storage::testing::RecordingEvents events;
     storage::RocksLogStoreOptions options = storage::testing::TestOptions(path);
@@ -248,6 +255,7 @@ class CrashMatrixTest : public ::testing::Test {
     options.on_fatal = [&](const absl::Status& error) { fatal.set_value(error); };
     auto store = storage::RocksLogStore::OpenBlocking(options, nullptr, &events);
     if (outcome == Outcome::kRefused || (outcome == Outcome::kTold && !store.ok())) {
+      *noticed = true;
       ASSERT_TRUE(absl::IsDataLoss(store.status())) << store.status();
       EXPECT_TRUE(absl::StrContains(store.status().message(), path)) << store.status();
       EXPECT_TRUE(absl::StrContains(store.status().message(), "--accept-data-loss"))
@@ -266,6 +274,7 @@ class CrashMatrixTest : public ::testing::Test {
       if (ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready) break;
     }
     if (ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+      *noticed = true;
       const absl::Status error = ended.get();
       EXPECT_EQ(outcome, Outcome::kTold) << error;
       EXPECT_TRUE(absl::IsDataLoss(error) && absl::StrContains(error.message(), path)) << error;
@@ -276,15 +285,19 @@ class CrashMatrixTest : public ::testing::Test {
                      outcome == Outcome::kTailCut || outcome == Outcome::kEnds ? TasksOf(steps - 1)
                                                                                : TasksOf(steps),
                      outcome == Outcome::kTailCut ? TasksOf(steps) - 1 : TasksOf(steps));
+    *noticed = told > 0;
     if (outcome != Outcome::kTold) {
       EXPECT_EQ(told, 0u);
     }
   }
 
-  // The operator's way on: what is left is the truth from then on, without a hole.
-  void CheckThatLossCanBeAccepted(const std::string& path) {
+  // The operator's way on: what is left is the truth from then on, without a hole. Or, where there
+  // are others to ask, each replica counts for nothing until it has come back.
+  void CheckThatLossCanBeAccepted(const std::string& path,
+                                  storage::AfterLoss after = storage::AfterLoss::kServe) {
+    SCOPED_TRACE(after == storage::AfterLoss::kServe ? "serves" : "in quarantine");
     const auto identity = storage::testing::TestOptions(path).identity;
-    const auto accepted = storage::AcceptDataLossBlocking(path, identity, nullptr);
+    const auto accepted = storage::AcceptDataLossBlocking(path, identity, nullptr, after);
     ASSERT_TRUE(accepted.ok()) << accepted.status();
     EXPECT_TRUE(storage::Exists(accepted->copy + "/node") || !storage::Exists(path + "/node"));
     storage::testing::RecordingEvents events;
@@ -294,6 +307,12 @@ class CrashMatrixTest : public ::testing::Test {
     for (const GroupId group : {GroupId{1}, GroupId{2}}) {
       const auto recovered = (*store)->RecoverBlocking(group);
       ASSERT_TRUE(recovered.ok()) << recovered.status();
+      // The script gave its replica of group 2 up; with nothing left of one there is nobody to be.
+      if (after == storage::AfterLoss::kServe) {
+        EXPECT_FALSE(recovered->quarantined && group == GroupId{1});
+      } else if (absl::c_linear_search((*store)->groups(), group)) {
+        EXPECT_TRUE(recovered->quarantined);
+      }
       Index next{1};
       if (recovered->checkpoint.has_value()) next = recovered->checkpoint->applied.index + 1;
       for (const Entry& entry : recovered->entries) {
@@ -301,6 +320,13 @@ class CrashMatrixTest : public ::testing::Test {
         next = next + 1;
       }
     }
+  }
+
+  void CheckThatLossCanBeAcceptedEitherWay(const std::string& path) {
+    const std::string with_peers = path + "-with-peers";
+    ASSERT_TRUE(storage::CopyBlocking(path, with_peers).ok());
+    CheckThatLossCanBeAccepted(path);
+    CheckThatLossCanBeAccepted(with_peers, storage::AfterLoss::kQuarantine);
   }
 
   storage::testing::TempDir dir_;

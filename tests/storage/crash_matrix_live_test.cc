@@ -19,6 +19,7 @@ TEST_F(CrashMatrixLiveTest, FailedWritesAndSyncs) {
     Operation operation;
     IOStatus error;
     bool once;  // What comes after would succeed.
+    bool torn = false;
   };
   IOStatus retryable = IOStatus::IOError("planted");
   retryable.SetRetryable(true);
@@ -27,6 +28,10 @@ TEST_F(CrashMatrixLiveTest, FailedWritesAndSyncs) {
       {"failed write, once", Operation::kAppend, retryable, true},
       {"full disk", Operation::kAppend, IOStatus::NoSpace("planted"), false},
       {"full disk, once", Operation::kAppend, IOStatus::NoSpace("planted"), true},
+      {"torn write", Operation::kAppend, IOStatus::IOError("planted"), false, /*torn=*/true},
+      {"torn write, once", Operation::kAppend, retryable, true, /*torn=*/true},
+      {"full disk, torn write", Operation::kAppend, IOStatus::NoSpace("planted"), false,
+       /*torn=*/true},
       {"failed sync", Operation::kSync, IOStatus::IOError("planted"), false},
       {"failed sync, once", Operation::kSync, retryable, true},
   };
@@ -51,6 +56,7 @@ TEST_F(CrashMatrixLiveTest, FailedWritesAndSyncs) {
           runner.Submit();
           runner.Await();
         }
+        file_system->SetTorn(row.torn);
         file_system->SetFault([&row, failed = 0](Operation op, const std::string& file) mutable {
           if (op != row.operation || !absl::EndsWith(file, ".log")) return IOStatus::OK();
           return ++failed > 1 && row.once ? IOStatus::OK() : row.error;
