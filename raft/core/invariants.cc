@@ -122,6 +122,8 @@ absl::Status Invariants::CheckLeader(const Core& core) const {
     }
     if (progress.in_flight.empty() != (progress.in_flight_bytes == 0))
       return Broken("R18: bytes in flight leak");
+    if (!progress.in_flight.empty() && progress.in_flight.front().last <= progress.match)
+      return Broken("R18: what node ", peer.node.value, " has answered is in flight");
   }
   if (core.ready() && core.applied() < core.term_start())
     return Broken("ready before its own entry is applied");

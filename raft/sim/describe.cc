@@ -36,6 +36,7 @@ const char* NameOf(Coincidence coincidence) {
       "replica given up",
       "damaged part of a snapshot",
       "damaged disk of one who sends a snapshot",
+      "all serve in a time of peace",
       "group of which no majority is left",
       "group reopened from an incomplete copy",
       "committed entry lost by reopening",

@@ -26,6 +26,9 @@ bool Simulation::TakeEffect(const Event& event) {
     case Happening::kRead:
     case Happening::kCheckpoint:
       return HappenAsWork(event);
+    case Happening::kCalm:
+      CalmDown(static_cast<int64_t>(event.args[0]));
+      return true;
     case Happening::kCut:
     case Happening::kSplit:
     case Happening::kClog:

@@ -103,7 +103,14 @@ void Simulation::CrashHost(Host* host, int64_t down_us, Damage damage) {
   // What had got to the disk all the same is of this life, whoever lives there in the next.
   checker_.OnSynced(host);
   checker_.OnCrash(host);
-  Push(std::min(now_us_ + down_us, heal_at_us_), What::kStart, host->number());
+  Push(Until(static_cast<uint64_t>(down_us)), What::kStart, host->number());
+}
+
+int64_t Simulation::Until(uint64_t us) const {
+  if (InPeace()) return now_us_;
+  const auto calm = std::upper_bound(calm_at_us_.begin(), calm_at_us_.end(), now_us_);
+  return std::min({now_us_ + static_cast<int64_t>(us), heal_at_us_,
+                   calm == calm_at_us_.end() ? INT64_MAX : *calm});
 }
 
 bool Simulation::LoseDisk(Host* host, int64_t down_us) {

@@ -234,8 +234,8 @@ void DrawCompanions(const Event& event, const Options& options, Chance* chance,
 
 // What needs a moment that chance rarely meets waits for it. Beside all the rest, which does not
 // become rarer for it.
-void DrawRare(const Options& options, std::vector<Event>* events) {
-  Chance chance(options.seed, Purpose::kRare);
+void DrawRare(const Options& options, Chance* rare, std::vector<Event>* events) {
+  Chance& chance = *rare;
   const uint64_t end = options.seconds * 1000000;
   const auto add = [&](Happening what, std::array<uint64_t, kArguments> args) {
     events->push_back({static_cast<int64_t>(chance.Between(500000, end - 1000000)), what, args});
@@ -302,6 +302,19 @@ void DrawWork(const Options& options, Chance* chance, std::vector<Event>* events
   }
 }
 
+// Some time of peace in between: what comes after it comes so much later.
+void DrawCalm(Plan* plan, Chance* chance) {
+  Options& options = plan->options;
+  const int64_t at = static_cast<int64_t>(chance->Between(10, options.seconds - 10)) * 1000000;
+  const uint64_t seconds =
+      8 * options.scale + 2 + 512 * (options.delay_us + options.disk_us) / 1000000;
+  for (Event& event : plan->events) {
+    if (event.at_us >= at) event.at_us += static_cast<int64_t>(seconds) * 1000000;
+  }
+  options.seconds += seconds;
+  plan->events.push_back({at, Happening::kCalm, {seconds * 1000000, 0, 0, 0}});
+}
+
 }  // namespace
 
 Plan DrawPlan(uint64_t seed) {
@@ -335,7 +348,9 @@ Plan DrawPlan(uint64_t seed) {
     plan.events.push_back(event);
     DrawCompanions(event, plan.options, &chance, &plan.events);
   }
-  DrawRare(plan.options, &plan.events);
+  Chance rare(seed, Purpose::kRare);
+  DrawRare(plan.options, &rare, &plan.events);
+  if (rare.Permille(150)) DrawCalm(&plan, &rare);
   std::stable_sort(plan.events.begin(), plan.events.end(),
                    [](const Event& a, const Event& b) { return a.at_us < b.at_us; });
   return plan;

@@ -39,8 +39,8 @@ void Network::Slow(uint64_t from_mask, uint64_t to_mask, int64_t until_us, int64
   });
 }
 
-void Network::Heal() {
-  healed_ = true;
+void Network::Heal(int64_t until_us) {
+  healed_until_ = until_us;
   for (LinkState& link : links_) link = LinkState();
   std::fill(refuse_until_.begin(), refuse_until_.end(), 0);
   loss_ = duplicate_ = Rate();
@@ -51,6 +51,7 @@ void Network::Heal() {
 
 std::vector<Network::Arrival>& Network::Route(int64_t now_us, Packet* packet, bool to_is_up) {
   arrivals_.clear();
+  const bool healed = now_us < healed_until_;
   LinkState& link = links_[Link(packet->from, packet->to)];
   if (now_us < link.cut_until) return arrivals_;
   const auto way = [&] {
@@ -68,8 +69,8 @@ std::vector<Network::Arrival>& Network::Route(int64_t now_us, Packet* packet, bo
     return chance_.Permille(active(kinds_[static_cast<size_t>(message.kind)]));
   });
   if (packet->messages.empty()) return arrivals_;
-  const uint64_t loss = std::max(active(loss_), healed_ ? 0 : options_.loss_permille);
-  const uint64_t doubles = std::max(active(duplicate_), healed_ ? 0 : options_.duplicate_permille);
+  const uint64_t loss = std::max(active(loss_), healed ? 0 : options_.loss_permille);
+  const uint64_t doubles = std::max(active(duplicate_), healed ? 0 : options_.duplicate_permille);
   const bool scrambled = now_us < scramble_until_;
   if (chance_.Permille(loss)) return arrivals_;
   const int copies = chance_.Permille(doubles) ? 2 : 1;
@@ -78,12 +79,12 @@ std::vector<Network::Arrival>& Network::Route(int64_t now_us, Packet* packet, bo
     if (now_us < link.slow_until) at += static_cast<int64_t>(chance_.Below(link.extra_us + 1));
     at = std::max(at, link.clog_until);
     const uint64_t stragglers =
-        healed_ ? 0 : std::max<uint64_t>(scrambled ? 100 : 0, options_.straggler_permille);
+        healed ? 0 : std::max<uint64_t>(scrambled ? 100 : 0, options_.straggler_permille);
     if (chance_.Permille(stragglers)) {
       at += static_cast<int64_t>(chance_.Below(2000000));
     } else if (scrambled) {
       at += static_cast<int64_t>(chance_.Below(50000));
-    } else if (options_.keep_order != 0 || healed_) {
+    } else if (options_.keep_order != 0 || healed) {
       int64_t& last = link.last_arrival[static_cast<size_t>(packet->traffic)];
       at = last = std::max(at, last);
     }

@@ -55,8 +55,8 @@ class Network {
   void LoseKind(MessageKind kind, uint64_t permille, int64_t until_us) {
     kinds_[static_cast<size_t>(kind)] = {permille, until_us};
   }
-  // From now on everything arrives, soon, once and in order.
-  void Heal();
+  // From now on everything arrives, soon, once and in order, until then.
+  void Heal(int64_t until_us);
   // Whether a packet that is on its way still arrives (a cut kills what is under way).
   bool Passes(int64_t now_us, uint32_t from, uint32_t to) const {
     return now_us >= links_[Link(from, to)].cut_until;
@@ -81,7 +81,7 @@ class Network {
   const Options& options_;
   const size_t nodes_;
   Chance chance_;
-  bool healed_ = false;
+  int64_t healed_until_ = 0;
   std::vector<LinkState> links_;
   Rate loss_, duplicate_;
   Rate garble_[static_cast<size_t>(Garbled::kCount)];

@@ -62,6 +62,7 @@ constexpr HappeningName kHappenings[] = {
     {"settle", Happening::kSettle},
     {"read", Happening::kRead},
     {"checkpoint", Happening::kCheckpoint},
+    {"calm", Happening::kCalm},
     {"crash", Happening::kCrash},
     {"freeze", Happening::kFreeze},
     {"cut", Happening::kCut},

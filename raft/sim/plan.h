@@ -65,6 +65,7 @@ enum class Happening : uint8_t {
   kSettle,      // group, percent of what lives, dice
   kRead,        // group, dice
   kCheckpoint,  // node, group
+  kCalm,        // us: everything heals for so long, and all must serve meanwhile
   // Faults.
   kCrash,      // node, us, damage (Damage)
   kFreeze,     // node, us: the process gets no time, its clock runs on

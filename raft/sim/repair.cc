@@ -195,10 +195,53 @@ std::string Simulation::WhyNotClean(GroupId group) {
   return "";
 }
 
-int64_t Simulation::WithinUs() const {
+void Simulation::Heal() {
+  trace_.Say(now_us_, "everything heals");
+  for (std::vector<Trap>& traps : traps_) traps.clear();
+  end_traps_.clear();
+  change_traps_.clear();
+  damage_traps_.clear();
+  loss_traps_.clear();
+  std::fill(probes_.begin(), probes_.end(), Index{0});
+}
+
+// A time of peace amid the disasters, which go on after it from what it has left.
+void Simulation::CalmDown(int64_t us) {
+  if (InPeace()) return;
+  Heal();
+  network_.Heal(now_us_ + us);
+  calm_since_us_ = now_us_;
+  calm_until_us_ = std::min(now_us_ + us, heal_at_us_);
+  Push(now_us_, What::kCalmPoll);
+}
+
+std::string Simulation::WhyNotServing() {
+  for (uint32_t id = 0; id < options_.groups; ++id) {
+    const std::string why = WhyNotServing(GroupId{id});
+    if (!why.empty()) return absl::StrCat(why, " (group ", id, ")");
+  }
+  return "";
+}
+
+// R19, in between.
+void Simulation::PollCalm() {
+  if (!InPeace()) return;
+  const std::string why = WhyNotServing();
+  const int64_t passed = now_us_ - calm_since_us_;
+  if (why.empty()) {
+    Note(Coincidence::kServedBetween);
+    trace_.Say(now_us_, "all serve");
+  } else if (passed > WithinUs(Phase::kServe)) {
+    checker_.Fail(absl::StrCat("R19: ", why, ", ", passed / 1000000, " s into a time of peace"));
+  } else {
+    Push(now_us_ + static_cast<int64_t>(20000 * options_.scale), What::kCalmPoll);
+  }
+}
+
+int64_t Simulation::WithinUs(Phase phase) const {
   const auto round_trip = static_cast<int64_t>(2 * options_.delay_us + 2 * options_.disk_us);
   return static_cast<int64_t>(options_.scale) *
-             (phase_ == Phase::kServe ? kServeWithinUs : kCleanWithinUs) +
+             (phase == Phase::kServe ? kServeWithinUs : kCleanWithinUs) +
          kRoundTrips * round_trip;
 }
 
@@ -219,7 +262,7 @@ void Simulation::Poll() {
     if (phase_ == Phase::kServe) outcome_.served_us = passed;
     phase_ = static_cast<Phase>(static_cast<int>(phase_) + 1);
     if (phase_ == Phase::kDone) outcome_.agreed_us = passed;
-  } else if (passed > WithinUs()) {
+  } else if (passed > WithinUs(phase_)) {
     return checker_.Fail(absl::StrCat(phase_ == Phase::kClean ? "" : "R19: ", why, ", ",
                                       passed / 1000000, " s after everything has healed"));
   }

@@ -48,6 +48,9 @@ Outcome Simulation::Run() {
     if (plan_.events[i].at_us < heal_at_us_)
       Push(plan_.events[i].at_us, What::kPlanned, 0, static_cast<uint32_t>(i));
   }
+  for (const Event& event : plan_.events) {
+    if (event.what == Happening::kCalm) calm_at_us_.push_back(event.at_us);
+  }
   Push(heal_at_us_, What::kHeal);
   Push(500000, What::kOperator);
   while (phase_ != Phase::kDone && checker_.failure().empty() && !queue_.empty()) {
@@ -97,16 +100,13 @@ void Simulation::Handle(const Item& item) {
     case What::kOperator:
       return Operate();
     case What::kHeal:
-      trace_.Say(now_us_, "everything heals");
-      network_.Heal();
-      for (std::vector<Trap>& traps : traps_) traps.clear();
-      end_traps_.clear();
-      change_traps_.clear();
-      damage_traps_.clear();
-      loss_traps_.clear();
+      Heal();
+      network_.Heal(INT64_MAX);
       phase_ = Phase::kServe;
       Push(now_us_, What::kPoll);
       return;
+    case What::kCalmPoll:
+      return PollCalm();
     case What::kPoll:
       return Poll();
     default:
@@ -172,7 +172,7 @@ bool Simulation::TickHost(Host* host) {
 
 bool Simulation::HandleDisk(Host* host, const Item& item) {
   const auto is_late = [&] {
-    return host->disk_chance().Permille(phase_ == Phase::kDisasters ? options_.late_permille : 0);
+    return host->disk_chance().Permille(InPeace() ? 0 : options_.late_permille);
   };
   switch (item.what) {
     case What::kSynced:

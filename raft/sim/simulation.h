@@ -45,6 +45,7 @@ enum class Coincidence : uint8_t {
   kQuarantined,      // A replica gave itself up, or was.
   kDamagedPart,      // Of a snapshot, in a packet, or in what was packed.
   kDamagedSender,    // Of a snapshot: its disk.
+  kServedBetween,    // All groups, in a time of peace amid the disasters.
   kMajorityLost,     // Of a group, with their disks.
   kReopenedIncomplete,
   kEntryLost,    // Was committed, and the copy from which the group was reopened lacks it.
@@ -99,6 +100,7 @@ class Simulation {
     kOperator,
     kHeal,
     kPoll,
+    kCalmPoll,
   };
   struct Item {
     int64_t at_us;
@@ -111,6 +113,7 @@ class Simulation {
       return at_us != other.at_us ? at_us > other.at_us : order > other.order;
     }
   };
+  enum class Phase { kDisasters, kServe, kAgree, kClean, kDone };
   struct Trap {
     MessageKind kind;
     uint64_t count;
@@ -192,9 +195,9 @@ class Simulation {
   // Of those who take themselves for it; `newest`: only in the newest epoch.
   Host* LeaderOf(GroupId group, uint64_t dice, bool newest = false);
   bool Change(GroupId group, uint64_t dice);
-  int64_t Until(uint64_t us) const {
-    return std::min(now_us_ + static_cast<int64_t>(us), heal_at_us_);
-  }
+  // Nothing lasts into a time of peace.
+  int64_t Until(uint64_t us) const;
+  bool InPeace() const { return phase_ != Phase::kDisasters || now_us_ < calm_until_us_; }
 
   // reopen.cc
   // Whether an operator could reopen the group from what this host has on its disk.
@@ -217,8 +220,12 @@ class Simulation {
   void Operate();
   void OperateGroup(GroupId group);
   // How long after everything has healed this phase may take.
-  int64_t WithinUs() const;
+  int64_t WithinUs(Phase phase) const;
   void Poll();
+  void Heal();
+  void CalmDown(int64_t us);
+  void PollCalm();
+  std::string WhyNotServing();
   std::string WhyNotServing(GroupId group);
   std::string WhyNotAgreed(GroupId group);
   std::string WhyNotClean(GroupId group);
@@ -232,6 +239,9 @@ class Simulation {
   Chance dice_;
   int64_t now_us_ = 0;
   const int64_t heal_at_us_;
+  std::vector<int64_t> calm_at_us_;  // Ascending.
+  int64_t calm_since_us_ = 0;
+  int64_t calm_until_us_ = 0;
   std::priority_queue<Item, std::vector<Item>, std::greater<Item>> queue_;
   uint64_t order_ = 0;
   std::vector<Packet> packets_;
@@ -245,7 +255,7 @@ class Simulation {
   std::vector<int64_t> part_at_us_;     // By host: when a part of a snapshot came or went.
   std::vector<uint32_t> part_of_from_;  // By group: who sent one last.
   std::vector<int64_t> part_of_at_us_;  // By group: when one was sent.
-  enum class Phase { kDisasters, kServe, kAgree, kClean, kDone } phase_ = Phase::kDisasters;
+  Phase phase_ = Phase::kDisasters;
   std::vector<int64_t> follow_at_us_;  // By group: when copies of older epochs are dropped.
   std::vector<int64_t> reopen_at_us_;  // By group: of which no majority is left.
   std::vector<Index> probes_;
