@@ -98,11 +98,13 @@ bool DamageParts(Packet* packet, Chance* chance) {
   return hit;
 }
 
-size_t DamagedAppends(const Packet& packet) {
-  return static_cast<size_t>(
-      std::count_if(packet.messages.begin(), packet.messages.end(), [](const Message& message) {
-        return std::any_of(message.entries.begin(), message.entries.end(), IsDamaged);
-      }));
+std::vector<std::pair<GroupId, Term>> DamagedAppends(const Packet& packet) {
+  std::vector<std::pair<GroupId, Term>> damaged;
+  for (const Message& message : packet.messages) {
+    if (std::any_of(message.entries.begin(), message.entries.end(), IsDamaged))
+      damaged.emplace_back(message.group, message.term);
+  }
+  return damaged;
 }
 
 }  // namespace pontoon::raft::sim

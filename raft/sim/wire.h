@@ -1,6 +1,9 @@
 #ifndef PONTOON_RAFT_SIM_WIRE_H_
 #define PONTOON_RAFT_SIM_WIRE_H_
 
+#include <utility>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "base/slice.h"
 #include "raft/sim/chance.h"
@@ -18,11 +21,11 @@ absl::Status DecodePacket(Packet* packet);
 // Some bits are flipped, some bytes are zeroed or others, or the end is missing. Always another
 // value than before.
 base::Slice DamageBytes(const base::Slice& bytes, Chance* chance);
-// How many of its messages are appends with an entry that is not what its checksums say.
 // The bytes of some root or body in a part of a snapshot are others, as if they had been damaged
 // before they were packed. False: there is none.
 bool DamageParts(Packet* packet, Chance* chance);
-size_t DamagedAppends(const Packet& packet);
+// Its appends with an entry that is not what its checksums say: of which group and term.
+std::vector<std::pair<GroupId, Term>> DamagedAppends(const Packet& packet);
 
 }  // namespace pontoon::raft::sim
 
