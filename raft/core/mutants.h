@@ -62,7 +62,7 @@ enum class Mutant {
   kLateAnswerTaken,              // raft-rs pull 465 family: answers to an earlier life
   kPartsUnchecked,               // nats-server issue 7556: damage that is passed on
   kServesUnsyncedCheckpoint,     // raft-rs pull 417 family
-  kReleasesByNewestTask,         // redpanda commit cecb5de8
+  kReleasesByNewestTask,         // openraft commit cecb5de8
   kReleasesBeforeSubmit,         // redpanda pull 18394 family
   kNumbersBeginAgain,            // raft-rs pull 465 family: completions of an earlier opening
   kOldBootHeard,                 // a disk that was put back

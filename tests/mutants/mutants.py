@@ -1,5 +1,6 @@
 """Runs the tests of Raft against each planted bug (raft/core/mutants.h) and fails for each that lives. First the simulator from random
-seeds; for those that it does not find within its share, the unit tests and scripts."""
+seeds; for those that it does not find within its share, the unit tests and scripts. A script of the simulator that names a mutant
+must break with it, whatever else does."""
 import concurrent.futures
 import os
 import re
@@ -12,6 +13,9 @@ BY_SEEDS_AT_LEAST = 15
 SEEDS_EACH = 240
 SEEDS_AT_ONCE = 12
 UNIT_SECONDS = 60
+SCRIPT_SECONDS = 60
+SIM_SCRIPTS_AT_LEAST = 14
+NAMED_AT_LEAST = 8
 
 
 def mutants():
@@ -35,7 +39,7 @@ def run(command, mutant, seconds):
 def reason(output):
     """What was broken, in a few words."""
     for line in output.splitlines():
-        if re.search(r"\b[RS]\d+\b.*:|check failed|CHECK", line):
+        if re.search(r"\b[RS]\d+\b.*:|^check |check failed|CHECK", line):
             return line.strip()[:120]
     return "ended without a word"
 
@@ -50,15 +54,44 @@ def by_seeds(binary, number):
     return None
 
 
+def sim_scripts():
+    """The simulator's scripts: (name, path, the mutant that it names or None)."""
+    folder = os.path.join(ROOT, "raft/sim/scripts")
+    found = []
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith(".sim"):
+            continue
+        with open(os.path.join(folder, name), encoding="utf-8") as script:
+            named = re.search(r"^# mutant (k\w+)$", script.read(), re.M)
+        found.append((name, os.path.join(folder, name), named.group(1) if named else None))
+    assert len(found) >= SIM_SCRIPTS_AT_LEAST and sum(named is not None for _, _, named in found) >= NAMED_AT_LEAST
+    return found
+
+
+def by_sim_script(binary, number, path):
+    """What a script of the simulator finds, or None."""
+    status, output = run([os.path.join(binary, "pontoon-sim-mutants"), "--script", path], number, SCRIPT_SECONDS)
+    return None if status == 0 else reason(output) if status is not None else "does not end"
+
+
+def by_sim_scripts(binary, number):
+    """The first of the simulator's scripts that finds something."""
+    for name, path, _ in sim_scripts():
+        found = by_sim_script(binary, number, path)
+        if found is not None:
+            return f"{name}: {found}"
+    return None
+
+
 def by_tests(binary, number):
-    """The scripts, then the unit tests: the first of them that fails."""
+    """The scripts, then the unit tests, then the simulator's scripts: the first of them that fails."""
     for program in ("raft-mutants-scripts", "raft-mutants-unit"):
         status, output = run([os.path.join(binary, program)], number, UNIT_SECONDS)
         if status == 0:
             continue
         failed = re.findall(r"^\[  FAILED  \] (\S+?),? .*$", output, re.M)
         return failed[0] if failed else "a failed check" if status is not None else "does not end"
-    return None
+    return by_sim_scripts(binary, number)
 
 
 def main(binary):
@@ -73,6 +106,12 @@ def main(binary):
     verdict(clean is None, "without a mutant scripts and unit tests find nothing" + (f": {clean}" if clean else ""))
     clean = run([os.path.join(binary, "pontoon-sim-mutants"), "--from", "1", "--seeds", "20"], 0, 300)
     verdict(clean[0] == 0, "without a mutant the simulator finds nothing" + ("" if clean[0] == 0 else ": " + reason(clean[1])))
+
+    numbers = {name: number for number, name in mutants()}
+    for name, path, mutant in sim_scripts():
+        if mutant is not None:
+            found = by_sim_script(binary, numbers[mutant], path)
+            verdict(found is not None, f"{name} with {mutant}: {found or 'finds nothing'}")
 
     found_by_seeds = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
