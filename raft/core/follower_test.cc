@@ -99,6 +99,8 @@ TEST_F(FollowerTest, DamagedAndImpossibleAppendsAreDroppedAndChangeNothing) {
   oversized.body_bytes = kEntryBodyBytesMax + 1;
   oversized.remains = std::make_shared<BodyRemains>(BodyRemains{.ended = Index{4}});
   EXPECT_TRUE(refused(Append(3, last, {oversized}, 4)));
+  EXPECT_TRUE(refused(Append(3, last, {At(3, 4, std::string(kEntryHeaderBytesMax + 1, 'h'))})));
+  EXPECT_TRUE(refused(Append(3, last, {At(3, 4, "h", std::string(kEntryBodyBytesMax + 1, 'b'))})));
   Message other = Append(3, last, {});
   other.epoch = base::RecoveryEpoch{1};
   EXPECT_TRUE(refused(other));

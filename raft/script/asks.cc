@@ -71,8 +71,10 @@ absl::Status Commands::Propose(const Line& line) {
 // members 1 voters=1,2,3 [learners=4] [term=2].
 absl::Status Commands::Members(const Line& line) {
   Membership wanted;
-  if (line.named.contains("voters")) wanted.voters = ReplicasOf(line.named.at("voters"));
-  if (line.named.contains("learners")) wanted.learners = ReplicasOf(line.named.at("learners"));
+  for (const auto& [name, list] :
+       {std::pair("voters", &wanted.voters), std::pair("learners", &wanted.learners)}) {
+    if (const std::string* named = line.Named(name); named != nullptr) *list = ReplicasOf(*named);
+  }
   world_->Act(NodeOf(line.words[0]), [&](Core& core) {
     return core.ProposeConfig(Term{line.Number("term", core.term().value)}, wanted).status();
   });
@@ -188,6 +190,7 @@ absl::Status Commands::Must(const Line& line) {
     }
     if (replica->core == nullptr) continue;
     for (const auto& [name, value] : line.named) {
+      line.understood.insert(name);
       const std::string seen = Seen(*replica, name);
       if (seen != value) world_->Say("!! ", node.value, " has ", name, "=", seen, ", not ", value);
     }

@@ -24,10 +24,19 @@ bool Commands::Line::Has(const std::string& word) const {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
+const std::string* Commands::Line::Named(const std::string& name) const {
+  const auto it = named.find(name);
+  if (it == named.end()) return nullptr;
+  understood.insert(name);
+  return &it->second;
+}
+
 uint64_t Commands::Line::Number(const std::string& name, uint64_t otherwise) const {
   const auto it = named.find(name);
   uint64_t number = 0;
-  return it != named.end() && absl::SimpleAtoi(it->second, &number) ? number : otherwise;
+  if (it == named.end() || !absl::SimpleAtoi(it->second, &number)) return otherwise;
+  understood.insert(name);
+  return number;
 }
 
 absl::StatusOr<Commands::Line> Commands::Parse(absl::string_view text) {
@@ -106,7 +115,11 @@ absl::Status Commands::Dispatch(const Line& line) {
       line.name != "state" && line.name != "messages") {
     return NotUnderstood(line.name + " of what?");
   }
-  return (this->*command->second)(line);
+  if (absl::Status done = (this->*command->second)(line); !done.ok()) return done;
+  for (const auto& [name, value] : line.named) {
+    if (!line.understood.contains(name)) return NotUnderstood(absl::StrCat(name, "=", value));
+  }
+  return absl::OkStatus();
 }
 
 // nodes 3 [spare=4,5] [append-bytes=..] ..: founds a group; the spare ones are not in it.
@@ -130,9 +143,8 @@ absl::Status Commands::Nodes(const Line& line) {
   if (!absl::SimpleAtoi(line.words[0], &count)) return NotUnderstood(line.words[0]);
   for (uint64_t i = 1; i <= count; ++i) members.voters.push_back({NodeId{i}, 1});
   for (const ReplicaId& voter : members.voters) world_->Add(voter.node, &members);
-  const auto spare = line.named.find("spare");
-  if (spare != line.named.end()) {
-    for (const ReplicaId& replica : ReplicasOf(spare->second)) world_->Add(replica.node, nullptr);
+  if (const std::string* spare = line.Named("spare"); spare != nullptr) {
+    for (const ReplicaId& replica : ReplicasOf(*spare)) world_->Add(replica.node, nullptr);
   }
   if (!line.Has("unsynced")) world_->Stabilize({});
   world_->SetQuiet(false);
@@ -142,15 +154,15 @@ absl::Status Commands::Nodes(const Line& line) {
 // disk 2 terms=1,1,2 [term=3 vote=1] [voters=1,2,3] [body=9]: what it finds when it starts. The
 // first entry founds the group, the others are normal ones.
 absl::Status Commands::Disk(const Line& line) {
-  const auto terms = line.named.find("terms");
-  if (terms == line.named.end()) return NotUnderstood("disk without terms");
+  const std::string* terms = line.Named("terms");
+  if (terms == nullptr) return NotUnderstood("disk without terms");
   const NodeId node = NodeOf(line.words[0]);
   if (world_->Find(node) == nullptr) return NotUnderstood(line.words[0]);
   Membership members{.voters = ReplicasOf("1,2,3")};
-  if (const auto voters = line.named.find("voters"); voters != line.named.end())
-    members.voters = ReplicasOf(voters->second);
+  if (const std::string* voters = line.Named("voters"); voters != nullptr)
+    members.voters = ReplicasOf(*voters);
   std::vector<Entry> entries;
-  for (const uint64_t term : NumbersOf(terms->second)) {
+  for (const uint64_t term : NumbersOf(*terms)) {
     const Index index{entries.size() + 1};
     const std::string header =
         entries.empty() ? EncodeMembership(members) : absl::StrCat("e", index.value, ".", term);
@@ -162,8 +174,7 @@ absl::Status Commands::Disk(const Line& line) {
   }
   HardState hard{entries.back().id.term, std::nullopt};
   hard.term = Term{line.Number("term", hard.term.value)};
-  if (const auto vote = line.named.find("vote"); vote != line.named.end())
-    hard.vote = ReplicaOf(vote->second);
+  if (const std::string* vote = line.Named("vote"); vote != nullptr) hard.vote = ReplicaOf(*vote);
   script::Disk disk;
   disk.Preset(hard, std::move(entries));
   world_->Crash(node, 0);
@@ -247,7 +258,7 @@ absl::Status Commands::Links(const Line& line) {
     if (line.name == "hold") world_->Hold(link);
     if (line.name == "release") world_->Release(link);
     if (line.name != "deliver" && line.name != "drop" && line.name != "dup") continue;
-    const bool one = line.named.contains("nth");
+    const bool one = line.Named("nth") != nullptr;
     const uint64_t waiting = world_->OnTheWay(link).size();
     if (one && nth > waiting) return NotUnderstood("there is no such message");
     uint64_t count = one ? 1 : std::min(line.Number("count", waiting), waiting);
@@ -282,7 +293,7 @@ absl::Status Commands::Storage(const Line& line) {
     world_->Wipe(node);
   } else if (line.name == "lose") {
     replica->invariants = Invariants();  // The damage is meant.
-    if (line.named.contains("at")) {
+    if (line.Named("at") != nullptr) {
       replica->disk.LoseAt(Index{line.Number("at", 0)});
     } else {
       replica->disk.LoseFrom(Index{line.Number("from", 0)});
@@ -318,7 +329,8 @@ absl::Status Commands::Forge(const Line& line) {
   const std::vector<World::Link> links = LinksOf(line.words[0], *world_);
   if (links.size() != 1 || line.words.size() < 2) return NotUnderstood("forge what?");
   const auto entry_of = [&line](const char* name) {
-    return line.named.contains(name) ? EntryOf(line.named.at(name)) : EntryId{};
+    const std::string* entry = line.Named(name);
+    return entry == nullptr ? EntryId{} : EntryOf(*entry);
   };
   Message message;
   for (uint8_t kind = 0; kind <= static_cast<uint8_t>(kLastMessageKind); ++kind) {
@@ -340,11 +352,11 @@ absl::Status Commands::Forge(const Line& line) {
   message.refused = line.Has("refused");
   message.transfer = line.Has("transfer");
   message.quarantined = line.Has("quarantined");
-  if (line.named.contains("entry")) {
+  if (line.Named("entry") != nullptr) {
     Entry entry = MakeEntry(base::SliceChain(base::Slice::Copy("forged")));
     entry.id = entry_of("entry");
     if (line.Has("damaged")) entry.header_crc += 1;
-    if (line.named.contains("ended")) {
+    if (line.Named("ended") != nullptr) {
       auto remains = std::make_shared<BodyRemains>();
       remains->ended = Index{line.Number("ended", 0)};
       entry.body_bytes = 100;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,11 @@ class Commands {
     std::string name;
     std::vector<std::string> words;
     std::map<std::string, std::string> named;
+    mutable std::set<std::string> understood;  // Of the names.
 
     bool Has(const std::string& word) const;
+    // Nullptr: it is not there.
+    const std::string* Named(const std::string& name) const;
     uint64_t Number(const std::string& name, uint64_t otherwise) const;
   };
   using Command = absl::Status (Commands::*)(const Line&);

@@ -157,8 +157,10 @@ TEST(RaftScriptTest, WhatMustHoldAndDoesNotFailsWhateverIsExpected) {
 
 TEST(RaftScriptTest, AMisspeltCommandFails) {
   EXPECT_TRUE(RunScript("nodes 1\nstabilise\n----\n").broken);
-  for (const char* of_nobody : {"must 9 role=leader", "timeout 9 400ms", "disk 9 terms=1",
-                                "install 1 from=9", "crash 9", "campaign 9"}) {
+  for (const char* of_nobody :
+       {"must 9 role=leader", "timeout 9 400ms", "disk 9 terms=1", "install 1 from=9", "crash 9",
+        "campaign 9", "crash 1 kep=1", "propose 1 a bodies=9", "propose 1 a body=nine",
+        "must all comit=1"}) {
     EXPECT_TRUE(RunScript(absl::StrCat("nodes 1\n", of_nobody, "\n----\n")).broken) << of_nobody;
   }
 }
