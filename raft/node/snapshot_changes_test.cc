@@ -227,24 +227,20 @@ TEST_F(SnapshotTransferTest, AFetchThatStandsStillLetsOthersGoFirst) {
 
 // As a follower without room takes no bodies (design section 4, "Disk full").
 TEST_F(SnapshotTransferTest, AFetchPausesWhileTheDiskHasNoRoomAndLosesNothing) {
-  BuildState(kLarge);
-  Step();
-  sender_ = a_.get();
-  parts_left_ = 8;
-  while (Step()) {
-  }
+  BuildAndOffer(kLarge);
+  RunParts(8);
   r_->has_room = false;
-  for (int i = 0; i < 10; ++i) Step();  // What was asked for arrives.
+  Steps(10);  // What was asked for arrives.
   const SnapshotFetcher::Counters before = r_->fetcher->counters();
   ASSERT_GT(before.bodies, 0u);
-  for (int i = 0; i < 15000; ++i) Step();
+  Steps(15000);
   EXPECT_EQ(r_->fetcher->counters().requests, before.requests);
   EXPECT_EQ(r_->installs, 0);
   // Others go first meanwhile, and do not end it.
   ASSERT_TRUE(r_->budget.Take(GroupId{98}));
   ASSERT_TRUE(r_->budget.Take(GroupId{99}));
   r_->has_room = true;
-  for (int i = 0; i < 15000; ++i) Step();
+  Steps(15000);
   EXPECT_EQ(r_->fetcher->counters().requests, before.requests);
   r_->budget.Release(GroupId{99});
   ASSERT_TRUE(RunUntilInstalled());
@@ -254,9 +250,7 @@ TEST_F(SnapshotTransferTest, AFetchPausesWhileTheDiskHasNoRoomAndLosesNothing) {
 }
 
 TEST_F(SnapshotTransferTest, AFetchThatTheGroupCannotDoWithoutTakesItsRoomFromTheReserve) {
-  BuildState(1000);
-  Step();
-  sender_ = a_.get();
+  BuildAndOffer(1000);
   r_->has_room = false;
   EXPECT_FALSE(RunUntilInstalled(2000));
   must_take_ = true;
@@ -265,16 +259,12 @@ TEST_F(SnapshotTransferTest, AFetchThatTheGroupCannotDoWithoutTakesItsRoomFromTh
 }
 
 TEST_F(SnapshotTransferTest, APausedFetchThatNobodyWantsAnyMoreIsGivenUp) {
-  BuildState(kLarge);
-  Step();
-  sender_ = a_.get();
-  parts_left_ = 8;
-  while (Step()) {
-  }
+  BuildAndOffer(kLarge);
+  RunParts(8);
   r_->has_room = false;
   sender_ = nullptr;
   now_ = now_ + SnapshotFetcher::kGiveUpAfter;
-  for (int i = 0; i < 10; ++i) Step();
+  Steps(10);
   EXPECT_FALSE(r_->fetcher->active());
 }
 
