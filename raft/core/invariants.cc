@@ -1,5 +1,7 @@
 #include "raft/core/invariants.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace pontoon::raft {
@@ -56,6 +58,8 @@ absl::Status Invariants::CheckOrder(const Core& core) const {
   if (log.last().term > core.term()) return Broken("R2: the log is ahead of the term");
   if (log.held_from() > core.handed_out() + 1)
     return Broken("an entry left memory before it was applied");
+  if (log.held_from() > std::max(core.durable(), log.base().index) + 1)
+    return Broken("an entry left memory before it was on the disk");
   Term before = log.base().term;
   for (Index index = log.held_from(); index <= log.last().index; index = index + 1) {
     const Entry& entry = log.At(index);

@@ -103,6 +103,35 @@ TEST_F(LeaderTest, TheLeaseCountsFromTheSendThatAMajorityAnswered) {
   EXPECT_FALSE(core_->LeaseHolds(sent + base::Millis(298))) << "300 ms less 1 % of drift";
 }
 
+TEST_F(LeaderTest, AnAnswerToWhatWasNeverSentProlongsNoLease) {
+  Create();
+  LeadReady();
+  const base::MonotonicTime sent = now_;
+  Pass(base::Millis(200));
+  Message answer = From(2, MessageKind::kHeartbeatReply, 2);
+  answer.stamp = now_ + base::Seconds(10);
+  ASSERT_EQ(Step(answer), absl::OkStatus());
+  EXPECT_FALSE(core_->LeaseHolds(sent + base::Millis(298)));
+}
+
+// Where its own disk is the slowest, others' disks commit: what a peer lacks must still be there.
+TEST_F(LeaderTest, WhatIsNotOnTheOwnDiskStaysInMemoryForThoseWhoLackIt) {
+  Create({}, Membership{.voters = {R(1), R(2), R(3), R(4), R(5)}}, {}, {.held_bytes_max = 0});
+  Lead({2, 3});
+  Settle();
+  for (const uint64_t node : {2, 3, 4, 5}) ASSERT_EQ(Step(Accepted(node, 2)), absl::OkStatus());
+  Settle();
+  Entry entry = At(0, 0);
+  ASSERT_TRUE(core_->Propose(Term{2}, absl::MakeSpan(&entry, 1)).ok());
+  Output out = Take();
+  for (const uint64_t node : {2, 3, 4}) ASSERT_EQ(Step(Accepted(node, 3)), absl::OkStatus());
+  EXPECT_THAT(Take().committed, SizeIs(1));
+  EXPECT_EQ(core_->log().held_from(), Index{3});
+  core_->OnStorageDone(out.storage[0].seq);
+  ASSERT_EQ(Step(Accepted(4, 3)), absl::OkStatus());
+  EXPECT_EQ(core_->log().held_from(), Index{4});
+}
+
 // R16, etcd raft pull 397: an answer to an earlier round is no answer.
 TEST_F(LeaderTest, AReadNeedsAnAnswerToItsOwnRound) {
   Create();

@@ -41,13 +41,15 @@ class ReplicaTest : public ::testing::Test {
  protected:
   // Replica 1 with a log of the founding and then one entry of each of `terms`.
   void Create(std::vector<uint64_t> terms = {}, const Membership& members = kThree,
-              std::optional<HardState> hard = {}) {
+              std::optional<HardState> hard = {}, CoreOptions options = {}) {
     RecoveredGroup recovered;
     recovered.entries.push_back(ConfigAt(1, 1, members));
     for (const uint64_t term : terms)
       recovered.entries.push_back(At(term, recovered.entries.size() + 1));
     recovered.hard_state = hard.value_or(HardState{recovered.entries.back().id.term, std::nullopt});
-    auto core = Core::Create({.group = GroupId{1}, .self = R(1)}, std::move(recovered), &random_);
+    options.group = GroupId{1};
+    options.self = R(1);
+    auto core = Core::Create(options, std::move(recovered), &random_);
     ASSERT_TRUE(core.ok()) << core.status();
     core_ = *std::move(core);
     invariants_ = Invariants();
@@ -94,14 +96,16 @@ class ReplicaTest : public ::testing::Test {
     }
     return sent;
   }
-  // Elected by replica 2, in the next term.
-  void Lead() {
+  // Elected by replica 2, or by these, in the next term.
+  void Lead(const std::vector<uint64_t>& voters = {2}) {
     Pass(base::Millis(700));
     Settle();
-    Message yes = From(2, MessageKind::kPreVoteReply, core_->term().value + 1);
-    ASSERT_EQ(Step(yes), absl::OkStatus());
+    const uint64_t term = core_->term().value + 1;
+    for (const uint64_t voter : voters)
+      ASSERT_EQ(Step(From(voter, MessageKind::kPreVoteReply, term)), absl::OkStatus());
     Settle();
-    ASSERT_EQ(Step(From(2, MessageKind::kVoteReply, core_->term().value)), absl::OkStatus());
+    for (const uint64_t voter : voters)
+      ASSERT_EQ(Step(From(voter, MessageKind::kVoteReply, term)), absl::OkStatus());
     ASSERT_EQ(core_->role(), Role::kLeader);
   }
   Message Accepted(uint64_t node, uint64_t index) {
