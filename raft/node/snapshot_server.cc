@@ -235,10 +235,10 @@ void SnapshotServer::OnPagesRequest(GroupId group, const ReplicaId& from,
   job->generation = pin->checkpoint.page_generation;
   job->pages = request.pages;
   job->answer = AnswerTo(request);
-  ReadPages(std::move(job));
+  ReadPages(job);
 }
 
-void SnapshotServer::ReadPages(std::shared_ptr<PageJob> job) {
+void SnapshotServer::ReadPages(const std::shared_ptr<PageJob>& job) {
   const size_t begin = job->answer.page_bytes.size();
   const size_t count = std::min(kPagesAtOnce, job->pages.size() - begin);
   job->read.assign(count, absl::UnknownError("not read yet"));
@@ -292,7 +292,7 @@ void SnapshotServer::OnBodiesRequest(GroupId group, const Source& source, const 
   for (const BodyWanted& wanted : request.bodies) indexes.push_back(wanted.index);
   store_->ReadBodyImages(
       group, std::move(indexes), false,
-      OnLoop<Images>([this, job](Images images) { OnBodiesCompared(job, images); }));
+      OnLoop<Images>([this, job](const Images& images) { OnBodiesCompared(job, images); }));
 }
 
 void SnapshotServer::OnBodiesCompared(const std::shared_ptr<BodyJob>& job, const Images& images) {

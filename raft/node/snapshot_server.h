@@ -121,7 +121,7 @@ class SnapshotServer {
                 uint64_t offset);
   void SendGone(GroupId group, const ReplicaId& to, const SnapshotPart& request);
   void OnPagesRequest(GroupId group, const ReplicaId& from, const SnapshotPart& request);
-  void ReadPages(std::shared_ptr<PageJob> job);
+  void ReadPages(const std::shared_ptr<PageJob>& job);
   void OnPagesRead(const std::shared_ptr<PageJob>& job);
   void OnBodiesRequest(GroupId group, const Source& source, const ReplicaId& from,
                        const SnapshotPart& request);

@@ -61,7 +61,7 @@ Entry TestMachine::Settle(const std::vector<MessageRef>& messages) {
 }
 
 TestMachine::TestMachine(const std::optional<Checkpoint>& checkpoint) {
-  if (checkpoint.has_value()) Install(*checkpoint);
+  if (checkpoint.has_value()) TestMachine::Install(*checkpoint);
 }
 
 void TestMachine::Note(uint64_t value) {
