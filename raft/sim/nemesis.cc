@@ -252,7 +252,7 @@ void DrawRare(const Options& options, Chance* rare, std::vector<Event>* events) 
     add(Happening::kTrapDamage, {dice(), Us(&chance, 2000, 15000), Us(&chance, 500, 10000), 0});
   for (uint64_t left = chance.Permille(500) ? chance.Between(1, 3) : 0; left > 0; --left)
     add(Happening::kGarble,
-        {chance.Between(50, 500), Us(&chance, 500, 10000), chance.Between(1, 2), 0});
+        {chance.Between(50, 500), Us(&chance, 500, 10000), chance.Between(0, 2), 0});
   if (chance.Permille(150))
     add(Happening::kLoseMost, {chance.Below(options.groups), dice(), Us(&chance, 100, 5000), 0});
   if (chance.Permille(250))
@@ -260,8 +260,20 @@ void DrawRare(const Options& options, Chance* rare, std::vector<Event>* events) 
         {chance.Below(options.groups), dice(), Us(&chance, 100, 5000), Us(&chance, 2000, 15000)});
   if (chance.Permille(150))
     add(Happening::kReopen, {chance.Below(options.groups), dice(), Us(&chance, 200, 8000), 1});
-  // Of those that need disks which may still be lost: others take some from them.
-  for (const Happening what : {Happening::kPutBack, Happening::kDamage, Happening::kCrash}) {
+  if (chance.Permille(300)) {
+    // Who is alone does not know yet that others lead.
+    const int64_t at = static_cast<int64_t>(chance.Between(500000, end - 1000000));
+    const uint64_t alone = uint64_t{1} << chance.Below(options.nodes);
+    events->push_back({at, Happening::kSplit, {alone, Us(&chance, 500, 2000) * options.scale}});
+    for (uint64_t id = 0; id < options.groups; ++id) {
+      const int64_t later = at + static_cast<int64_t>(Us(&chance, 350, 900) * options.scale);
+      events->push_back({later, Happening::kRead, {id, dice()}});
+    }
+  }
+  // More of those that need what the others above take from them: a group that works, and disks
+  // that may still be lost.
+  for (const Happening what : {Happening::kPutBack, Happening::kDamage, Happening::kCrash,
+                               Happening::kSplit, Happening::kChange}) {
     if (!chance.Permille(200)) continue;
     Event event = DrawFault(what, options, &chance);
     if (what == Happening::kCrash) event.args[2] = static_cast<uint64_t>(Damage::kVouched);
@@ -350,7 +362,7 @@ Plan DrawPlan(uint64_t seed) {
   }
   Chance rare(seed, Purpose::kRare);
   DrawRare(plan.options, &rare, &plan.events);
-  if (rare.Permille(150)) DrawCalm(&plan, &rare);
+  if (rare.Permille(100)) DrawCalm(&plan, &rare);
   std::stable_sort(plan.events.begin(), plan.events.end(),
                    [](const Event& a, const Event& b) { return a.at_us < b.at_us; });
   return plan;
