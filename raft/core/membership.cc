@@ -139,7 +139,7 @@ Membership AfterJoint(const Membership& members) {
 Index QuorumIndex(const Membership& members, absl::FunctionRef<Index(const ReplicaId&)> match) {
   PONTOON_CHECK(!members.voters.empty());
   const Index incoming = MajorityIndex(members.voters, match);
-  if (!IsJoint(members)) return incoming;
+  if (!IsJoint(members) || MutantIs(Mutant::kJointCountsNewHalfOnly)) return incoming;
   return std::min(incoming, MajorityIndex(members.outgoing_voters, match));
 }
 

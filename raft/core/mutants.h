@@ -49,6 +49,7 @@ enum class Mutant {
   kLostAcknowledgedGoesOn,           // etcd issue 10166
   kFeedsBodiesItLacks,               // ra pull 597: a reference to what is gone
   kReleasesOneTooMany,               // rabbitmq-server pull 12358
+  kJointCountsNewHalfOnly,           // redpanda pull 17675 family: those who leave have no say
   // Of the host, of snapshots and of the disk.
   kGapAccepted,                  // ra pull 581
   kMiddleCutAsTorn,              // RocksDB's recovery as it comes; nats-server issue 7549

@@ -57,14 +57,22 @@ absl::Status Checks::CheckCommitted(const Replicas& replicas, Replica* replica) 
   }
   if (core.role() != Role::kLeader) return absl::OkStatus();
   const EntryId id = committed_.at(core.commit());
-  const auto on_disk = [&replicas, id](const ReplicaId& voter) -> std::optional<bool> {
-    const Replica* found = Find(replicas, voter);
-    return found != nullptr && !found->disk.quarantined() && found->disk.Has(id);
+  const MembershipLog& memberships = core.memberships();
+  const auto agreed = [&replicas](const Membership& members, EntryId id) {
+    return CountVotes(members, [&](const ReplicaId& voter) -> std::optional<bool> {
+             const Replica* found = Find(replicas, voter);
+             return found != nullptr && !found->disk.quarantined() && found->disk.Has(id);
+           }) == VoteResult::kWon;
   };
-  if (CountVotes(core.memberships().At(id.index), on_disk) != VoteResult::kWon &&
-      CountVotes(core.membership(), on_disk) != VoteResult::kWon) {
-    return Broken("R8: ", Show(id), " is committed without a majority of disks");
+  bool fine = agreed(memberships.At(id.index), id) || agreed(memberships.current(), id);
+  // What ends a joint step is appended in the step that commits it, and may let more be committed
+  // at once; of the joint step itself both halves have to have the entry.
+  for (Index index = from + 1; index <= core.commit(); index = index + 1) {
+    const Membership& members = memberships.At(index);
+    if (IsJoint(members) && !IsJoint(memberships.At(index - 1)))
+      fine = fine && agreed(members, committed_.at(index));
   }
+  if (!fine) return Broken("R8: ", Show(id), " is committed without a majority of disks");
   return absl::OkStatus();
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
@@ -103,18 +104,26 @@ void Checker::CheckCommit(Host* host, GroupId group, const Replica& before) {
     return fail(absl::StrCat("R11: entry ", commit.value,
                              " is taken for committed, and no leader said so"));
   if (commit > history.committed()) {
-    for (Index index = history.committed() + 1; index <= commit; index = index + 1)
-      history.Commit(core.log().TermAt(index).value_or(Term{0}), core.term());
-    const EntryId newest{history.TermOf(commit), commit};
     // R8: by what the disks hold, not by what was said.
-    const auto has = [&](const std::vector<ReplicaId>& voters) {
+    const auto has = [&](const std::vector<ReplicaId>& voters, EntryId id) {
       const auto count = std::count_if(voters.begin(), voters.end(), [&](const ReplicaId& voter) {
-        return VouchedOf(group, voter).Has(newest);
+        return VouchedOf(group, voter).Has(id);
       });
       return voters.empty() || static_cast<size_t>(count) > voters.size() / 2;
     };
-    const Membership& members = core.membership();
-    if (!has(members.voters) || !has(members.outgoing_voters))
+    const auto agreed = [&has](const Membership& members, EntryId id) {
+      return has(members.voters, id) && has(members.outgoing_voters, id);
+    };
+    bool fine = true;
+    for (Index index = history.committed() + 1; index <= commit; index = index + 1) {
+      const EntryId id{core.log().TermAt(index).value_or(Term{0}), index};
+      history.Commit(id.term, core.term());
+      // What ends a joint step is appended in the step that commits it, and may let more of the log
+      // be committed at once; of the joint step itself both halves have to have the entry.
+      const Membership* members = history.ConfigAt(id);
+      if (members != nullptr && IsJoint(*members)) fine = fine && agreed(*members, id);
+    }
+    if (!fine || !agreed(core.membership(), {history.TermOf(commit), commit}))
       fail(absl::StrCat("R8: entry ", commit.value, " is committed without a majority of disks"));
   }
   const absl::StatusOr<Term> term = core.log().TermAt(commit);
@@ -159,7 +168,33 @@ void Checker::CheckLeader(Host* host, GroupId group, const Replica& before) {
   }
 }
 
-// R12: the membership in force is the last in the log.
+namespace {
+
+// Whether any majority of the one has somebody in common with any of the other. Both are sorted.
+bool MajoritiesMeet(const std::vector<ReplicaId>& one, const std::vector<ReplicaId>& other) {
+  std::vector<ReplicaId> both;
+  std::set_intersection(one.begin(), one.end(), other.begin(), other.end(),
+                        std::back_inserter(both));
+  // So many of these a majority needs that takes whoever else there is.
+  const auto needs = [&both](const std::vector<ReplicaId>& voters) {
+    const size_t others = voters.size() - both.size();
+    return std::max(voters.size() / 2 + 1, others) - others;
+  };
+  return needs(one) + needs(other) > both.size();
+}
+
+// Whether `next` may follow `now`: into a joint step and out of it, or with voters of whom two
+// majorities cannot decide apart.
+bool MayFollow(const Membership& now, const Membership& next) {
+  if (IsJoint(now)) return !IsJoint(next) && next.voters == now.voters;
+  if (IsJoint(next)) return next.outgoing_voters == now.voters;
+  return MajoritiesMeet(now.voters, next.voters);
+}
+
+}  // namespace
+
+// R12: the membership in force is the last in the log; at most one is not committed, and it may
+// follow the one before.
 void Checker::CheckMembership(const Host& host, GroupId group) {
   const Core& core = host.core(group);
   const MembershipLog& memberships = core.memberships();
@@ -171,9 +206,20 @@ void Checker::CheckMembership(const Host& host, GroupId group) {
   if (members != nullptr && *members != memberships.current())
     Fail(absl::StrCat("R12: group ", group.value, " follows another membership than entry ",
                       id.index.value, " says"));
+  const Membership* previous = nullptr;
+  size_t uncommitted = 0;
   for (const auto& [newer, config] : history.configs()) {
-    if (newer.index > id.index && newer.index > core.log().base().index &&
-        core.log().Contains(newer)) {
+    const bool in_log = newer.index > core.log().base().index && core.log().Contains(newer);
+    if (in_log && newer.index > history.committed()) {
+      if (++uncommitted > 1)
+        Fail(absl::StrCat("R12: entry ", newer.index.value, " of group ", group.value,
+                          " changes the members, and so does one before it that is not committed"));
+      if (previous != nullptr && !MayFollow(*previous, config))
+        Fail(absl::StrCat("R12: the membership of entry ", newer.index.value, " of group ",
+                          group.value, " must not follow the one before"));
+    }
+    if (in_log || history.IsCommitted(newer)) previous = &config;
+    if (newer.index > id.index && in_log) {
       Fail(absl::StrCat("R12: group ", group.value, " follows the membership of entry ",
                         id.index.value, ", and has that of entry ", newer.index.value));
     }
