@@ -15,7 +15,7 @@
 
 namespace pontoon::raft::sim {
 
-// Holds every step of every replica against the invariants R1 to R20 and S1 to S6 (README.md lists
+// Holds every step of every replica against the invariants R1 to R20 and S1 to S7 (README.md lists
 // them, and where each is checked). The first that is broken is the run's failure.
 class Checker final : public HostWatcher {
  public:

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iterator>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
@@ -234,13 +235,14 @@ void Checker::CheckMembership(const Host& host, GroupId group) {
 
 // R15: in true time at most one may take itself for the only one.
 void Checker::CheckLeases(GroupId group) {
-  const Host* holder = nullptr;
+  // Old copies of a group that was reopened are another group.
+  std::map<base::RecoveryEpoch, const Host*> holders;
   for (const Host* host : leaders_[group.value]) {
-    // Old copies of a group that was reopened are another group.
-    if (!host->up() || host->epoch(group) != epoch(group)) continue;
+    if (!host->up()) continue;
     const base::MonotonicTime now = host->clock().Now(now_us_ * 1000);
     const Core& core = host->core(group);
     if (!core.LeaseHolds(now) || now < core.PredecessorLeaseEnd()) continue;
+    const Host*& holder = holders[host->epoch(group)];
     if (holder != nullptr) {
       Fail(absl::StrCat("R15: nodes ", holder->number(), " and ", host->number(),
                         " hold the lease of group ", group.value, " at once"));

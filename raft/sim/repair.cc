@@ -177,6 +177,11 @@ std::string Simulation::WhyNotClean(GroupId group) {
     }
     if (host.store().durable(group).checkpoint.index < host.raft(group).applied(group).index)
       return absl::StrCat("S6: node ", host.number(), " has no checkpoint of everything");
+    for (const EntryId& header : host.store().memory().headers(group)) {
+      if (header.index <= host.core(group).log().base().index)
+        return absl::StrCat("S6: node ", host.number(), " keeps the header of entry ",
+                            header.index.value, ", which was compacted");
+    }
     if (!host.machine(group).pages().empty()) {
       // Nothing lives; what a peer was fetching is named until a while after.
       host.MakeCheckpoint(group, /*again=*/true);
