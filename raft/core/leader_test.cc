@@ -77,6 +77,24 @@ TEST_F(LeaderTest, ARefusedProbeGoesBackToWhereTheLogsCanAgree) {
   EXPECT_EQ(core_->commit(), Index{7});
 }
 
+// What a disk lost without a trace: asking again at once would go round as fast as the network.
+TEST_F(LeaderTest, ARefusalOfWhatWasAcknowledgedIsNotAskedAboutAgainAtOnce) {
+  Create();
+  LeadReady();
+  const Index had = core_->progress().at(R(2)).match;
+  Entry entry = At(0, 0);
+  ASSERT_TRUE(core_->Propose(core_->term(), absl::MakeSpan(&entry, 1)).ok());
+  Settle();
+  Message refused = Accepted(2, had.value - 1);
+  refused.refused = true;
+  refused.probe = had + 1;
+  ASSERT_EQ(Step(refused), absl::OkStatus());
+  ASSERT_THAT(Settle(), SizeIs(1)) << "asked what they agree about";
+  refused.probe = had;
+  ASSERT_EQ(Step(refused), absl::OkStatus());
+  EXPECT_THAT(Settle(), IsEmpty());
+}
+
 TEST_F(LeaderTest, StepsDownWhenItLearnsOfALaterTerm) {
   Create();
   LeadReady();

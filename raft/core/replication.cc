@@ -238,7 +238,10 @@ absl::Status Core::OnAppendReply(const Message& message) {
       if (progress.no_room) return absl::OkStatus();  // It follows what was left out.
       if (message.probe <= progress.match) return absl::OkStatus();  // Overtaken by a later answer.
       progress.BecomeProbe();
-    } else if (progress.state != Progress::State::kProbe || message.probe + 1 != progress.next) {
+    } else if (progress.state != Progress::State::kProbe || message.probe + 1 != progress.next ||
+               message.probe <= progress.match) {
+      // Of another probe; or of what it had acknowledged: overtaken, or its disk lost it, and the
+      // next heartbeat's answer asks again.
       return absl::OkStatus();
     } else {
       const EntryId agree =
