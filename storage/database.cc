@@ -112,8 +112,8 @@ struct FamilyShape {
   int buffers_to_merge;
   int files_to_compact;  // So many flushed files are compacted into the next level.
   size_t block_bytes;
-  bool filter;    // Point reads of old keys.
-  bool numbered;  // Its keys are ItemKeys.
+  bool filter;  // Point reads of old keys.
+  bool hinted;  // Its keys are ItemKeys or MetaKeys.
   // Files in which most keys are deletions are compacted at once. Not those of bodies, of which
   // every flush makes one: a deletion counts for the bytes that it ends anyway, and a moving
   // backlog takes as much space with as without, at half as much again of compaction.
@@ -126,7 +126,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const FamilyShape& shape,
   options.write_buffer_size = shape.write_buffer_bytes;
   options.max_write_buffer_number = shape.write_buffers;
   options.min_write_buffer_number_to_merge = shape.buffers_to_merge;
-  if (shape.numbered) options.memtable_factory = MakeHintedMemTableFactory();
+  if (shape.hinted) options.memtable_factory = MakeHintedMemTableFactory();
   options.compaction_style = rocksdb::kCompactionStyleLevel;
   options.level_compaction_dynamic_level_bytes = true;
   options.level0_file_num_compaction_trigger = shape.files_to_compact;
@@ -204,7 +204,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
                           .files_to_compact = 4,
                           .block_bytes = 4096,
                           .filter = false,
-                          .numbered = false,
+                          .hinted = false,
                           .mark_deletions = true};
   const FamilyShape meta{.write_buffer_bytes = 8u << 20,
                          .write_buffers = 2,
@@ -212,7 +212,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
                          .files_to_compact = 4,
                          .block_bytes = 4096,
                          .filter = false,
-                         .numbered = false,
+                         .hinted = true,
                          .mark_deletions = true};
   const FamilyShape log{.write_buffer_bytes = sizes.log_write_buffer_bytes,
                         .write_buffers = sizes.log_write_buffers,
@@ -220,7 +220,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
                         .files_to_compact = 4,
                         .block_bytes = 16384,
                         .filter = false,
-                        .numbered = true,
+                        .hinted = true,
                         .mark_deletions = false};
   const FamilyShape body{.write_buffer_bytes = sizes.body_write_buffer_bytes,
                          .write_buffers = sizes.body_write_buffers,
@@ -228,7 +228,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
                          .files_to_compact = 10,  // Flushes are small.
                          .block_bytes = 16384,
                          .filter = true,
-                         .numbered = true,
+                         .hinted = true,
                          .mark_deletions = false};
   const FamilyShape page{.write_buffer_bytes = sizes.page_write_buffer_bytes,
                          .write_buffers = sizes.page_write_buffers,
@@ -236,7 +236,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const StoreSizes& sizes) {
                          .files_to_compact = 4,
                          .block_bytes = 16384,
                          .filter = true,
-                         .numbered = true,
+                         .hinted = true,
                          .mark_deletions = true};
   const FamilyShape* const shapes[] = {&small, &meta, &log, &body, &page};
   std::vector<rocksdb::ColumnFamilyDescriptor> families;

@@ -1,10 +1,11 @@
 #include "storage/hinted_memtable.h"
 
+#include <cstring>
 #include <unordered_set>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/string_view.h"
+#include "base/ids.h"
 #include "storage/keys.h"
 
 namespace pontoon::storage {
@@ -18,6 +19,8 @@ constexpr size_t kHintsMax = 4096;
 // A key in a buffer ends with 8 bytes of RocksDB's: sequence number, and in the lowest byte the
 // kind.
 constexpr size_t kTrailerBytes = 8;
+// With which ItemKeys and MetaKeys begin. No family has keys of both kinds.
+constexpr size_t kGroupBytes = sizeof(base::GroupId::value);
 
 class HintedMemTable final : public MemTableRep {
  public:
@@ -60,11 +63,21 @@ class HintedMemTable final : public MemTableRep {
   void** HintOf(rocksdb::KeyHandle handle) {
     if (handle != allocated_.first) return nullptr;
     const rocksdb::Slice key = comparator_.decode_key(allocated_.second);
-    if (key.size() != sizeof(ItemKey) + kTrailerBytes) return nullptr;
-    const auto item = ParseItemKey(absl::string_view(key.data(), sizeof(ItemKey)));
-    if (!item.has_value()) return nullptr;
-    const auto kind = static_cast<unsigned char>(key.data()[sizeof(ItemKey)]);
-    const uint64_t of = uint64_t{item->group.value} << 8 | kind;
+    uint64_t of = 0;
+    if (key.size() == sizeof(MetaKey) + kTrailerBytes) {
+      // Always the same keys: the newest value of one lies right before the one that it replaces.
+      // The others are written so rarely that a place costs more than it saves.
+      const char kind = key.data()[sizeof(MetaKey) - 1];
+      if (kind != static_cast<char>(MetaKind::kEndedThrough) &&
+          kind != static_cast<char>(NodeMetaKind::kBatchNumber))
+        return nullptr;
+      std::memcpy(&of, key.data(), sizeof(MetaKey));
+    } else if (key.size() == sizeof(ItemKey) + kTrailerBytes) {
+      std::memcpy(&of, key.data(), kGroupBytes);
+      of = of << 8 | static_cast<unsigned char>(key.data()[sizeof(ItemKey)]);
+    } else {
+      return nullptr;
+    }
     const auto it = hints_.find(of);
     if (it != hints_.end()) return &it->second;
     return hints_.size() < kHintsMax ? &hints_[of] : nullptr;

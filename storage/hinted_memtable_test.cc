@@ -37,6 +37,9 @@ class HintedMemTableTest : public ::testing::Test {
         Delete(&batch, group, ++first);
       if (random_.Below(4) == 0 && last > 0) Delete(&batch, group, 1 + random_.Below(last));
       if (random_.Below(16) == 0) DeleteRange(&batch, group, &first, last);
+      if (random_.Below(2) == 0) PutMeta(&batch, group, MetaKind::kEndedThrough);
+      if (random_.Below(8) == 0) PutMeta(&batch, group, MetaKind::kCheckpoint);
+      if (random_.Below(16) == 0) DeleteMeta(&batch, group, MetaKind::kCheckpoint);
     }
     ASSERT_TRUE(database_->db()->Write(rocksdb::WriteOptions(), &batch).ok());
   }
@@ -44,6 +47,17 @@ class HintedMemTableTest : public ::testing::Test {
     const std::string value = std::to_string(random_.Next());
     batch->Put(database_->body(), ToRocks(MakeItemKey({group}, number)), value);
     wanted_[{group, number}] = value;
+  }
+  void PutMeta(rocksdb::WriteBatch* batch, uint32_t group, MetaKind kind) {
+    const std::string value = std::to_string(random_.Next());
+    const MetaKey key = MakeMetaKey({group}, kind);
+    batch->Put(database_->meta(), ToRocks(key), value);
+    meta_[key] = value;
+  }
+  void DeleteMeta(rocksdb::WriteBatch* batch, uint32_t group, MetaKind kind) {
+    const MetaKey key = MakeMetaKey({group}, kind);
+    batch->Delete(database_->meta(), ToRocks(key));
+    meta_.erase(key);
   }
   void Delete(rocksdb::WriteBatch* batch, uint32_t group, uint64_t number) {
     batch->Delete(database_->body(), ToRocks(MakeItemKey({group}, number)));
@@ -56,20 +70,26 @@ class HintedMemTableTest : public ::testing::Test {
     wanted_.erase(wanted_.lower_bound({group, 0}), wanted_.upper_bound({group, end}));
     *first = end;
   }
-  // Front to back, and each by itself.
   void ExpectAllThere() {
+    std::map<std::string, std::string> bodies, meta;
+    for (const auto& [key, value] : wanted_)
+      bodies[ToRocks(MakeItemKey({key.first}, key.second)).ToString()] = value;
+    for (const auto& [key, value] : meta_) meta[ToRocks(key).ToString()] = value;
+    ExpectHolds(database_->body(), bodies);
+    ExpectHolds(database_->meta(), meta);
+  }
+  // Front to back, and each by itself.
+  void ExpectHolds(rocksdb::ColumnFamilyHandle* family,
+                   const std::map<std::string, std::string>& wanted) {
     const std::unique_ptr<rocksdb::Iterator> it(
-        database_->db()->NewIterator(rocksdb::ReadOptions(), database_->body()));
+        database_->db()->NewIterator(rocksdb::ReadOptions(), family));
     it->SeekToFirst();
-    for (const auto& [key, value] : wanted_) {
+    for (const auto& [key, value] : wanted) {
       ASSERT_TRUE(it->Valid());
-      const ItemKey item = MakeItemKey({key.first}, key.second);
-      ASSERT_EQ(it->key(), ToRocks(item));
+      ASSERT_EQ(it->key(), key);
       ASSERT_EQ(it->value(), value);
       std::string read;
-      ASSERT_TRUE(database_->db()
-                      ->Get(rocksdb::ReadOptions(), database_->body(), ToRocks(item), &read)
-                      .ok());
+      ASSERT_TRUE(database_->db()->Get(rocksdb::ReadOptions(), family, key, &read).ok());
       ASSERT_EQ(read, value);
       it->Next();
     }
@@ -82,6 +102,7 @@ class HintedMemTableTest : public ::testing::Test {
   base::SeededRandom random_{5};
   std::map<uint32_t, uint64_t> first_, last_;
   std::map<std::pair<uint32_t, uint64_t>, std::string> wanted_;
+  std::map<MetaKey, std::string> meta_;
 };
 
 // RocksDB's own places for keys, kept together with those of ranges, lose this.
