@@ -11,26 +11,10 @@
 namespace pontoon::storage {
 namespace {
 
+// A list that grew beyond this for one burst is given back.
+constexpr size_t kKeptTasksMax = 1024;
+
 base::MonotonicTime Now() { return base::SystemClock().Now(); }
-
-size_t BytesOf(const raft::StorageTask& task) {
-  size_t bytes = 64;
-  for (const raft::Entry& entry : task.append)
-    bytes += 64 + entry.header.size() + entry.body.size();
-  if (task.install != nullptr) {
-    bytes += task.install->checkpoint.root.size() +
-             task.install->live_bodies.size() * sizeof(raft::IndexRun);
-  }
-  return bytes;
-}
-
-size_t BytesOf(const raft::StateTask& task) {
-  size_t bytes = 64 + 16 * (task.drop_bodies.size() + task.drop_pages.size());
-  for (const auto& [page, content] : task.put_pages) bytes += 32 + content.size();
-  for (const raft::BodyImage& image : task.put_bodies) bytes += 64 + image.bytes.size();
-  if (task.checkpoint) bytes += task.checkpoint->root.size();
-  return bytes;
-}
 
 }  // namespace
 
@@ -50,33 +34,52 @@ LogWriter::LogWriter(const Database* database, absl::btree_map<base::GroupId, Gr
 LogWriter::~LogWriter() { StopBlocking(); }
 
 void LogWriter::Submit(raft::StorageTask task) {
-  const size_t bytes = BytesOf(task);
-  Enqueue(std::move(task), bytes, /*urgent=*/true);
+  const size_t bytes = raft::BytesToWrite(task);
+  EnqueueOne({std::move(task), bytes});
 }
 
 void LogWriter::Submit(raft::StateTask task) {
-  const size_t bytes = BytesOf(task);
-  Enqueue(std::move(task), bytes, /*urgent=*/false);
+  const size_t bytes = raft::BytesToWrite(task);
+  EnqueueOne({std::move(task), bytes});
 }
 
 void LogWriter::Submit(CutResult result) {
   const size_t bytes = 64 + result.value.size();
-  Enqueue(std::move(result), bytes, /*urgent=*/false);
+  EnqueueOne({std::move(result), bytes});
 }
 
-void LogWriter::Submit(Sweep sweep) { Enqueue(sweep, 64, /*urgent=*/false); }
+void LogWriter::Submit(Sweep sweep) { EnqueueOne({sweep, 64}); }
 
-void LogWriter::Enqueue(Task task, size_t bytes, bool urgent) {
+void LogWriter::SubmitAll(std::vector<raft::StoreTask>* tasks) {
+  {
+    base::MutexLock lock(&mutex_);
+    bool wake = false;
+    for (raft::StoreTask& task : *tasks) {
+      const size_t bytes = raft::BytesToWrite(task);
+      wake |= std::visit([&](auto& one) { return Enqueue({std::move(one), bytes}); }, task);
+    }
+    if (wake) wake_.NotifyOne();
+  }
+  tasks->clear();
+}
+
+void LogWriter::EnqueueOne(QueuedTask task) {
   base::MutexLock lock(&mutex_);
+  if (Enqueue(std::move(task))) wake_.NotifyOne();
+}
+
+bool LogWriter::Enqueue(QueuedTask task) {
   const bool was_empty = queue_.empty();
   if (was_empty) lazy_since_ = Now();
-  queue_.push_back({std::move(task), bytes});
-  queue_bytes_ += bytes;
-  ++submitted_;
+  queue_bytes_ += task.bytes;
   // State tasks are not urgent, unless they pile up: what they hold is memory.
-  urgent |= queue_bytes_ >= options_.batch_bytes_max / 2;
-  if (was_empty || (urgent && !urgent_)) wake_.NotifyOne();
+  const bool urgent = std::holds_alternative<raft::StorageTask>(task.task) ||
+                      queue_bytes_ >= options_.batch_bytes_max / 2;
+  queue_.push_back(std::move(task));
+  ++submitted_;
+  const bool wake = was_empty || (urgent && !urgent_);
   urgent_ |= urgent;
+  return wake;
 }
 
 void LogWriter::StopBlocking() {
@@ -136,6 +139,7 @@ void LogWriter::ThreadMain() {
       written_changed_.NotifyAll();
     }
     tasks.clear();
+    if (tasks.capacity() > kKeptTasksMax) std::vector<QueuedTask>().swap(tasks);
     if (fatal_->reported()) continue;
     if (unsynced_ && unsynced_since_ + options_.checkpoint_sync_after <= Now()) SyncLog();
   }
@@ -165,7 +169,7 @@ void LogWriter::WriteTasks(std::vector<QueuedTask>* tasks) {
     const bool early = negative_controls::ReportBeforeSync();
     if (early) {
       report = builder_.TakeReport();
-      for (const auto& [group, seq] : report.done) hooks_.events->OnStorageDone(group, seq);
+      hooks_.events->OnBatchDone(report.done);
       negative_controls::DawdleBeforeSync();
     }
     if (!WriteBatch(batch, sync)) return;
@@ -180,9 +184,7 @@ void LogWriter::WriteTasks(std::vector<QueuedTask>* tasks) {
       unsynced_ = true;
       unsynced_since_ = Now();
     }
-    if (!early) {
-      for (const auto& [group, seq] : report.done) hooks_.events->OnStorageDone(group, seq);
-    }
+    if (!early && !report.done.empty()) hooks_.events->OnBatchDone(report.done);
     for (const auto& [group, ticket] : report.tickets) hooks_.events->OnStateWritten(group, ticket);
     for (const base::GroupId group : report.cleared) hooks_.on_cleared(group);
     if (!report.cuts.empty()) hooks_.on_cuts(std::move(report.cuts));

@@ -56,6 +56,8 @@ class LogWriter {
   void Submit(raft::StateTask task);
   void Submit(CutResult result);
   void Submit(Sweep sweep);
+  // See LogStore.
+  void SubmitAll(std::vector<raft::StoreTask>* tasks);
 
   // Writes and syncs what was submitted, reports it and ends the thread. Nothing may be submitted
   // afterwards.
@@ -75,7 +77,9 @@ class LogWriter {
     size_t bytes;
   };
 
-  void Enqueue(Task task, size_t bytes, bool urgent);
+  void EnqueueOne(QueuedTask task);
+  // True: the writer may be asleep, and has to be woken.
+  bool Enqueue(QueuedTask task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ThreadMain();
   // Waits until there is something to do. False: stopped, and nothing is left.
   bool AwaitWork(std::vector<QueuedTask>* taken);

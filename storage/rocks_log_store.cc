@@ -134,6 +134,9 @@ void RocksLogStore::StopBlocking() {
 
 void RocksLogStore::Submit(raft::StorageTask task) { parts_->writer->Submit(std::move(task)); }
 void RocksLogStore::Submit(raft::StateTask task) { parts_->writer->Submit(std::move(task)); }
+void RocksLogStore::SubmitAll(std::vector<raft::StoreTask>* tasks) {
+  parts_->writer->SubmitAll(tasks);
+}
 
 void RocksLogStore::ReadBodies(base::GroupId group, std::vector<raft::BodyRead> reads,
                                std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) {

@@ -32,6 +32,7 @@ class RocksLogStore final : public raft::LogStore {
 
   void Submit(raft::StorageTask task) override;
   void Submit(raft::StateTask task) override;
+  void SubmitAll(std::vector<raft::StoreTask>* tasks) override;
   void ReadBodies(base::GroupId group, std::vector<raft::BodyRead> reads,
                   std::function<void(std::vector<absl::StatusOr<base::Slice>>)> done) override;
   void ReadPage(base::GroupId group, raft::PageId page,

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
+#include <thread>
 
 #include "storage/test_support.h"
 
@@ -206,6 +208,76 @@ TEST_F(RocksLogStoreTest, GroupsAreReportedInTheirOwnOrder) {
     last[group] = seq;
   }
   EXPECT_EQ(store_->Metrics().syncs, store_->Metrics().batches);
+}
+
+// The writer sleeps, is woken once, and finds them all; so many that it would begin in between if
+// it were let.
+TEST_F(RocksLogStoreTest, WhatIsHandedOverAtOneStrokeIsOneBatchAndOneReport) {
+  Open();
+  constexpr uint32_t kGroups = 64;
+  constexpr uint64_t kTasksPerGroup = 64;
+  uint64_t last = 0;
+  for (int round = 0; round < 20; ++round) {
+    const uint64_t before = store_->Metrics().batches;
+    const size_t reports = events_.batches().size();
+    std::vector<raft::StoreTask> tasks;
+    for (uint64_t i = 0; i < kTasksPerGroup; ++i) {
+      ++last;
+      for (uint32_t group = 1; group <= kGroups; ++group)
+        tasks.emplace_back(Append(group, last, {MakeEntry(1, last, "h", "body")}));
+    }
+    store_->SubmitAll(&tasks);
+    EXPECT_TRUE(tasks.empty());
+    ASSERT_TRUE(events_.AwaitDone(kGroups, last));
+    ASSERT_EQ(store_->Metrics().batches, before + 1);
+    ASSERT_EQ(events_.batches().size(), reports + 1);
+    ASSERT_EQ(events_.batches().back().size(), kGroups);
+  }
+}
+
+TEST_F(RocksLogStoreTest, TasksOfOneStrokeAreDoneInTheirOrder) {
+  Open();
+  raft::StateTask drop;
+  drop.group = {1};
+  drop.drop_bodies = {{2}};
+  raft::StorageTask replace = Append(1, 3, {MakeEntry(2, 1, "h", "new")});
+  replace.truncate_from = raft::Index{1};
+  std::vector<raft::StoreTask> tasks;
+  tasks.emplace_back(Append(1, 1, {MakeEntry(1, 1, "h", "old")}));
+  tasks.emplace_back(Append(1, 2, {MakeEntry(1, 2, "h", "gone")}));
+  tasks.emplace_back(std::move(replace));
+  tasks.emplace_back(Append(1, 4, {MakeEntry(2, 2, "h", "dropped")}));
+  tasks.emplace_back(std::move(drop));
+  store_->SubmitAll(&tasks);
+  ASSERT_TRUE(events_.AwaitDone(1, 4));
+  EXPECT_EQ(events_.done(), (std::vector<std::pair<uint32_t, uint64_t>>{{1, 4}}));
+  EXPECT_EQ(Read(store_.get(), 1, {{{1}, 0, 3}})[0]->view(), "new");
+  EXPECT_TRUE(absl::IsNotFound(Read(store_.get(), 1, {{{2}, 0, 1}})[0].status()));
+}
+
+TEST_F(RocksLogStoreTest, ManyThreadsHandOverAndEachGroupKeepsItsOrder) {
+  Open();
+  std::vector<std::thread> loops;
+  for (uint32_t loop = 0; loop < 4; ++loop) {
+    loops.emplace_back([this, loop] {
+      for (uint64_t i = 1; i <= 100; ++i) {
+        std::vector<raft::StoreTask> tasks;
+        for (uint32_t group = loop * 8; group < (loop + 1) * 8; ++group)
+          tasks.emplace_back(Append(group, i, {MakeEntry(1, i, "h", "body")}));
+        store_->SubmitAll(&tasks);
+      }
+    });
+  }
+  for (std::thread& loop : loops) loop.join();
+  // What was handed over is written and reported before the end.
+  store_->StopBlocking();
+  std::map<uint32_t, uint64_t> last;
+  for (const auto& [group, seq] : events_.done()) {
+    EXPECT_GT(seq, last[group]);
+    last[group] = seq;
+  }
+  EXPECT_EQ(last.size(), 32u);
+  for (const auto& [group, seq] : last) EXPECT_EQ(seq, 100u) << group;
 }
 
 TEST_F(RocksLogStoreTest, IdleStoreDoesNotSync) {

@@ -77,6 +77,15 @@ class RecordingEvents final : public raft::StorageEvents {
     done_.emplace_back(group.value, seq.value);
     changed_.NotifyAll();
   }
+  void OnBatchDone(absl::Span<const std::pair<base::GroupId, raft::IoSeq>> done) override {
+    base::MutexLock lock(&mutex_);
+    batches_.emplace_back();
+    for (const auto& [group, seq] : done) {
+      done_.emplace_back(group.value, seq.value);
+      batches_.back().push_back(done_.back());
+    }
+    changed_.NotifyAll();
+  }
   void OnCheckpointDurable(base::GroupId group, raft::EntryId applied) override {
     base::MutexLock lock(&mutex_);
     checkpoints_.emplace_back(group.value, applied.index.value);
@@ -98,6 +107,11 @@ class RecordingEvents final : public raft::StorageEvents {
   std::vector<std::pair<uint32_t, uint64_t>> done() {
     base::MutexLock lock(&mutex_);
     return done_;
+  }
+  // Of those, what was reported together.
+  std::vector<std::vector<std::pair<uint32_t, uint64_t>>> batches() {
+    base::MutexLock lock(&mutex_);
+    return batches_;
   }
   std::vector<std::pair<uint32_t, uint64_t>> checkpoints() {
     base::MutexLock lock(&mutex_);
@@ -121,6 +135,7 @@ class RecordingEvents final : public raft::StorageEvents {
   base::Mutex mutex_;
   base::CondVar changed_;
   std::vector<std::pair<uint32_t, uint64_t>> done_;
+  std::vector<std::vector<std::pair<uint32_t, uint64_t>>> batches_;
   std::vector<std::pair<uint32_t, uint64_t>> checkpoints_;
 };
 

@@ -119,7 +119,10 @@ void BenchNode::PostMessages(raft::NodeId from, uint64_t boot, std::vector<raft:
 }
 
 void BenchNode::OnStorageDone(raft::GroupId group, raft::IoSeq seq) {
-  mailbox_.Post(StorageDone{group, seq});
+  mailbox_.Post(BatchDone{{{group, seq}}});
+}
+void BenchNode::OnBatchDone(absl::Span<const std::pair<raft::GroupId, raft::IoSeq>> done) {
+  mailbox_.Post(BatchDone{{done.begin(), done.end()}});
 }
 void BenchNode::OnCheckpointDurable(raft::GroupId group, raft::EntryId applied) {
   mailbox_.Post(CheckpointDurable{group, applied});
@@ -130,7 +133,9 @@ void BenchNode::OnStateWritten(raft::GroupId group, uint64_t ticket) {
 
 void BenchNode::OnMail(Mail mail) {
   std::visit(Overloaded{
-                 [this](StorageDone& m) { raft_->OnStorageDone(m.group, m.seq); },
+                 [this](BatchDone& m) {
+                   for (const auto& [group, seq] : m.done) raft_->OnStorageDone(group, seq);
+                 },
                  [this](CheckpointDurable& m) { raft_->OnCheckpointDurable(m.group, m.applied); },
                  [this](StateWritten& m) { raft_->OnStateWritten(m.group, m.ticket); },
                  [this](Arrived& m) { raft_->Deliver(m.from, m.boot, std::move(m.messages)); },

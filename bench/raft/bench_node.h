@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -75,13 +76,13 @@ class BenchNode final : public raft::StorageEvents {
   const std::vector<std::unique_ptr<BenchMachine>>& machines() const { return machines_; }
 
   void OnStorageDone(raft::GroupId group, raft::IoSeq seq) override;
+  void OnBatchDone(absl::Span<const std::pair<raft::GroupId, raft::IoSeq>> done) override;
   void OnCheckpointDurable(raft::GroupId group, raft::EntryId applied) override;
   void OnStateWritten(raft::GroupId group, uint64_t ticket) override;
 
  private:
-  struct StorageDone {
-    raft::GroupId group;
-    raft::IoSeq seq;
+  struct BatchDone {
+    std::vector<std::pair<raft::GroupId, raft::IoSeq>> done;
   };
   struct CheckpointDurable {
     raft::GroupId group;
@@ -98,7 +99,7 @@ class BenchNode final : public raft::StorageEvents {
     std::shared_ptr<const void> unread;
   };
   using Mail =
-      std::variant<StorageDone, CheckpointDurable, StateWritten, Arrived, std::function<void()>>;
+      std::variant<BatchDone, CheckpointDurable, StateWritten, Arrived, std::function<void()>>;
 
   void OnMail(Mail mail);
   void Tick();

@@ -108,6 +108,7 @@ void Core::OnAppend(Message message) {
     if (entry.kind == EntryKind::kConfig) {
       memberships_.Append(entry.id, *DecodeMembership(entry.header.Flatten().view()));
     }
+    if (!pending_.has_value()) Pending().append.reserve(message.entries.size());
     AppendToLog(std::move(entry));
   }
   // Only what this append has shown to agree with the leader's log is known to be committed (R11).

@@ -6,9 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/slice.h"
 #include "raft/core/types.h"
 
@@ -146,12 +149,25 @@ struct StateTask {
   uint64_t ticket = 0;
 };
 
+// Either of them; see LogStore::SubmitAll.
+using StoreTask = std::variant<StorageTask, StateTask>;
+
+// About what a task takes in memory, and in the batch that it becomes.
+size_t BytesToWrite(const StorageTask& task);
+size_t BytesToWrite(const StateTask& task);
+size_t BytesToWrite(const StoreTask& task);
+
 // Called on the store's own thread; implementations post to the loop that owns the group.
 class StorageEvents {
  public:
   virtual ~StorageEvents() = default;
   // All of the group's StorageTasks up to and including `seq` are as durable as they asked to be.
   virtual void OnStorageDone(GroupId group, IoSeq seq) = 0;
+  // The same for every group of one batch, each once. A loop had better get its share of it in one
+  // piece: what that leads to is one batch again then.
+  virtual void OnBatchDone(absl::Span<const std::pair<GroupId, IoSeq>> done) {
+    for (const auto& [group, seq] : done) OnStorageDone(group, seq);
+  }
   virtual void OnCheckpointDurable(GroupId group, EntryId applied) = 0;
   // A StateTask with this ticket is written (not necessarily synced).
   virtual void OnStateWritten(GroupId group, uint64_t ticket) {
@@ -185,6 +201,14 @@ class LogStore {
   // Any thread; never blocks on the disk. Done in order within a group, in batches over all groups.
   virtual void Submit(StorageTask task) = 0;
   virtual void Submit(StateTask task) = 0;
+  // The same for all of these, in order, as if at one stroke: a writer that has nothing to do does
+  // not begin before it has them all. Takes them; leaves the list empty, with its memory.
+  virtual void SubmitAll(std::vector<StoreTask>* tasks) {
+    for (StoreTask& task : *tasks) {
+      std::visit([this](auto& one) { Submit(std::move(one)); }, task);
+    }
+    tasks->clear();
+  }
 
   // Reads parts of bodies that the store has written, off the loops; `done` runs on a thread of the
   // store with one slice per read, in their order, each verified against the store's checksums

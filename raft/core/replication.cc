@@ -46,6 +46,7 @@ absl::StatusOr<Index> Core::Propose(Term expected_term, absl::Span<Entry> entrie
         absl::StrCat(uncommitted_bytes_, " bytes of this group wait to be committed"));
   }
   const Index first = log_.last().index + 1;
+  if (!pending_.has_value()) Pending().append.reserve(entries.size());
   for (Entry& entry : entries) AppendOwn(EntryKind::kNormal, std::move(entry));
   return first;
 }
@@ -127,6 +128,10 @@ bool Core::SendAppend(const ReplicaId& peer, Progress* progress) {
   const bool may_feed = whole() || MutantIs(Mutant::kFeedsBodiesItLacks);
   if (!probe && !may_feed) return false;
   std::vector<Entry> entries;
+  if (may_feed && !spare && progress->next <= log_.last().index) {
+    constexpr uint64_t kReservedMax = 64;
+    entries.reserve(std::min(log_.last().index.value - progress->next.value + 1, kReservedMax));
+  }
   uint64_t bytes = 0;
   for (Index index = progress->next;
        may_feed && !spare && index <= log_.last().index && index >= log_.held_from();

@@ -28,7 +28,7 @@ class MultiRaft::Snapshots final : public SnapshotFetcher::Host, public Snapshot
   void SendRequest(GroupId group, const ReplicaId& to, SnapshotPart request) override {
     Send(MessageKind::kSnapshotRequest, group, to, std::move(request));
   }
-  void SubmitFetched(StateTask task) override { raft_->store_->Submit(std::move(task)); }
+  void SubmitFetched(StateTask task) override { raft_->SubmitToStore(std::move(task)); }
   void ReadOwnBodies(GroupId group, std::vector<Index> bodies,
                      std::function<void(std::vector<absl::StatusOr<BodyImage>>)> done) override;
   ReplicaId Self(GroupId group) const override { return raft_->core(group).self(); }
@@ -41,7 +41,7 @@ class MultiRaft::Snapshots final : public SnapshotFetcher::Host, public Snapshot
   void SendPart(GroupId group, const ReplicaId& to, SnapshotPart part) override {
     Send(MessageKind::kSnapshotPart, group, to, std::move(part));
   }
-  void SubmitDrops(StateTask task) override { raft_->store_->Submit(std::move(task)); }
+  void SubmitDrops(StateTask task) override { raft_->SubmitToStore(std::move(task)); }
 
   SnapshotServer server;
   SnapshotBudget budget;

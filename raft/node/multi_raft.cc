@@ -10,6 +10,17 @@
 #include "raft/node/hosted_snapshots.h"
 
 namespace pontoon::raft {
+namespace {
+
+// With so much for the store it begins at once, also within a Flush: this takes a disk longer than
+// handing it over by itself costs.
+constexpr size_t kGatheredBytesMax = size_t{1} << 20;
+// Nor does a list for more tasks than that, as when all groups elect, pay for the memory it keeps.
+constexpr size_t kGatheredTasksMax = 256;
+// What is gathered does not wait until more entries than that are applied: a millisecond or so.
+constexpr uint64_t kAppliedMeanwhileMax = 512;
+
+}  // namespace
 
 MultiRaft::MultiRaft(MultiRaftOptions options, LogStore* store, Transport* transport,
                      base::Random* random)
@@ -186,6 +197,7 @@ bool MultiRaft::Flush() {
     turn_.clear();
   }
   for (Group* group : later) MarkDirty(group);
+  SubmitGathered();
   flushing_ = false;
   EndTurn();
   return !dirty_.empty();
@@ -199,7 +211,7 @@ void MultiRaft::Drain(Group* group) {
     StateTask task;
     task.group = group->id;
     task.drop_generation = std::exchange(group->drop_generation, std::nullopt);
-    store_->Submit(std::move(task));
+    SubmitToStore(std::move(task));
   }
   if (MutantIs(Mutant::kReleasesBeforeSubmit) && group->core->durable_hard_state().term > Term{0} &&
       group->core->durable() == group->applied.index) {
@@ -217,7 +229,11 @@ void MultiRaft::Drain(Group* group) {
   }
   if (output_.installed != nullptr) TakeOver(group, *output_.installed);
   for (const ReadReady& read : output_.reads) group->reads.push_back(read);
-  if (!output_.committed.empty()) ApplyCommitted(group, &output_.committed);
+  if (!output_.committed.empty()) {
+    applied_meanwhile_ += output_.committed.size();
+    if (applied_meanwhile_ > kAppliedMeanwhileMax) SubmitGathered();
+    ApplyCommitted(group, &output_.committed);
+  }
   while (!group->reads.empty() && group->reads.front().index <= group->applied.index) {
     group->machine->OnReadReady(group->reads.front().id);
     group->reads.pop_front();
@@ -232,9 +248,23 @@ void MultiRaft::SubmitStorage(Group* group, StorageTask task) {
   if (!changed.has_value() && !task.append.empty()) changed = task.append.front().id.index;
   if (task.install != nullptr) group->installed = {task.seq, task.install->checkpoint.applied};
   if (task.must_sync) watchdog_.OnSubmit(group->id, task.seq);
-  store_->Submit(std::move(task));
+  SubmitToStore(std::move(task));
   if (changed.has_value() && !MutantIs(Mutant::kComparedBeforeTheLogChanged))
     NoteLogChange(group, *changed);
+}
+
+void MultiRaft::SubmitToStore(StoreTask task) {
+  if (gathered_.empty()) applied_meanwhile_ = 0;
+  gathered_bytes_ += BytesToWrite(task);
+  gathered_.push_back(std::move(task));
+  if (!flushing_ || gathered_bytes_ >= kGatheredBytesMax || gathered_.size() >= kGatheredTasksMax)
+    SubmitGathered();
+}
+
+void MultiRaft::SubmitGathered() {
+  if (!gathered_.empty()) store_->SubmitAll(&gathered_);
+  gathered_bytes_ = 0;
+  applied_meanwhile_ = 0;
 }
 
 void MultiRaft::TakeOver(Group* group, const Install& install) {

@@ -170,6 +170,11 @@ class MultiRaft {
   void Drain(Group* group);
   void TellRole(Group* group, const RoleChange& change);
   void SubmitStorage(Group* group, StorageTask task);
+  // Within Flush tasks gather, so that those of all groups reach the store at one stroke and make
+  // one batch; at its end they are handed over, or earlier (SubmitGathered) if there are many bytes
+  // of them or much is applied meanwhile. In between they go to the store at once.
+  void SubmitToStore(StoreTask task);
+  void SubmitGathered();
   void TakeOver(Group* group, const Install& install);
   void ApplyCommitted(Group* group, std::vector<Entry>* committed);
   void Send(Message message);
@@ -202,7 +207,11 @@ class MultiRaft {
   Output output_;                  // Kept for its memory.
   std::vector<Message> messages_;  // Likewise; empty but within Leave.
   bool flushing_ = false;
-  bool sent_ = false;  // Since the last Transport::EndTurn.
+  // What this Flush has for the store; empty in between.
+  std::vector<StoreTask> gathered_;
+  size_t gathered_bytes_ = 0;
+  uint64_t applied_meanwhile_ = 0;  // Entries applied while it waited.
+  bool sent_ = false;               // Since the last Transport::EndTurn.
   base::MonotonicTime now_;
   DiskWatchdog watchdog_;
   base::MonotonicTime hand_over_at_;  // While the disk stalls: not again before.

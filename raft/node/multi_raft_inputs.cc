@@ -55,10 +55,10 @@ void MultiRaft::SubmitState(StateTask task) {
       StateTask first;
       first.group = task.group;
       first.checkpoint = std::exchange(task.checkpoint, std::nullopt);
-      store_->Submit(std::move(first));
+      SubmitToStore(std::move(first));
     }
   }
-  store_->Submit(std::move(task));
+  SubmitToStore(std::move(task));
 }
 
 absl::Status MultiRaft::ReadIndex(GroupId group, ReadId id) {

@@ -68,26 +68,6 @@ class Node::LoopFabric final : public cluster::Fabric {
   AsideThread aside_;
 };
 
-// Takes what the store reports, on its threads, to the loop that owns the group.
-class Node::StorageRouter final : public raft::StorageEvents {
- public:
-  StorageRouter(const cluster::NodeFacts* facts, cluster::Fabric* fabric)
-      : facts_(facts), fabric_(fabric) {}
-  void OnStorageDone(base::GroupId group, raft::IoSeq seq) override {
-    fabric_->Send(facts_->LoopOf(group), cluster::StorageDone{group, seq});
-  }
-  void OnCheckpointDurable(base::GroupId group, raft::EntryId applied) override {
-    fabric_->Send(facts_->LoopOf(group), cluster::CheckpointDurable{group, applied});
-  }
-  void OnStateWritten(base::GroupId group, uint64_t ticket) override {
-    fabric_->Send(facts_->LoopOf(group), cluster::StateWritten{group, ticket});
-  }
-
- private:
-  const cluster::NodeFacts* const facts_;
-  cluster::Fabric* const fabric_;
-};
-
 Node::Node(NodeOptions options, base::Logger* logger)
     : options_(std::move(options)), logger_(logger) {}
 
@@ -110,7 +90,7 @@ absl::Status Node::Open(storage::NodeDirectory* directory) {
     std::_Exit(1);
   };
   fabric_ = std::make_unique<LoopFabric>(&loops_, logger_, end_at_once);
-  storage_router_ = std::make_unique<StorageRouter>(&facts_, fabric_.get());
+  storage_router_ = std::make_unique<cluster::StorageRouter>(&facts_, fabric_.get());
   storage::RocksLogStoreOptions store_options;
   store_options.data_dir = directory->path();
   store_options.identity = directory->identity();

@@ -12,6 +12,7 @@
 #include "base/logger.h"
 #include "server/app/loop_runtime.h"
 #include "server/cluster/fabric.h"
+#include "server/cluster/storage_router.h"
 #include "server/net/listener.h"
 #include "server/net/tls_context.h"
 #include "server/session/session_options.h"
@@ -75,7 +76,6 @@ class Node {
 
  private:
   class LoopFabric;
-  class StorageRouter;
 
   Node(NodeOptions options, base::Logger* logger);
   absl::Status Open(storage::NodeDirectory* directory);
@@ -88,7 +88,7 @@ class Node {
   base::Logger* const logger_;
   cluster::NodeFacts facts_;
   std::unique_ptr<LoopFabric> fabric_;
-  std::unique_ptr<StorageRouter> storage_router_;
+  std::unique_ptr<cluster::StorageRouter> storage_router_;
   std::unique_ptr<storage::RocksLogStore> store_;
   std::vector<std::unique_ptr<LoopRuntime>> loops_;
   std::shared_ptr<net::ConnectionLimit> connection_limit_;

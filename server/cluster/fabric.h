@@ -51,9 +51,9 @@ struct CatalogInstalled {
 struct CatalogAnswers {
   std::vector<catalog::Outcome> outcomes;
 };
+// Of one batch, for all groups of this loop: the newest of their storage tasks that is done.
 struct StorageDone {
-  base::GroupId group;
-  raft::IoSeq seq;
+  std::vector<std::pair<base::GroupId, raft::IoSeq>> done;
 };
 struct CheckpointDurable {
   base::GroupId group;

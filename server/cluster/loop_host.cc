@@ -118,7 +118,9 @@ void LoopHost::OnMessage(LoopMessage message) {
                    if (catalog_host_ != nullptr) catalog_host_->OnInstalled(m.loop, m.index);
                  },
                  [this](CatalogAnswers& m) { catalog_client_.OnAnswers(m.outcomes); },
-                 [this](StorageDone& m) { raft_.OnStorageDone(m.group, m.seq); },
+                 [this](StorageDone& m) {
+                   for (const auto& [group, seq] : m.done) raft_.OnStorageDone(group, seq);
+                 },
                  [this](CheckpointDurable& m) {
                    raft_.OnCheckpointDurable(m.group, m.applied);
                    if (const auto it = shards_.find(m.group); it != shards_.end()) {

@@ -148,7 +148,7 @@ class SimulatedNode final : public Fabric, public raft::StorageEvents {
   }
   // raft::StorageEvents.
   void OnStorageDone(base::GroupId group, raft::IoSeq seq) override {
-    Send(facts_.LoopOf(group), StorageDone{group, seq});
+    Send(facts_.LoopOf(group), StorageDone{{{group, seq}}});
   }
   void OnCheckpointDurable(base::GroupId group, raft::EntryId applied) override {
     Send(facts_.LoopOf(group), CheckpointDurable{group, applied});
