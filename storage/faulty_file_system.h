@@ -33,6 +33,11 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     std::lock_guard<std::mutex> lock(fault_mutex_);
     fault_ = std::move(fault);
   }
+  // Called before each sync; other operations go on meanwhile.
+  void SetBeforeSync(std::function<void(const std::string& file)> before_sync) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    before_sync_ = std::move(before_sync);
+  }
   // An append that fails has written its first half, as on a disk that becomes full.
   void SetTorn(bool torn) { torn_ = torn; }
   rocksdb::IOStatus Ask(Operation operation, const std::string& file) {
@@ -96,6 +101,7 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     }
     rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
                            rocksdb::IODebugContext* debug) override {
+      fs_->BeforeSync(name_);
       if (rocksdb::IOStatus fault = fs_->Ask(Operation::kSync, name_); !fault.ok()) return fault;
       rocksdb::IOStatus status = target()->Sync(options, debug);
       if (status.ok()) fs_->NoteSynced(name_, appended_);
@@ -117,10 +123,20 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     if (absl::EndsWith(name, ".log")) synced_[name] = bytes;
   }
 
+  void BeforeSync(const std::string& file) {
+    std::function<void(const std::string&)> before_sync;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      before_sync = before_sync_;
+    }
+    if (before_sync) before_sync(file);
+  }
+
   std::mutex fault_mutex_;
   Fault fault_;
   std::atomic<bool> torn_{false};
   std::mutex mutex_;
+  std::function<void(const std::string&)> before_sync_;
   std::map<std::string, uint64_t> synced_;
 };
 

@@ -14,8 +14,6 @@
 namespace pontoon::storage {
 namespace {
 
-using Operation = testing::FaultyFileSystem::Operation;
-
 class FlushWatchTest : public ::testing::Test {
  protected:
   static constexpr int kBuffersToMerge = 3;
@@ -74,9 +72,8 @@ TEST_F(FlushWatchTest, RequestThatMeetsAnotherFlushIsNotForgotten) {
   std::thread asking;
   std::atomic<bool> met{false};
   std::atomic<bool> begun{false};
-  files_->SetFault([&](Operation operation, const std::string& file) {
-    if (operation != Operation::kSync || !absl::EndsWith(file, ".log") || met.exchange(true))
-      return rocksdb::IOStatus::OK();
+  files_->SetBeforeSync([&](const std::string& file) {
+    if (!absl::EndsWith(file, ".log") || met.exchange(true)) return;
     const uint64_t before = FullBuffers();
     asking = std::thread([&] {
       const rocksdb::Status status = database_->FlushBlocking();
@@ -86,7 +83,6 @@ TEST_F(FlushWatchTest, RequestThatMeetsAnotherFlushIsNotForgotten) {
     while (FullBuffers() == before) std::this_thread::yield();
     // The request follows at once, under the lock that each of these takes.
     for (int i = 0; i < 200; ++i) FullBuffers();
-    return rocksdb::IOStatus::OK();
   });
   // Until enough buffers are full for a flush; the body that shows it lies in the next one.
   for (uint64_t i = 1; !met && FullBuffers() < kBuffersToMerge; ++i) Put(i);
