@@ -45,8 +45,7 @@ void Checker::OnDamaged(const Host& host, const std::map<GroupId, Durable>& had)
   for (const auto& [group, durable] : had) {
     // What never wrote anything has vouched for nothing.
     if (durable.hard_state == HardState{} && durable.last() == Index{0}) continue;
-    Durable& lost = lost_[{group, host.self(group)}];
-    if (durable.most >= lost.most) lost = durable;
+    lost_[{group, host.self(group)}].push_back(durable);
   }
 }
 

@@ -84,13 +84,18 @@ class Checker final : public HostWatcher {
   // What is durable of a replica, and was when it was lost; null: nothing.
   struct Vouched {
     const Durable* now = nullptr;
-    const Durable* then = nullptr;
+    const std::vector<Durable>* then = nullptr;  // What it lost, each time.
     bool Has(EntryId id) const {
-      return (now != nullptr && now->Has(id)) || (then != nullptr && then->Has(id));
+      if (now != nullptr && now->Has(id)) return true;
+      return then != nullptr && std::any_of(then->begin(), then->end(),
+                                            [id](const Durable& had) { return had.Has(id); });
     }
     Index most() const {
-      return std::max(now == nullptr ? Index{0} : now->most,
-                      then == nullptr ? Index{0} : then->most);
+      Index most = now == nullptr ? Index{0} : now->most;
+      if (then != nullptr) {
+        for (const Durable& had : *then) most = std::max(most, had.most);
+      }
+      return most;
     }
   };
   Vouched VouchedOf(GroupId group, const ReplicaId& replica) const;
@@ -151,7 +156,7 @@ class Checker final : public HostWatcher {
   std::vector<std::map<base::RecoveryEpoch, History>> histories_;  // By group.
   std::vector<std::vector<Replica>> replicas_;                     // By host, by group.
   std::vector<std::vector<Host*>> leaders_;  // By group: who takes itself for the leader.
-  std::map<std::pair<GroupId, ReplicaId>, Durable> lost_;
+  std::map<std::pair<GroupId, ReplicaId>, std::vector<Durable>> lost_;
   std::vector<std::pair<GroupId, ReplicaId>> astray_;
   struct Read {
     GroupId group;
