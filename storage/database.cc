@@ -177,7 +177,8 @@ rocksdb::DBOptions RocksOptions(const DatabaseOptions& options) {
       1 << 20;  // SST files reach the disk evenly; the write-ahead log is synced by us.
   db_options.allow_concurrent_memtable_write = false;  // There is one writer.
   db_options.enable_write_thread_adaptive_yield = false;
-  // Beside a flush of bodies that waits there must be one for the others.
+  // One flush of bodies that waits leaves one for the others; where two wait, these have their
+  // spare buffers meanwhile.
   db_options.max_background_flushes = kFlushThreads;
   db_options.max_background_compactions = 2;
   db_options.manifest_preallocation_size = 64 << 10;
